@@ -1,0 +1,1 @@
+"""Governance for BentoML services."""

@@ -1,0 +1,107 @@
+"""Routes: method and path → action and resource. What is not listed is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from governance.errors import ConfigurationError, NotFoundError
+
+MAX_PATH_CHARACTERS = 512
+MAX_SEGMENT_CHARACTERS = 128
+JSON_ONLY = frozenset({"application/json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One thing that can be asked.
+
+    Attributes:
+        method: `GET` or `POST`; exact, no override.
+        template: the path, with `{model}` and `{version}` as the only variables; the metric label.
+        action: the Cedar action's id.
+        server: who answers: the Open Inference Protocol inside the gate, or the BentoML app behind it.
+        model: the model where the path does not name one; the resource is the service itself if that is None too.
+        model_parameter: a query parameter by which the caller may choose among `models` on this route.
+        models: what `model_parameter` may say.
+        public: answers without a caller and without a policy decision (probes alone).
+        content_types: what a body may be; empty for a route without a body.
+        max_body_bytes: the longest body that is read.
+        file_fields: multipart fields that must be files (a URL there would make the server fetch it).
+    """
+
+    method: str
+    template: str
+    action: str
+    server: Literal["oip", "bentoml"]
+    model: str | None = None
+    model_parameter: str | None = None
+    models: frozenset[str] = frozenset()
+    public: bool = False
+    content_types: frozenset[str] = frozenset()
+    max_body_bytes: int = 0
+    file_fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route and what the path's variables say; both come from the caller."""
+
+    route: Route
+    model: str | None
+    version: str | None
+
+
+class RouteTable:
+    """The closed list. Paths are compared byte for byte: no decoding, no collapsing, no trailing slash.
+
+    Exact paths are one dictionary look-up; the few with variables are compared segment by segment.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._exact: dict[tuple[str, str], Match] = {}
+        self._variable: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
+        self.routes = tuple(routes)
+        seen: set[tuple[str, str]] = set()
+        for route in self.routes:
+            if (route.method, route.template) in seen:
+                raise ConfigurationError(f"the route {route.method} {route.template} is listed twice")
+            seen.add((route.method, route.template))
+            if "{" not in route.template:
+                self._exact[route.method, route.template] = Match(route, route.model, None)
+                continue
+            segments = tuple(route.template.split("/"))
+            self._variable.setdefault((route.method, len(segments)), []).append((segments, route))
+
+    def match(self, method: str, path: str) -> Match:
+        """Return the route of a request.
+
+        Args:
+            path: the raw path as it was sent, percent signs and all.
+
+        Raises:
+            NotFoundError: if it is not listed.
+        """
+        exact = self._exact.get((method, path))
+        if exact is not None:
+            return exact
+        if len(path) <= MAX_PATH_CHARACTERS:
+            parts = path.split("/")
+            for segments, route in self._variable.get((method, len(parts)), ()):
+                variables = _compare(segments, parts)
+                if variables is not None:
+                    return Match(route, variables.get("{model}", route.model), variables.get("{version}"))
+        raise NotFoundError("no such route")
+
+
+def _compare(segments: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:
+    variables: dict[str, str] = {}
+    for segment, part in zip(segments, parts, strict=True):
+        if segment[:1] == "{":
+            if not part or len(part) > MAX_SEGMENT_CHARACTERS or "%" in part:
+                return None
+            variables[segment] = part
+        elif segment != part:
+            return None
+    return variables

@@ -1,0 +1,121 @@
+"""The one error tree, ordered by whose fault it is.
+
+`code` is a stable slug for logs, metrics and machines; `str(error)` is one sentence for a person and
+never holds a secret or personal data. HTTP status codes live in `gate.py`, exit codes in `cli/`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GovernanceError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+    code: ClassVar[str] = "governance_error"
+
+
+class ConfigurationError(GovernanceError):
+    """The operator's: settings, policies or files are wrong, and start stops."""
+
+    code = "configuration"
+
+
+class KeyUnavailableError(GovernanceError):
+    """A key could not be asked for; a retry may help. It says nothing about right or wrong."""
+
+    code = "key_unavailable"
+
+
+class NotReadyError(GovernanceError):
+    """The service or a model of it cannot answer yet, or cannot answer on the device it must have."""
+
+    code = "not_ready"
+
+
+class IntegrityError(GovernanceError):
+    """Something is not what was signed."""
+
+    code = "integrity"
+
+
+class SignatureError(IntegrityError):
+    """A signature is missing, wrong, or not by enough of those who are trusted."""
+
+    code = "signature"
+
+
+class ManifestMismatchError(IntegrityError):
+    """Content, a name or a structure differs from what the signed manifest says."""
+
+    code = "manifest_mismatch"
+
+
+class DecryptionError(IntegrityError):
+    """A ciphertext or a wrapped key does not open: changed, cut, moved, or meant for another key."""
+
+    code = "decryption"
+
+
+class RollbackError(IntegrityError):
+    """An older version than the lowest that may still be served."""
+
+    code = "rollback"
+
+
+class LogInconsistentError(IntegrityError):
+    """An audit log is not the one that its checkpoints promise."""
+
+    code = "log_inconsistent"
+
+
+class RefusedError(GovernanceError):
+    """The caller's: the request is refused."""
+
+    code = "refused"
+
+
+class UnauthenticatedError(RefusedError):
+    """Nobody whom we know has signed this request."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(RefusedError):
+    """The caller is known, and the policy does not permit it."""
+
+    code = "forbidden"
+
+
+class NotFoundError(RefusedError):
+    """No such route or model."""
+
+    code = "not_found"
+
+
+class RateLimitedError(RefusedError):
+    """The caller asks more often than it may."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class BadRequestError(RefusedError):
+    """The request has a wrong form, shape or type."""
+
+    code = "bad_request"
+
+
+class UnsupportedMediaTypeError(RefusedError):
+    """The content type is not allowed on this route."""
+
+    code = "unsupported_media_type"
+
+
+class TooLargeError(RefusedError):
+    """The request is larger than this route reads."""
+
+    code = "too_large"

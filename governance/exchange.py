@@ -1,0 +1,189 @@
+"""The whole plugin contract: `Exchange`, `Reply`, `Plugin`, `Pipeline`, and the facts that plugins share.
+
+A plugin is an object with `open`, `close` and `handle(exchange, proceed) -> Reply` around the rest of the
+chain. Plugins know each other only through typed facts on the exchange, each written once. A refusal is a
+`GovernanceError` raised from `handle`; the gate alone turns it into a status code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar, cast, runtime_checkable
+
+from governance.access.routes import Route
+from governance.errors import ConfigurationError
+
+Fact = TypeVar("Fact")
+ReadBody = Callable[[], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What inference used: written by whoever ran the model, read by audit, metrics and drift.
+
+    `items` counts the batch; `inference_seconds` is the time inside the runtime alone.
+    """
+
+    model: str
+    version: str
+    model_digest: str
+    items: int
+    inference_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: status, header fields as ASGI has them (lower-case names), and the body in pieces."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: tuple[bytes | memoryview, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One request on its way through the chain, and what has been found out about it.
+
+    Attributes:
+        id: 32 hex digits, unique to this request.
+        received_at_us: Unix time in microseconds.
+        started_ns: `time.perf_counter_ns()` when the gate saw the request.
+        route: what is asked, from the closed list of routes; its `template` is the only safe metric label.
+        model, version: the model that is asked for, where the route names one; both come from the caller
+            and may name a model that does not exist.
+        headers: request header fields, lower-case names, as ASGI has them.
+        client_ip: the peer's address, or an empty string.
+        body: what goes on to the model: None until read, possibly changed by a plugin.
+        received_body: what the caller sent, once read; the audit log commits to it.
+        reply_headers: fields that the gate adds to whichever answer leaves, refusals included.
+    """
+
+    id: str
+    received_at_us: int
+    started_ns: int
+    method: str
+    path: str
+    query: bytes
+    route: Route
+    model: str | None
+    version: str | None
+    headers: Sequence[tuple[bytes, bytes]]
+    client_ip: str
+    read: ReadBody
+    body: bytes | None = None
+    received_body: bytes | None = None
+    reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    _facts: dict[type, object] = field(default_factory=dict)
+
+    def header(self, name: bytes) -> str | None:
+        """Return the one value of a header field, or None if it is absent or stands more than once."""
+        values = [value for key, value in self.headers if key == name]
+        return values[0].decode("latin-1") if len(values) == 1 else None
+
+    async def read_body(self) -> bytes:
+        """Read the body once, within the route's limit, and return what now goes on to the model.
+
+        Raises:
+            TooLargeError: if the body is longer than the route allows; the rest stays unread.
+            BadRequestError: if the client went away before the body was whole.
+        """
+        if self.body is None:
+            self.received_body = self.body = await self.read()
+        return self.body
+
+    def give(self, fact: object) -> None:
+        """Share a fact; each type of fact is written once."""
+        kind = type(fact)
+        if kind in self._facts:
+            raise RuntimeError(f"{kind.__name__} was already given for this request")
+        self._facts[kind] = fact
+
+    def find(self, kind: type[Fact]) -> Fact | None:
+        """Return the fact of this type, or None if nobody gave one."""
+        return cast("Fact | None", self._facts.get(kind))
+
+    def fact(self, kind: type[Fact]) -> Fact:
+        """Return the fact of this type; the pipeline's order guarantees that a needed one is there."""
+        return cast(Fact, self._facts[kind])
+
+
+Proceed = Callable[[Exchange], Awaitable[Reply]]
+
+
+@runtime_checkable
+class Plugin(Protocol):
+    """A link of the chain.
+
+    `name` is what the settings call it; `needs` and `gives` are types of facts. `open` runs in each worker
+    before its first request and may raise any GovernanceError to stop the start; `close` runs after its last.
+    """
+
+    name: str
+    needs: frozenset[type]
+    gives: frozenset[type]
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply: ...
+
+
+class Pipeline:
+    """Plugins in their order around one last handler."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        check_order(plugins)
+        self.plugins = tuple(plugins)
+
+    async def open(self) -> None:
+        """Open every plugin, first to last; if one fails, close those already open."""
+        opened: list[Plugin] = []
+        try:
+            for plugin in self.plugins:
+                await plugin.open()
+                opened.append(plugin)
+        except BaseException:
+            for plugin in reversed(opened):
+                await plugin.close()
+            raise
+
+    async def close(self) -> None:
+        """Close every plugin, last to first; the first error is raised after all have been closed."""
+        failure: Exception | None = None
+        for plugin in reversed(self.plugins):
+            try:
+                await plugin.close()
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def around(self, terminal: Proceed) -> Proceed:
+        """Return one callable: the plugins, outermost first, around `terminal`."""
+        handler = terminal
+        for plugin in reversed(self.plugins):
+            handler = partial(plugin.handle, proceed=handler)
+        return handler
+
+
+def check_order(plugins: Sequence[Plugin]) -> None:
+    """Refuse a chain in which a plugin needs a fact that none before it gives, or two give the same.
+
+    Raises:
+        ConfigurationError: with the plugin, the fact, and where to put it.
+    """
+    given: dict[type, str] = {}
+    for plugin in plugins:
+        for kind in sorted(plugin.needs, key=lambda k: k.__name__):
+            if kind not in given:
+                raise ConfigurationError(
+                    f"plugin '{plugin.name}' needs {kind.__name__}, and no plugin before it gives that: "
+                    f"the order is {', '.join(p.name for p in plugins)}"
+                )
+        for kind in plugin.gives:
+            if kind in given:
+                raise ConfigurationError(f"plugins '{given[kind]}' and '{plugin.name}' both give {kind.__name__}")
+            given[kind] = plugin.name

@@ -1,0 +1,1 @@
+"""Key providers: open a key by its URI."""

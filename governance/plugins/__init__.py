@@ -1,0 +1,1 @@
+"""Thin doors from a craft to a request; no plugin knows another."""

@@ -1,0 +1,228 @@
+"""The one configuration: `governance.toml` and `GOVERNANCE_<SECTION>__<KEY>`, frozen, nothing unknown.
+
+Paths in the file are relative to the file. Reading it opens no key and no model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from governance.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "GOVERNANCE_"
+DEFAULT_PLUGINS = ("audit", "metrics", "identity", "limits", "policy", "privacy")
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServiceSettings(Section):
+    """The service itself: its Cedar entity id and which plugins stand in front of it, outermost first."""
+
+    name: Name
+    plugins: tuple[str, ...] = DEFAULT_PLUGINS
+    max_reply_bytes: int = Field(default=64 * 2**20, gt=0)
+
+
+class ModelSettings(Section):
+    """One sealed artifact to serve. `groups` are Cedar ModelGroups."""
+
+    artifact: Path
+    minimum_version: int = Field(default=1, ge=1)
+    groups: tuple[Name, ...] = ()
+    max_batch: int = Field(default=1024, ge=1)
+    max_body_bytes: int = Field(default=16 * 2**20, gt=0)
+
+
+class ArtifactSettings(Section):
+    """Whom to trust and with which key to open. Keys are URIs (`file:`, `env:`)."""
+
+    recipient_key: str
+    trusted_signers: tuple[Path, ...] = Field(min_length=1)
+    threshold: int = Field(default=1, ge=1)
+
+
+class RuntimeSettings(Section):
+    """Where models run. `require_device` is proved at load; a fallback is visible and never silent."""
+
+    providers: tuple[Literal["cuda", "cpu"], ...] = Field(default=("cpu",), min_length=1)
+    require_device: Literal["cuda", "cpu"] | None = None
+    allow_fallback: bool = False
+    device_id: int = Field(default=0, ge=0)
+    intra_op_threads: int = Field(default=1, ge=0)
+
+
+class IdentitySettings(Section):
+    """API keys: where their hashes lie, and the secret that keys the hash."""
+
+    api_keys: Path
+    hash_key: str
+
+
+class PolicySettings(Section):
+    """Cedar: policies and schema as files; entities from the settings and, optionally, a JSON file."""
+
+    policies: Path
+    cedar_schema: Path
+    entities: Path | None = None
+
+
+class LimitsSettings(Section):
+    """A token bucket for each caller: `burst` calls at once, `rate_per_second` in the long run."""
+
+    rate_per_second: float = Field(default=1000.0, gt=0)
+    burst: int = Field(default=2000, ge=1)
+    max_callers: int = Field(default=100_000, ge=1)
+
+
+class AuditSettings(Section):
+    """The log's folder, the checkpoint's key, and when an entry counts as written.
+
+    `group`: on the disk (fdatasync, many entries at once); `process`: handed to the operating system,
+    which outlives the process but not the machine.
+    """
+
+    directory: Path
+    checkpoint_key: str
+    durability: Literal["group", "process"] = "group"
+    checkpoint_seconds: float = Field(default=1.0, gt=0)
+
+
+class PrivacyField(Section):
+    """One declared field: where it is, and what happens to it.
+
+    `route` is a route's template; `pointer` is a JSON Pointer (RFC 6901) in which the segment `*` stands for every
+    element of an array or every member of an object.
+    """
+
+    route: str
+    pointer: str = Field(pattern=r"^(/[^/]+)+$")
+    operator: Literal["drop", "mask", "hash"]
+
+
+class PrivacySettings(Section):
+    """Declared fields, and the key of their keyed hash."""
+
+    hash_key: str | None = None
+    fields: tuple[PrivacyField, ...] = ()
+
+
+class RouteSettings(Section):
+    """One route of the service's own, opened to callers. What is not listed here is refused.
+
+    `model` is the resource of the decision; with `model_parameter` the caller may name another of `models`
+    in the query string.
+    """
+
+    path: str = Field(pattern=r"^/[A-Za-z0-9._~/-]*$")
+    method: Literal["GET", "POST"] = "POST"
+    action: Name = "infer"
+    model: Name | None = None
+    model_parameter: Name | None = None
+    models: tuple[Name, ...] = ()
+    content_types: tuple[str, ...] = ("application/json",)
+    max_body_bytes: int = Field(default=4 * 2**20, ge=0)
+
+
+class Settings(Section):
+    """Everything. Built by `load_settings` alone, so that paths are absolute and the environment is in."""
+
+    service: ServiceSettings
+    models: dict[Name, ModelSettings] = Field(default_factory=dict)
+    artifacts: ArtifactSettings | None = None
+    runtime: RuntimeSettings = RuntimeSettings()
+    identity: IdentitySettings | None = None
+    policy: PolicySettings | None = None
+    limits: LimitsSettings = LimitsSettings()
+    audit: AuditSettings | None = None
+    privacy: PrivacySettings = PrivacySettings()
+    routes: tuple[RouteSettings, ...] = ()
+
+
+def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read, override from the environment, validate, and make every path absolute.
+
+    Args:
+        file: a TOML file.
+        environment: `GOVERNANCE_AUDIT__DIRECTORY=/var/audit` sets `directory` in `[audit]`;
+            lists and tables are given as JSON.
+
+    Raises:
+        ConfigurationError: naming the file, the key and what is wrong with it.
+    """
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the settings {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is not TOML: {error}") from error
+    _override(raw, environment)
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigurationError(f"{file}: {_sentence(error)}") from None
+    return _with_absolute_paths(settings, file.resolve().parent)
+
+
+def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name in sorted(environment):
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        *sections, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if not sections:
+            raise ConfigurationError(f"{name} names no section: write {ENVIRONMENT_PREFIX}<SECTION>__<KEY>")
+        table = raw
+        for section in sections:
+            table = table.setdefault(_spelled(table, section), {})
+            if not isinstance(table, dict):
+                raise ConfigurationError(f"{name}: '{section}' is not a table in the settings")
+        table[_spelled(table, key)] = _value(environment[name])
+
+
+def _spelled(table: Mapping[str, Any], wanted: str) -> str:
+    """Find the key as the file spells it: `digits_cnn` in the environment means `digits-cnn` in the file."""
+    return next((key for key in table if key.lower().replace("-", "_") == wanted.replace("-", "_")), wanted)
+
+
+def _value(text: str) -> Any:
+    if text[:1] not in "[{":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say where and what without repeating the value, which may be a secret."""
+    return "; ".join(
+        f"[{'.'.join(str(part) for part in detail['loc'])}] {detail['msg'].removesuffix('.')}"
+        for detail in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _with_absolute_paths(section: Any, root: Path) -> Any:
+    if isinstance(section, BaseModel):
+        changed = {name: _with_absolute_paths(getattr(section, name), root) for name in type(section).model_fields}
+        return section.model_copy(update=changed)
+    if isinstance(section, Path):
+        return root / section
+    if isinstance(section, str) and section.startswith("file:") and not section.startswith("file:/"):
+        return f"file:{root / section.removeprefix('file:')}"
+    if isinstance(section, tuple):
+        return tuple(_with_absolute_paths(item, root) for item in section)
+    if isinstance(section, dict):
+        return {key: _with_absolute_paths(item, root) for key, item in section.items()}
+    return section

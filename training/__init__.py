@@ -1,0 +1,1 @@
+"""Train CNN and RNN models in PyTorch, from data to tested ONNX."""

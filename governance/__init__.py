@@ -1,1 +1,20 @@
-"""Governance for BentoML services."""
+"""Governance for BentoML services: sealed models, known callers, policies, a provable audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from governance.host import Governance, GovernedModel
+
+__version__ = "0.1.0"
+__all__ = ["Governance", "GovernedModel", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the host, and with it BentoML, only for those who ask: the command line needs neither."""
+    if name in ("Governance", "GovernedModel"):
+        from governance import host
+
+        return getattr(host, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -46,7 +46,8 @@ def safe_relative_path(path: str) -> str:
     """Return `path` if it names a place inside a folder on every platform: relative, normal, `/`-separated.
 
     Raises:
-        BadRequestError: if the path is absolute, empty, too long, not normal, or holds `..`, `\\`, `:` or control characters.
+        BadRequestError: if the path is absolute, empty, too long, not normal, or holds `..`, `\\`, `:`
+            or control characters.
     """
     pure = PurePosixPath(path)
     bad_character = any(ord(character) < 32 or character in '\\:*?"<>|\x7f' for character in path)

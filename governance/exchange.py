@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from governance.access.routes import Route
 from governance.errors import ConfigurationError
@@ -31,6 +31,28 @@ class Usage:
     model_digest: str
     items: int
     inference_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoad:
+    """How the opening of one model ended: told once to every plugin that has `model_loaded`.
+
+    `device` is where it was proved to run; a model that is not `ready` answers 503.
+    """
+
+    model: str
+    version: str
+    device: str
+    ready: bool
+    degraded: bool
+    seconds: float
+
+
+@runtime_checkable
+class ModelObserver(Protocol):
+    """What a plugin adds if it wants to know of models being opened."""
+
+    def model_loaded(self, load: ModelLoad) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +79,7 @@ class Exchange:
         client_ip: the peer's address, or an empty string.
         body: what goes on to the model: None until read, possibly changed by a plugin.
         received_body: what the caller sent, once read; the audit log commits to it.
+        context: what the gate keeps for the server that answers; no plugin's business.
         reply_headers: fields that the gate adds to whichever answer leaves, refusals included.
     """
 
@@ -74,6 +97,7 @@ class Exchange:
     read: ReadBody
     body: bytes | None = None
     received_body: bytes | None = None
+    context: Any = None
     reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     _facts: dict[type, object] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from governance.errors import ConfigurationError, NotFoundError
+from governance.errors import ConfigurationError
 
 MAX_PATH_CHARACTERS = 512
 MAX_SEGMENT_CHARACTERS = 128
@@ -21,11 +21,11 @@ class Route:
         method: `GET` or `POST`; exact, no override.
         template: the path, with `{model}` and `{version}` as the only variables; the metric label.
         action: the Cedar action's id.
-        server: who answers: the Open Inference Protocol inside the gate, or the BentoML app behind it.
+        server: who answers: the Open Inference Protocol inside the gate, the BentoML app behind it, or nobody.
         model: the model where the path does not name one; the resource is the service itself if that is None too.
         model_parameter: a query parameter by which the caller may choose among `models` on this route.
         models: what `model_parameter` may say.
-        public: answers without a caller and without a policy decision (probes alone).
+        public: answers without a caller and without a policy decision (probes, and the refusal of what is not listed).
         content_types: what a body may be; empty for a route without a body.
         max_body_bytes: the longest body that is read.
         file_fields: multipart fields that must be files (a URL there would make the server fetch it).
@@ -34,7 +34,7 @@ class Route:
     method: str
     template: str
     action: str
-    server: Literal["oip", "bentoml"]
+    server: Literal["oip", "bentoml", "nobody"]
     model: str | None = None
     model_parameter: str | None = None
     models: frozenset[str] = frozenset()
@@ -42,6 +42,10 @@ class Route:
     content_types: frozenset[str] = frozenset()
     max_body_bytes: int = 0
     file_fields: frozenset[str] = frozenset()
+
+
+# Stands for every path that is not listed, so that its refusal is counted and recorded like any other.
+UNLISTED = Route(method="*", template="unlisted", action="none", server="nobody", public=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,10 @@ class RouteTable:
             self._variable.setdefault((route.method, len(segments)), []).append((segments, route))
 
     def match(self, method: str, path: str) -> Match:
-        """Return the route of a request.
+        """Return the route of a request, or `UNLISTED`.
 
         Args:
             path: the raw path as it was sent, percent signs and all.
-
-        Raises:
-            NotFoundError: if it is not listed.
         """
         exact = self._exact.get((method, path))
         if exact is not None:
@@ -92,7 +93,7 @@ class RouteTable:
                 variables = _compare(segments, parts)
                 if variables is not None:
                     return Match(route, variables.get("{model}", route.model), variables.get("{version}"))
-        raise NotFoundError("no such route")
+        return Match(UNLISTED, None, None)
 
 
 def _compare(segments: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:

@@ -1,0 +1,50 @@
+# Two commands: `make serve` and `make test`. Everything else is a step of theirs.
+
+PORT ?= 3000
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The two builds of ONNX Runtime exclude each other: the machine decides.
+RUNTIME := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
+# A pinned PyTorch, so that an index with CPU builds serves one; training alone needs it, serving never.
+TORCH ?= torch==2.13.0
+
+.PHONY: help serve test check models env serving-env bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+serve: models ## Train if need be, seal, and serve both digit models on 127.0.0.1:$(PORT)
+	@RUNTIME=$(RUNTIME) PORT=$(PORT) BIN=$(BIN) bash bentos/digits/serve.sh
+
+test: models check ## Run all tests and checks
+	$(BIN)/python -m pytest
+
+check: env ## Check style, types and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+models: env ## Train both digit models, and seal them
+	@BIN=$(BIN) bash bentos/digits/prepare.sh
+
+bench: models ## Measure what the README claims, beside its peers
+	$(BIN)/python -m benchmarks
+
+env: $(VENV)/.installed-$(RUNTIME) ## Make the environment for working on the project
+
+$(VENV)/.installed-$(RUNTIME): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) ($(RUNTIME) runtime); the first time takes a few minutes."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' --editable '.[$(RUNTIME),training,dev]'
+	@touch $@
+
+serving-env: ## Install what serving needs and nothing of training, into .venv-serving
+	$(PYTHON) -m venv .venv-serving
+	.venv-serving/bin/python -m pip install --quiet --disable-pip-version-check '.[$(RUNTIME)]'
+
+clean: ## Remove the environment, the trained models, and the digits service's keys, callers and audit log
+	rm -rf $(VENV) .venv-serving .state bentos/digits/state build dist *.egg-info

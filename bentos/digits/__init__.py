@@ -1,0 +1,1 @@
+"""Handwritten digits: a CNN and an RNN behind one governed service."""

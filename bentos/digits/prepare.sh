@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Makes all that the digits service needs, once: trained models, keys, sealed artifacts, a demo caller.
+# What is already there stays as it is. BIN is the environment's bin folder.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+BIN=${BIN:-.venv/bin}
+TRAINED=${TRAINED:-.state/training}
+STATE=${STATE:-bentos/digits/state}
+KEYS=$STATE/keys
+
+"$BIN/python" -m training all digits-cnn digits-rnn --out "$TRAINED"
+
+mkdir -p "$STATE/artifacts" "$STATE/audit" "$KEYS"
+chmod 700 "$STATE" "$KEYS" "$STATE/audit"
+
+make_key() { [ -e "$KEYS/$2" ] || "$BIN/bento-governance" key create "$1" "$KEYS/$2"; }
+make_key signing signing.key
+make_key recipient recipient.key
+make_key checkpoint checkpoint.key
+make_key secret api-key-hash.key
+make_key secret privacy-hash.key
+
+for model in digits-cnn digits-rnn; do
+  sealed=$STATE/artifacts/$model.sealed
+  [ "$sealed" -nt "$TRAINED/$model/export/card.json" ] || "$BIN/bento-governance" artifact seal \
+    "$TRAINED/$model/export" "$sealed" --name "$model" --version 1 \
+    --sign-with "file:$KEYS/signing.key" --recipient "$KEYS/recipient.key.pub"
+done
+
+# The key is printed once and stored hashed; the demo keeps a copy, so that the call that is printed can be copied.
+if [ ! -s "$KEYS/demo.api-key" ]; then
+  (umask 077 && "$BIN/bento-governance" api-key create demo --role classifier --role operator --json \
+    --store "$STATE/api-keys.json" --hash-key "file:$KEYS/api-key-hash.key" |
+    "$BIN/python" -c 'import json, sys; print(json.load(sys.stdin)["token"])' >"$KEYS/demo.api-key.new")
+  mv "$KEYS/demo.api-key.new" "$KEYS/demo.api-key"
+fi
+[ -s "$STATE/digit.png" ] || "$BIN/python" -m training sample digits-cnn --to "$STATE/digit.png"

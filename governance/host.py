@@ -1,0 +1,392 @@
+"""`Governance`: the only place that knows BentoML; it puts the gate in front of a service.
+
+The service object's class is replaced by a slotted subclass that overrides `to_asgi`, so every way of serving
+(`bentoml serve`, a built bento, several workers, dependencies) passes the gate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+import bentoml
+import msgspec
+import numpy as np
+from _bentoml_sdk import Service
+
+from governance import __version__
+from governance.access.routes import Route, RouteTable
+from governance.artifacts.seal import OpenedArtifact, open_sealed
+from governance.artifacts.signing import Trust
+from governance.errors import (
+    ConfigurationError,
+    ForbiddenError,
+    GovernanceError,
+    ManifestMismatchError,
+    NotReadyError,
+)
+from governance.exchange import Exchange, ModelLoad, ModelObserver, Pipeline, Plugin, Proceed, Reply, Usage
+from governance.gate import AsgiApp, Gate, behind, describe_exception
+from governance.keys import open_recipient_key
+from governance.oip.routes import oip_routes
+from governance.oip.server import OipServer
+from governance.plugins import BUILT_IN
+from governance.runtime.model import Model, TensorSpec, open_model
+from governance.settings import RouteSettings, Settings, load_settings
+
+PLUGIN_GROUP = "bento_governance.plugins"
+GRAPH_FILE, CARD_FILE = "model.onnx", "card.json"
+
+# Metrics live in workers alone: BentoML chooses its multi-process folder before prometheus_client may be imported.
+WORKERS_ONLY = frozenset({"metrics"})
+
+logger = logging.getLogger("governance.host")
+
+AnyService = TypeVar("AnyService", bound="Service[Any]")
+
+_exchange: ContextVar[Exchange | None] = ContextVar("governance_exchange", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a model did not answer the service's code; BentoML makes a bare 500 of it."""
+
+    error: GovernanceError
+
+
+class _WithoutExceptionText(logging.Filter):
+    """Takes the text of exceptions out of BentoML's log: it may hold what a caller sent."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1] is not None:
+            record.msg = f"{record.getMessage()}: {describe_exception(record.exc_info[1])}"
+            record.args, record.exc_info, record.exc_text = (), None, None
+        return True
+
+
+class GovernedModel:
+    """An opened model, as a service's own code uses it.
+
+    Within a request it runs only if the policy decided on this very model, or on the service as a whole, and
+    what it used goes into the audit log and the metrics.
+    """
+
+    def __init__(self, governance: Governance, name: str) -> None:
+        self._governance = governance
+        self.name = name
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Input tensors: name, datatype (OIP), shape with -1 for the batch."""
+        return self._model.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Output tensors: name, datatype (OIP), shape with -1 for the batch."""
+        return self._model.outputs
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes' names in the order of the output's last axis, as the model's card says."""
+        return self._model.classes
+
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """Run the model on one batch.
+
+        Args:
+            inputs: a tensor for each input's name, shapes and types as `inputs` says.
+
+        Raises:
+            ForbiddenError: if the request at hand was permitted for another model.
+            BadRequestError: if a tensor has the wrong shape or type.
+            NotReadyError: if the model could not be opened on the device it must have.
+        """
+        exchange = _exchange.get()
+        if exchange is not None and exchange.model not in (None, self.name):
+            raise ForbiddenError(f"this call was permitted for another model than '{self.name}'")
+        model = self._model
+        try:
+            outputs, seconds = model.run(inputs)
+        except GovernanceError as error:
+            if exchange is not None and exchange.find(_Failure) is None:
+                exchange.give(_Failure(error))
+            raise
+        if exchange is not None and exchange.find(Usage) is None:
+            items = len(next(iter(inputs.values()))) if inputs else 0
+            exchange.give(Usage(model.name, model.version, model.digest, items, seconds))
+        return outputs
+
+    @property
+    def _model(self) -> Model:
+        return self._governance.opened_model(self.name)
+
+
+class Governance:
+    """The settings of one service, and what is opened from them in each worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._models: dict[str, Model] = {}
+
+    @classmethod
+    def from_file(cls, file: str | Path, environment: Mapping[str, str] = os.environ) -> Governance:
+        """Read and validate the settings; nothing is opened.
+
+        Raises:
+            SystemExit: with one sentence, since this runs while the service's module is imported and
+                BentoML would show a traceback for any other exception.
+        """
+        try:
+            return cls(load_settings(Path(file), environment))
+        except ConfigurationError as error:
+            raise SystemExit(f"bento-governance: {error}") from None
+
+    def guard(self, service: AnyService) -> AnyService:
+        """Put the gate in front of a BentoML service; use it as a decorator above `@bentoml.service`.
+
+        Raises:
+            ConfigurationError: if it is not a BentoML service.
+        """
+        if not isinstance(service, Service):
+            raise ConfigurationError("governance.guard takes a BentoML service: put it above @bentoml.service")
+        governance = self
+        plain: type[Service[Any]] = type(service)
+
+        def to_asgi(self: Service[Any], is_main: bool = True) -> AsgiApp:
+            app: AsgiApp = plain.to_asgi(self, is_main)
+            # An inner service listens on a socket that only this bento's processes reach; callers meet the entry.
+            return governance.gate(app, self) if is_main else app
+
+        guarded = type(f"Guarded{plain.__name__}", (plain,), {"__slots__": (), "to_asgi": to_asgi})
+        service.__class__ = guarded
+        service.inner.governance_preflight = bentoml.on_deployment(partial(self.preflight_or_exit, service))
+        return service
+
+    def open_model(self, name: str) -> GovernedModel:
+        """Return the model of this name; it is opened when the worker starts.
+
+        Raises:
+            ConfigurationError: if the settings name no such model.
+        """
+        if name not in self.settings.models:
+            known = ", ".join(sorted(self.settings.models)) or "none"
+            raise ConfigurationError(f"the settings have no [models.{name}]; they have: {known}")
+        return GovernedModel(self, name)
+
+    def requested_model(self) -> GovernedModel:
+        """Return the model that this request is for, on which the policy has decided.
+
+        Raises:
+            ConfigurationError: outside a request, or on a route without a model.
+        """
+        exchange = _exchange.get()
+        if exchange is None or exchange.model is None:
+            raise ConfigurationError("no model is requested here: the route in governance.toml needs a model")
+        return self.open_model(exchange.model)
+
+    def opened_model(self, name: str) -> Model:
+        """Return the runtime's model of this name.
+
+        Raises:
+            NotReadyError: before the worker has opened it.
+        """
+        try:
+            return self._models[name]
+        except KeyError:
+            raise NotReadyError(f"the model '{name}' is not open yet") from None
+
+    def gate(self, app: AsgiApp, service: Service[Any]) -> Gate:
+        """Build the gate for one worker; nothing is opened before the ASGI lifespan."""
+        settings = self.settings
+        plugins = load_plugins(settings)
+        pipeline = Pipeline(plugins)
+        oip = OipServer(
+            service_name=settings.service.name,
+            service_version=__version__,
+            models=self._models,
+            max_batch={name: model.max_batch for name, model in settings.models.items()},
+        )
+
+        async def open() -> None:
+            _silence_exception_text()
+            for load in self._open_models():
+                for plugin in plugins:
+                    if isinstance(plugin, ModelObserver):
+                        plugin.model_loaded(load)
+
+        return Gate(
+            app,
+            routes=RouteTable(self.routes(service)),
+            pipeline=pipeline,
+            servers={"oip": oip.answer, "bentoml": self._native(app)},
+            open=open,
+            close=self._close_models,
+        )
+
+    def routes(self, service: Service[Any]) -> list[Route]:
+        """Return the closed list: the protocol's, the probes, the metrics, and what the settings open."""
+        settings = self.settings
+        largest = max((model.max_body_bytes for model in settings.models.values()), default=0)
+        routes = [
+            *oip_routes(largest),
+            Route("GET", "/livez", "probe", "bentoml", public=True),
+            Route("GET", "/readyz", "probe", "bentoml", public=True),
+            Route("GET", "/metrics", "metrics", "bentoml"),
+        ]
+        routes.extend(self._native_route(route, service) for route in settings.routes)
+        return routes
+
+    def _native_route(self, route: RouteSettings, service: Service[Any]) -> Route:
+        unknown = {route.model, *route.models} - {None} - set(self.settings.models)
+        if unknown:
+            names = ", ".join(sorted(map(str, unknown)))
+            raise ConfigurationError(f"the route {route.path} names models that have no section: {names}")
+        api = next((api for api in service.apis.values() if api.route == route.path), None)
+        return Route(
+            method=route.method,
+            template=route.path,
+            action=route.action,
+            server="bentoml",
+            model=route.model,
+            model_parameter=route.model_parameter,
+            models=frozenset(route.models),
+            content_types=frozenset(route.content_types) if route.method == "POST" else frozenset(),
+            max_body_bytes=route.max_body_bytes,
+            file_fields=frozenset(api.input_spec.multipart_fields) if api is not None else frozenset(),
+        )
+
+    def _native(self, app: AsgiApp) -> Proceed:
+        forward = behind(app, self.settings.service.max_reply_bytes)
+
+        async def answer(exchange: Exchange) -> Reply:
+            if exchange.route.template == "/readyz" and not all(model.ready for model in self._models.values()):
+                raise NotReadyError("a model is not ready")
+            token = _exchange.set(exchange)
+            try:
+                return await forward(exchange)
+            except RuntimeError:
+                failure = exchange.find(_Failure)
+                if failure is None:
+                    raise
+                raise failure.error from None
+            finally:
+                _exchange.reset(token)
+
+        return answer
+
+    def _open_models(self) -> list[ModelLoad]:
+        """Open every model of the settings; what is not what was signed stops the start."""
+        loads = []
+        for name in self.settings.models:
+            started = time.perf_counter()
+            model = self._open_model(name)
+            self._models[name] = model
+            seconds = time.perf_counter() - started
+            if not model.ready or model.degraded:
+                logger.warning("model '%s': %s", name, model.reason)
+            loads.append(ModelLoad(name, model.version, model.device, model.ready, model.degraded, seconds))
+        return loads
+
+    def _open_model(self, name: str) -> Model:
+        try:
+            with self._open_artifact(name) as artifact:
+                card = _read_card(artifact)
+                graph = artifact.files.get(GRAPH_FILE)
+                if graph is None:
+                    raise ManifestMismatchError(f"the artifact holds no {GRAPH_FILE}")
+                return open_model(name, artifact.version, artifact.digest, graph, card, self.settings.runtime)
+        except GovernanceError as error:
+            raise _of_same_kind(error, f"model '{name}': {error}") from None
+
+    def _open_artifact(self, name: str) -> OpenedArtifact:
+        settings, model = self.settings.artifacts, self.settings.models[name]
+        if settings is None:
+            raise ConfigurationError("models need an [artifacts] section: whom to trust, and the key that opens")
+        return open_sealed(
+            model.artifact,
+            name=name,
+            minimum_version=model.minimum_version,
+            trust=Trust.from_files(settings.trusted_signers, settings.threshold),
+            recipient_key=open_recipient_key(settings.recipient_key),
+        )
+
+    async def _close_models(self) -> None:
+        for model in self._models.values():
+            model.close()
+        self._models.clear()
+
+    def preflight_or_exit(self, service: Service[Any]) -> None:
+        """Open and close all that a worker will open, once, in the master, before any socket.
+
+        BentoML restarts a worker that fails for ever while its clients hang; here it ends with one line.
+        """
+        try:
+            RouteTable(self.routes(service))
+            asyncio.run(self._preflight())
+        except GovernanceError as error:
+            raise SystemExit(f"bento-governance: {error.code}: {error}") from None
+
+    async def _preflight(self) -> None:
+        plugins = load_plugins(self.settings)
+        Pipeline(plugins)
+        here = Pipeline([plugin for plugin in plugins if plugin.name not in WORKERS_ONLY])
+        await here.open()
+        try:
+            self._open_models()
+        finally:
+            await self._close_models()
+            await here.close()
+
+
+def load_plugins(settings: Settings) -> list[Plugin]:
+    """Make the plugins that the settings name, in their order; only those are imported.
+
+    Raises:
+        ConfigurationError: for a name that nobody offers, or that somebody offers beside the built-in one.
+    """
+    foreign = {point.name: point.value for point in entry_points(group=PLUGIN_GROUP)}
+    plugins = []
+    for name in settings.service.plugins:
+        offered = foreign.get(name)
+        target = BUILT_IN.get(name, offered)
+        if target is None:
+            known = ", ".join(sorted({*BUILT_IN, *foreign}))
+            raise ConfigurationError(f"no plugin is called '{name}'; there are: {known}")
+        if offered is not None and offered != target:
+            raise ConfigurationError(f"another distribution offers a plugin by the built-in name '{name}'")
+        module, _, attribute = target.partition(":")
+        plugin = getattr(import_module(module), attribute)(settings)
+        if not isinstance(plugin, Plugin):
+            raise ConfigurationError(f"the plugin '{name}' is not a governance.exchange.Plugin")
+        plugins.append(plugin)
+    return plugins
+
+
+def _silence_exception_text() -> None:
+    for handler in logging.getLogger("bentoml").handlers:
+        handler.addFilter(_WithoutExceptionText())
+
+
+def _read_card(artifact: OpenedArtifact) -> Mapping[str, Any]:
+    try:
+        return msgspec.json.decode(bytes(artifact.files[CARD_FILE]), type=dict[str, Any])
+    except KeyError:
+        raise ManifestMismatchError(f"the artifact holds no {CARD_FILE}") from None
+    except msgspec.DecodeError:
+        raise ManifestMismatchError(f"{CARD_FILE} is not a JSON object") from None
+
+
+def _of_same_kind(error: GovernanceError, sentence: str) -> GovernanceError:
+    renamed = error.__class__.__new__(error.__class__)
+    renamed.args = (sentence,)
+    return renamed

@@ -1,0 +1,159 @@
+"""Metrics: requests, decisions, latency, inference and model loads, for Prometheus.
+
+Labels come from closed sets only (route templates, served models, outcomes, error codes): nothing that a
+caller sends becomes a label. prometheus_client is imported when the plugin is opened, in a worker, because
+BentoML chooses its multi-process folder before that.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from governance.access.policy import Verdict
+from governance.errors import ForbiddenError, GovernanceError, RefusedError
+from governance.exchange import Exchange, ModelLoad, Proceed, Reply, Usage
+from governance.settings import Settings
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Gauge, Histogram
+
+REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+INFERENCE_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 10.0)
+
+
+class MetricsPlugin:
+    """Counts and times every exchange; see docs/metrics.md for the names."""
+
+    name = "metrics"
+    needs: frozenset[type] = frozenset()
+    gives: frozenset[type] = frozenset()
+
+    def __init__(self, settings: Settings) -> None:
+        self._models = frozenset(settings.models)
+        # Children are bound once for each closed combination: a look-up by label values costs more than the count.
+        self._bound: dict[tuple[str, ...], Any] = {}
+
+    async def open(self) -> None:
+        """Register the metrics in the process's default registry, which BentoML sums over its workers."""
+        self._bound.clear()
+        self._instruments = _instruments()
+
+    async def close(self) -> None:
+        """Nothing to do: the values belong to the process."""
+
+    def model_loaded(self, load: ModelLoad) -> None:
+        """Count a model's opening, and show whether it is ready and on the device it should be on."""
+        outcome = "degraded" if load.degraded else "ready" if load.ready else "not_ready"
+        metrics = self._instruments
+        metrics.model_loads.labels(load.model, load.version, outcome).inc()
+        metrics.model_load_seconds.labels(load.model).observe(load.seconds)
+        metrics.model_ready.labels(load.model, load.version, load.device).set(float(load.ready))
+        metrics.model_degraded.labels(load.model, load.version, load.device).set(float(load.degraded))
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        outcome, reason = "failed", "internal"
+        try:
+            reply = await proceed(exchange)
+            outcome, reason = _outcome_of_status(reply.status)
+            return reply
+        except GovernanceError as error:
+            outcome, reason = ("refused" if isinstance(error, RefusedError) else "failed"), error.code
+            raise
+        finally:
+            self._count(exchange, outcome, reason)
+
+    def _count(self, exchange: Exchange, outcome: str, reason: str) -> None:
+        route = exchange.route
+        model = exchange.model if exchange.model in self._models else ""
+        self._child("requests", route.method, route.template, str(model), outcome, reason).inc()
+        seconds = (time.perf_counter_ns() - exchange.started_ns) * 1e-9
+        self._child("request_seconds", route.method, route.template, outcome).observe(seconds)
+        if exchange.find(Verdict) is not None:
+            decision = "deny" if reason == ForbiddenError.code else "allow"
+            self._child("decisions", route.action, decision).inc()
+        usage = exchange.find(Usage)
+        if usage is not None:
+            self._child("inference_seconds", usage.model, usage.version).observe(usage.inference_seconds)
+            self._child("inference_items", usage.model, usage.version).inc(usage.items)
+
+    def _child(self, instrument: str, *labels: str) -> Any:
+        key = (instrument, *labels)
+        child = self._bound.get(key)
+        if child is None:
+            child = self._bound[key] = getattr(self._instruments, instrument).labels(*labels)
+        return child
+
+
+def _outcome_of_status(status: int) -> tuple[str, str]:
+    """Name the outcome of an answer that the application behind the gate gave."""
+    if status < 400:
+        return "answered", ""
+    return ("refused", "application") if status < 500 else ("failed", "application")
+
+
+class _Instruments:
+    """The metrics, once for each process."""
+
+    requests: Counter
+    request_seconds: Histogram
+    decisions: Counter
+    inference_seconds: Histogram
+    inference_items: Counter
+    model_loads: Counter
+    model_load_seconds: Histogram
+    model_ready: Gauge
+    model_degraded: Gauge
+
+    def __init__(self) -> None:
+        from prometheus_client import Counter, Gauge, Histogram
+
+        self.requests = Counter(
+            "governance_requests_total",
+            "Requests by route, model, outcome and reason.",
+            ("method", "route", "model", "outcome", "reason"),
+        )
+        self.request_seconds = Histogram(
+            "governance_request_seconds",
+            "Time from the gate's first look to the answer, audit entry included.",
+            ("method", "route", "outcome"),
+            buckets=REQUEST_BUCKETS,
+        )
+        self.decisions = Counter("governance_decisions_total", "Policy decisions by action.", ("action", "decision"))
+        self.inference_seconds = Histogram(
+            "governance_inference_seconds",
+            "Time inside the runtime alone, by model.",
+            ("model", "version"),
+            buckets=INFERENCE_BUCKETS,
+        )
+        self.inference_items = Counter(
+            "governance_inference_items_total", "Items of all batches, by model.", ("model", "version")
+        )
+        self.model_loads = Counter(
+            "governance_model_loads_total", "Sealed models opened, by outcome.", ("model", "version", "outcome")
+        )
+        self.model_load_seconds = Histogram(
+            "governance_model_load_seconds", "Time to verify, decrypt and prepare a model.", ("model",)
+        )
+        self.model_ready = Gauge(
+            "governance_model_ready",
+            "1 if the model answers, 0 if it does not; the lowest over all workers.",
+            ("model", "version", "device"),
+            multiprocess_mode="livemin",
+        )
+        self.model_degraded = Gauge(
+            "governance_model_degraded",
+            "1 if the model runs on another device than asked for; the highest over all workers.",
+            ("model", "version", "device"),
+            multiprocess_mode="livemax",
+        )
+
+
+_process_instruments: list[_Instruments] = []
+
+
+def _instruments() -> _Instruments:
+    """Return this process's metrics; the default registry takes each name only once."""
+    if not _process_instruments:
+        _process_instruments.append(_Instruments())
+    return _process_instruments[0]

@@ -1,5 +1,7 @@
 """Multipart uploads: a URL in a file field would make the server fetch it."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,7 +65,5 @@ def test_too_many_parts_are_refused():
 @given(st.binary(max_size=300), st.text(max_size=40))
 def test_anything_else_is_an_answer_or_a_refusal(body, boundary):
     for candidate in (body, b"--b\r\n" + body, form(("X: " + boundary.encode("ascii", "ignore").decode(), body))):
-        try:
+        with suppress(BadRequestError):
             verify_file_fields(candidate, TYPE, FIELDS)
-        except BadRequestError:
-            pass

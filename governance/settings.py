@@ -173,7 +173,8 @@ def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         raise ConfigurationError(f"{file}: {_sentence(error)}") from None
-    return _with_absolute_paths(settings, file.resolve().parent)
+    absolute: Settings = _with_absolute_paths(settings, file.resolve().parent)
+    return absolute
 
 
 def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:

@@ -1,0 +1,74 @@
+"""Keys in files: private ones are refused when anybody else may read them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from governance.errors import ConfigurationError, KeyUnavailableError
+
+MAX_KEY_BYTES = 64 * 1024
+
+
+def read_private(path: str) -> bytes:
+    """Read a private key's file.
+
+    Raises:
+        ConfigurationError: if the file is open to group or others, belongs to another user, is no regular
+            file or too large.
+        KeyUnavailableError: if it cannot be read.
+    """
+    try:
+        # What is checked is what is read: the descriptor, never the path twice.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise KeyUnavailableError(f"cannot read the key {path}: {error.strerror}") from None
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigurationError(f"the key {path} is not a regular file")
+        if status.st_mode & 0o077:
+            mode = stat.S_IMODE(status.st_mode)
+            raise ConfigurationError(f"the key {path} is open to others (mode {mode:04o}): chmod 600 {path}")
+        if status.st_uid not in (os.geteuid(), 0):
+            raise ConfigurationError(f"the key {path} belongs to another user")
+        return _limited(stream.read(MAX_KEY_BYTES + 1), path)
+
+
+def read_public(path: Path) -> bytes:
+    """Read a public key's file.
+
+    Raises:
+        ConfigurationError: if it cannot be read or is too large.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _limited(stream.read(MAX_KEY_BYTES + 1), str(path))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the public key {path}: {error.strerror}") from None
+
+
+def write_new(path: Path, content: bytes, *, mode: int) -> None:
+    """Write a new file with exactly this mode, on the disk before it returns; never overwrite.
+
+    Raises:
+        ConfigurationError: if the file exists or cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with open(descriptor, "wb") as stream:
+            os.fchmod(descriptor, mode)
+            stream.write(content)
+            stream.flush()
+            os.fsync(descriptor)
+    except FileExistsError:
+        raise ConfigurationError(f"{path} exists already, and a key is never overwritten") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _limited(content: bytes, path: str) -> bytes:
+    if len(content) > MAX_KEY_BYTES:
+        raise ConfigurationError(f"{path} is larger than a key can be")
+    return content

@@ -1,0 +1,153 @@
+"""Signing keys: ECDSA for model signatures, Ed25519 for checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from governance.errors import ConfigurationError, SignatureError
+from governance.keys.file import read_public
+
+# Each curve with the hash of its strength (FIPS 186-5).
+CURVES: dict[str, tuple[str, type[ec.EllipticCurve], hashes.HashAlgorithm]] = {
+    "secp256r1": ("ecdsa-p256", ec.SECP256R1, hashes.SHA256()),
+    "secp384r1": ("ecdsa-p384", ec.SECP384R1, hashes.SHA384()),
+    "secp521r1": ("ecdsa-p521", ec.SECP521R1, hashes.SHA512()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyingKey:
+    """The public half of a signing key.
+
+    `algorithm` is `ed25519` or `ecdsa-p256|p384|p521`; `fingerprint` is the SHA-256 of `pem`, in hex, as
+    OpenSSF Model Signing hints at keys.
+    """
+
+    algorithm: str
+    pem: bytes
+    _key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+    @classmethod
+    def from_pem(cls, pem: bytes, name: str) -> VerifyingKey:
+        """Parse SubjectPublicKeyInfo PEM (RFC 5280).
+
+        Raises:
+            ConfigurationError: if it is no such key, or of a kind that is not used here.
+        """
+        try:
+            return cls.from_key(serialization.load_pem_public_key(pem))
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise ConfigurationError(
+                f"{name} is not a public signing key (PEM, Ed25519 or ECDSA P-256/384/521)"
+            ) from None
+
+    @classmethod
+    def from_key(cls, key: object) -> VerifyingKey:
+        """Wrap a public key of `cryptography`.
+
+        Raises:
+            ValueError: if it is of a kind that is not used here.
+        """
+        if isinstance(key, ed25519.Ed25519PublicKey):
+            algorithm = "ed25519"
+        elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES:
+            algorithm = CURVES[key.curve.name][0]
+        else:
+            raise ValueError("unsupported kind of key")
+        pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return cls(algorithm, pem, key)
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.pem).hexdigest()
+
+    @property
+    def raw(self) -> bytes:
+        """An Ed25519 key's 32 bytes (RFC 8032), for the signed note's key id."""
+        if not isinstance(self._key, ed25519.Ed25519PublicKey):
+            raise ConfigurationError(f"an Ed25519 key is needed here, and this one is {self.algorithm}")
+        return self._key.public_bytes_raw()
+
+    def verify_signature(self, signature: bytes, message: bytes) -> bytes:
+        """Return `message` if `signature` is this key's over it.
+
+        Raises:
+            SignatureError: if it is not.
+        """
+        try:
+            if isinstance(self._key, ed25519.Ed25519PublicKey):
+                self._key.verify(signature, message)
+            else:
+                self._key.verify(signature, message, ec.ECDSA(CURVES[self._key.curve.name][2]))
+        except InvalidSignature:
+            raise SignatureError("the signature is not this key's over this content") from None
+        return message
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SigningKey:
+    """A private signing key; its repr never shows it."""
+
+    _key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+    @classmethod
+    def from_pem(cls, pem: bytes, name: str) -> SigningKey:
+        """Parse unencrypted PKCS #8 PEM.
+
+        Raises:
+            ConfigurationError: if it is no such key, or of a kind that is not used here.
+        """
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            key = None
+        if isinstance(key, ed25519.Ed25519PrivateKey) or (
+            isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in CURVES
+        ):
+            return cls(key)
+        raise ConfigurationError(f"{name} is not a private signing key (PKCS #8 PEM, Ed25519 or ECDSA P-256/384/521)")
+
+    @property
+    def public_key(self) -> VerifyingKey:
+        return VerifyingKey.from_key(self._key.public_key())
+
+    @property
+    def algorithm(self) -> str:
+        return self.public_key.algorithm
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over `message`: raw 64 bytes for Ed25519, DER for ECDSA."""
+        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+            return self._key.sign(message)
+        return self._key.sign(message, ec.ECDSA(CURVES[self._key.curve.name][2]))
+
+    def to_pem(self) -> bytes:
+        """Return the key for a private file."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+
+def generate_signing_key(algorithm: str = "ecdsa-p256") -> SigningKey:
+    """Make a new key: `ed25519` or `ecdsa-p256|p384|p521`."""
+    if algorithm == "ed25519":
+        return SigningKey(ed25519.Ed25519PrivateKey.generate())
+    curves = {name: curve for name, curve, _ in CURVES.values()}
+    if algorithm not in curves:
+        raise ConfigurationError(f"no signing algorithm '{algorithm}'; there are: ed25519, {', '.join(curves)}")
+    return SigningKey(ec.generate_private_key(curves[algorithm]()))
+
+
+def load_verifying_key(path: Path) -> VerifyingKey:
+    """Read a public signing key from its file.
+
+    Raises:
+        ConfigurationError: if it cannot be read or is no such key.
+    """
+    return VerifyingKey.from_pem(read_public(path), str(path))

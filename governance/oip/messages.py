@@ -1,0 +1,84 @@
+"""The protocol's messages, parsed into typed values: Open Inference Protocol v2 with Triton's extensions.
+
+Sources: https://github.com/kserve/open-inference-protocol (rest_predict_v2.yaml); Triton's binary tensor data and
+classification extensions (triton-inference-server/server, docs/protocol).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from governance.errors import BadRequestError
+
+MAX_TENSORS = 256
+MAX_RANK = 32
+MAX_ID_CHARACTERS = 256
+
+
+class InputTensor(msgspec.Struct, frozen=True):
+    """One input; its values are in `data`, or in the binary tail (`parameters.binary_data_size`)."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: dict[str, Any] = {}
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class OutputTensor(msgspec.Struct, frozen=True):
+    """One wanted output; `parameters` may hold `binary_data` or `classification`."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class InferRequest(msgspec.Struct, frozen=True):
+    """One call of a model."""
+
+    inputs: list[InputTensor]
+    id: str = ""
+    parameters: dict[str, Any] = {}
+    outputs: list[OutputTensor] = []
+
+
+_decoder = msgspec.json.Decoder(InferRequest)
+
+
+def parse_infer_request(body: bytes, header_length: str | None) -> tuple[InferRequest, memoryview]:
+    """Return the request, and the binary tail that its tensors may lie in.
+
+    Args:
+        body: JSON, or JSON and the tail behind it.
+        header_length: the field `Inference-Header-Content-Length`, if the request has one.
+
+    Raises:
+        BadRequestError: if the body is not such a request.
+    """
+    head, tail = _split(body, header_length)
+    try:
+        request = _decoder.decode(head)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+        raise BadRequestError(f"the body is not an inference request: {reason}") from None
+    if len(request.id) > MAX_ID_CHARACTERS:
+        raise BadRequestError(f"the id is longer than {MAX_ID_CHARACTERS} characters")
+    if not 1 <= len(request.inputs) <= MAX_TENSORS or len(request.outputs) > MAX_TENSORS:
+        raise BadRequestError(f"a request has 1 to {MAX_TENSORS} inputs and at most so many outputs")
+    for name in request.parameters:
+        if name.startswith("sequence_"):
+            raise BadRequestError(f"the parameter '{name[:40]}' asks for a stateful model, and none is served here")
+    return request, tail
+
+
+def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryview]:
+    view = memoryview(body)
+    if header_length is None:
+        return view, view[:0]
+    if not (header_length.isascii() and header_length.isdigit() and len(header_length) < 12):
+        raise BadRequestError("Inference-Header-Content-Length is not a number")
+    length = int(header_length)
+    if length > len(body):
+        raise BadRequestError(f"Inference-Header-Content-Length is {length}, and the body has {len(body)} bytes")
+    return view[:length], view[length:]

@@ -1,0 +1,251 @@
+"""The protocol's server: answers an Exchange on one of its routes from the models that are open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from governance.errors import BadRequestError, NotFoundError, NotReadyError
+from governance.exchange import Exchange, Reply, Usage
+from governance.oip.messages import InferRequest, InputTensor, OutputTensor, parse_infer_request
+from governance.oip.routes import LIVE, READY, SERVER
+from governance.oip.tensors import (
+    Array,
+    array_from_binary,
+    array_from_json,
+    binary_from_array,
+    json_from_array,
+    verify_shape,
+)
+
+JSON_FIELD = (b"content-type", b"application/json")
+BINARY_FIELD = (b"content-type", b"application/octet-stream")
+EXTENSIONS = ["binary_tensor_data", "classification"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Spec(Protocol):
+    """One input or output of a model: datatype as in the protocol, -1 in the shape for what varies."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def datatype(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+class ServableModel(Protocol):
+    """What the protocol needs of a model."""
+
+    name: str
+    version: str
+    digest: str
+    platform: str
+    classes: tuple[str, ...]
+    ready: bool
+
+    @property
+    def inputs(self) -> tuple[Spec, ...]: ...
+    @property
+    def outputs(self) -> tuple[Spec, ...]: ...
+
+    async def infer(self, inputs: Mapping[str, Array], items: int) -> tuple[dict[str, Array], float]: ...
+
+
+class OipServer:
+    """Open Inference Protocol v2 over the models of this process.
+
+    Args:
+        models: by name; may be filled after this is made.
+        max_batch: the most items of one call, by model.
+    """
+
+    def __init__(
+        self,
+        service_name: str,
+        service_version: str,
+        models: Mapping[str, ServableModel],
+        max_batch: Mapping[str, int],
+    ) -> None:
+        self._metadata = {"name": service_name, "version": service_version, "extensions": EXTENSIONS}
+        self._models = models
+        self._max_batch = max_batch
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        """Answer one request.
+
+        Raises:
+            NotFoundError: no such model or version.
+            BadRequestError: a wrong form, shape, type or length, with the expected and the received.
+            NotReadyError: the model cannot answer.
+        """
+        template = exchange.route.template
+        if template.endswith("/infer"):
+            return await self._infer(exchange, self._model(exchange))
+        if template == LIVE:
+            return _json({"live": True})
+        if template == READY:
+            if not self._models or not all(model.ready for model in self._models.values()):
+                raise NotReadyError("not every model is ready")
+            return _json({"ready": True})
+        if template == SERVER:
+            return _json(self._metadata)
+        model = self._model(exchange)
+        if template.endswith("/ready"):
+            if not model.ready:
+                raise NotReadyError(f"the model '{model.name}' is not ready")
+            return _json({"name": model.name, "ready": True})
+        return _json(_model_metadata(model))
+
+    def _model(self, exchange: Exchange) -> ServableModel:
+        model = self._models.get(exchange.model or "")
+        if model is None or exchange.version not in (None, model.version):
+            raise NotFoundError("no such model or version")
+        return model
+
+    async def _infer(self, exchange: Exchange, model: ServableModel) -> Reply:
+        if not model.ready:
+            raise NotReadyError(f"the model '{model.name}' is not ready")
+        body = await exchange.read_body()
+        request, tail = parse_infer_request(body, exchange.header(b"inference-header-content-length"))
+        wanted = _wanted_outputs(request, model)
+        inputs = _inputs(request, tail, model, self._max_batch[model.name])
+        items = next((array.shape[0] for array in inputs.values() if array.ndim), 1)
+        outputs, seconds = await model.infer(inputs, items)
+        exchange.give(Usage(model.name, model.version, model.digest, items, seconds))
+        return _render(request, model, wanted, outputs)
+
+
+def _inputs(request: InferRequest, tail: memoryview, model: ServableModel, max_batch: int) -> dict[str, Array]:
+    specs = {spec.name: spec for spec in model.inputs}
+    names = [tensor.name for tensor in request.inputs]
+    if sorted(names) != sorted(specs):
+        raise BadRequestError(f"expected the inputs {sorted(specs)}, received {str([n[:40] for n in names])[:200]}")
+    arrays, offset = {}, 0
+    for tensor in request.inputs:
+        spec = specs[tensor.name]
+        verify_shape(tensor, spec.datatype, spec.shape, max_batch)
+        size = _binary_size(tensor)
+        if size is None:
+            arrays[tensor.name] = array_from_json(tensor)
+            continue
+        if tensor.data is not msgspec.UNSET:
+            raise BadRequestError(f"input '{tensor.name}' has both data and a binary_data_size")
+        if offset + size > len(tail):
+            raise BadRequestError(
+                f"input '{tensor.name}': binary_data_size is {size}, and {len(tail) - offset} bytes are left"
+            )
+        arrays[tensor.name] = array_from_binary(tensor, tail[offset : offset + size])
+        offset += size
+    if offset != len(tail):
+        raise BadRequestError(f"the body has {len(tail) - offset} bytes that no input claims")
+    _verify_one_batch(arrays, specs)
+    return arrays
+
+
+def _verify_one_batch(arrays: Mapping[str, Array], specs: Mapping[str, Spec]) -> None:
+    batches = {array.shape[0] for name, array in arrays.items() if specs[name].shape[:1] == (-1,)}
+    if len(batches) > 1:
+        raise BadRequestError(f"the inputs have different batch sizes: {sorted(batches)}")
+
+
+def _binary_size(tensor: InputTensor) -> int | None:
+    if not tensor.parameters:
+        return None
+    if any(name.startswith("shared_memory") for name in tensor.parameters):
+        raise BadRequestError(f"input '{tensor.name}': shared memory is not offered")
+    size = tensor.parameters.get("binary_data_size")
+    if size is None:
+        return None
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise BadRequestError(f"input '{tensor.name}': binary_data_size is not a number of bytes")
+    return size
+
+
+def _wanted_outputs(request: InferRequest, model: ServableModel) -> list[OutputTensor]:
+    known = [spec.name for spec in model.outputs]
+    wanted = request.outputs or [OutputTensor(name) for name in known]
+    names = [output.name for output in wanted]
+    if len(set(names)) != len(names) or not set(names) <= set(known):
+        raise BadRequestError(
+            f"expected outputs among {known}, each once, received {str([n[:40] for n in names])[:200]}"
+        )
+    for output in wanted:
+        if any(name.startswith("shared_memory") for name in output.parameters):
+            raise BadRequestError(f"output '{output.name}': shared memory is not offered")
+        count = output.parameters.get("classification", 0)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise BadRequestError(f"output '{output.name}': classification is not a number of classes")
+    return wanted
+
+
+def _render(
+    request: InferRequest, model: ServableModel, wanted: list[OutputTensor], outputs: Mapping[str, Array]
+) -> Reply:
+    binary_by_default = request.parameters.get("binary_data_output") is True
+    listed: list[dict[str, Any]] = []
+    pieces: list[bytes | memoryview] = []
+    for output in wanted:
+        array = outputs[output.name]
+        classes = output.parameters.get("classification", 0)
+        if classes:
+            array = _classification(array, classes, model.classes)
+        entry: dict[str, Any] = {
+            "name": output.name,
+            "datatype": _datatype(array, output.name, model, bool(classes)),
+            "shape": list(array.shape),
+        }
+        if output.parameters.get("binary_data", binary_by_default) is True:
+            raw = binary_from_array(array)
+            entry["parameters"] = {"binary_data_size": len(raw)}
+            pieces.append(raw)
+        else:
+            entry["data"] = json_from_array(array)
+        listed.append(entry)
+    document: dict[str, Any] = {"model_name": model.name, "model_version": model.version, "outputs": listed}
+    if request.id:
+        document["id"] = request.id
+    head = _encode(document)
+    if not pieces:
+        return Reply(200, (JSON_FIELD,), (head,))
+    length = (b"inference-header-content-length", str(len(head)).encode())
+    return Reply(200, (BINARY_FIELD, length), (head, *pieces))
+
+
+def _datatype(array: Array, name: str, model: ServableModel, classified: bool) -> str:
+    return "BYTES" if classified else next(spec.datatype for spec in model.outputs if spec.name == name)
+
+
+def _classification(array: Array, count: int, classes: tuple[str, ...]) -> Array:
+    """Return the likeliest classes as "score:index:label" (Triton's classification extension)."""
+    rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
+    count = min(count, rows.shape[1])
+    texts = np.empty((rows.shape[0], count), dtype=object)
+    for row, scores in enumerate(rows):
+        for place, index in enumerate(np.argsort(-scores, kind="stable")[:count]):
+            label = f":{classes[index]}" if index < len(classes) else ""
+            texts[row, place] = f"{scores[index]:f}:{index}{label}"
+    return texts.reshape(*array.shape[:-1], count)
+
+
+def _model_metadata(model: ServableModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "versions": [model.version],
+        "platform": model.platform,
+        "inputs": [_spec(spec) for spec in model.inputs],
+        "outputs": [_spec(spec) for spec in model.outputs],
+    }
+
+
+def _spec(spec: Spec) -> dict[str, Any]:
+    return {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)}
+
+
+def _json(document: Mapping[str, Any]) -> Reply:
+    return Reply(200, (JSON_FIELD,), (_encode(document),))

@@ -1,0 +1,251 @@
+"""A model opened in ONNX Runtime from memory: its tensors, its device, and `run`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from governance.errors import BadRequestError, ConfigurationError, ManifestMismatchError, NotReadyError
+from governance.runtime.device import (
+    PROVIDER_OF,
+    Placement,
+    forbid_cpu_fallback,
+    proved_device,
+    provider_options,
+    wanted_device,
+)
+from governance.settings import RuntimeSettings
+
+DATATYPE_OF = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(string)": "BYTES",
+}
+# What takes longer than this would hold up the other calls of the event loop, and goes to a thread instead.
+INLINE_SECONDS = 0.001
+_SMOOTHING = 0.1
+
+Tensors = Mapping[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output: `datatype` as in the Open Inference Protocol, `shape` with -1 for what varies."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class Model:
+    """One model in one process; `run` may be called from any thread.
+
+    Attributes:
+        digest: the signed manifest's digest, by which the audit log names the model.
+        classes: the classes' names in the order of the output's last axis, from the model's card.
+        ready: False if the model is not on the device it must have; `reason` says why.
+        degraded: True if it answers from another device than asked for.
+        device: where the nodes were proved to run.
+    """
+
+    platform = "onnxruntime_onnx"
+
+    def __init__(
+        self, *, name: str, version: int, digest: str, classes: tuple[str, ...], placement: Placement, session: Any
+    ) -> None:
+        self.name, self.version, self.digest, self.classes = name, str(version), digest, classes
+        self.device, self.ready = placement.device, placement.ready
+        self.degraded, self.reason = placement.degraded, placement.reason
+        self._session = session
+        self.inputs = _specs(session.get_inputs()) if session else ()
+        self.outputs = _specs(session.get_outputs()) if session else ()
+        self._output_names = [output.name for output in self.outputs]
+        self._seconds_per_item = INLINE_SECONDS
+
+    def run(self, inputs: Tensors) -> tuple[dict[str, np.ndarray[Any, Any]], float]:
+        """Run one batch, and return the outputs by name and the seconds inside the runtime.
+
+        Args:
+            inputs: a tensor for each input, of the shape and type that `inputs` says.
+
+        Raises:
+            BadRequestError: if ONNX Runtime refuses the tensors.
+            NotReadyError: if the model is not ready.
+        """
+        session = self._session
+        if session is None or not self.ready:
+            raise NotReadyError(f"the model '{self.name}' is not ready")
+        started = time.perf_counter()
+        try:
+            if self.device == "cuda":
+                values = _run_bound(session, inputs, self._output_names)
+            else:
+                values = session.run(self._output_names, inputs)
+        except Exception as error:
+            raise _refusal(error, self.name) from None
+        return dict(zip(self._output_names, values, strict=True)), time.perf_counter() - started
+
+    async def infer(self, inputs: Tensors, items: int) -> tuple[dict[str, np.ndarray[Any, Any]], float]:
+        """Run one batch of `items` without holding up the event loop: at once if it is short, else in a thread.
+
+        What "short" means is learnt from the batches before: a thread costs about as much as a small model.
+        """
+        if self._seconds_per_item * items <= INLINE_SECONDS:
+            result = self.run(inputs)
+        else:
+            result = await asyncio.to_thread(self.run, inputs)
+        self._seconds_per_item += _SMOOTHING * (result[1] / max(items, 1) - self._seconds_per_item)
+        return result
+
+    def close(self) -> None:
+        """Let the session go; calls after it are refused."""
+        self._session = None
+
+
+def open_model(
+    name: str,
+    version: int,
+    digest: str,
+    graph: memoryview | bytes,
+    card: Mapping[str, Any],
+    settings: RuntimeSettings,
+) -> Model:
+    """Open an ONNX model from memory on the device that the settings ask for.
+
+    Args:
+        graph: a serialized ModelProto; ONNX Runtime keeps its own copy.
+        card: the model's card; its inputs, outputs and classes must be the graph's.
+
+    Raises:
+        ConfigurationError: if ONNX Runtime is not installed or cannot load the model.
+        ManifestMismatchError: if card and graph disagree.
+    """
+    runtime = _import_runtime()
+    placement, session = _place(runtime, bytes(graph), name, settings)
+    model = Model(
+        name=name, version=version, digest=digest, classes=_classes(card), placement=placement, session=session
+    )
+    if session is not None:
+        _verify_card(card, model)
+        if placement.ready:
+            model.run(
+                {spec.name: np.zeros([max(d, 1) for d in spec.shape], _numpy_type(spec)) for spec in model.inputs}
+            )
+    return model
+
+
+def _place(runtime: Any, graph: bytes, name: str, settings: RuntimeSettings) -> tuple[Placement, Any]:
+    wanted = wanted_device(settings)
+    session, problem = _try_device(runtime, graph, wanted, settings)
+    if session is not None:
+        return Placement(wanted, ready=True, degraded=False, reason=""), session
+    if wanted == "cpu":
+        raise ConfigurationError(f"ONNX Runtime cannot load the model '{name}': {problem}")
+    if settings.allow_fallback and "cpu" in settings.providers:
+        session, cpu_problem = _try_device(runtime, graph, "cpu", settings)
+        if session is None:
+            raise ConfigurationError(f"ONNX Runtime cannot load the model '{name}': {cpu_problem}")
+        return Placement("cpu", ready=True, degraded=True, reason=f"it runs on cpu, since {problem}"), session
+    return Placement("none", ready=False, degraded=False, reason=f"{wanted} is asked for, and {problem}"), None
+
+
+def _try_device(runtime: Any, graph: bytes, device: str, settings: RuntimeSettings) -> tuple[Any, str]:
+    """Make a session for one device, or say in half a sentence why there is none."""
+    if PROVIDER_OF[device] not in runtime.get_available_providers():
+        return None, f"this build of ONNX Runtime has no {PROVIDER_OF[device]}"
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = settings.intra_op_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    if device != "cpu":
+        forbid_cpu_fallback(options)
+    try:
+        session = runtime.InferenceSession(graph, options, providers=provider_options(device, settings))
+    except Exception as error:
+        return None, f"a session could not be made ({type(error).__name__}: {str(error)[:160]})"
+    if not proved_device(session.get_providers(), device):
+        return None, f"the session runs on {session.get_providers()[0]} instead"
+    return session, ""
+
+
+def _run_bound(session: Any, inputs: Tensors, output_names: list[str]) -> list[np.ndarray[Any, Any]]:
+    """Run with IO binding: one copy to the device, one back, and none in between."""
+    binding = session.io_binding()
+    for name, value in inputs.items():
+        binding.bind_cpu_input(name, np.ascontiguousarray(value))
+    for name in output_names:
+        binding.bind_output(name, "cuda")
+    session.run_with_iobinding(binding)
+    values: list[np.ndarray[Any, Any]] = binding.copy_outputs_to_cpu()
+    return values
+
+
+def _import_runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ConfigurationError(
+            "ONNX Runtime is not installed: pip install 'bento-governance[cpu]', or [gpu] on a machine with one"
+        ) from None
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def _datatype(value: Any) -> str:
+    if value.type not in DATATYPE_OF:
+        raise ConfigurationError(f"the tensor '{value.name}' has the type {value.type}, which is not offered")
+    return DATATYPE_OF[value.type]
+
+
+def _specs(values: Any) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(
+            value.name,
+            _datatype(value),
+            tuple(dimension if isinstance(dimension, int) else -1 for dimension in value.shape),
+        )
+        for value in values
+    )
+
+
+def _numpy_type(spec: TensorSpec) -> Any:
+    names = {"BYTES": np.object_, "BOOL": np.bool_, "FP16": np.float16, "FP32": np.float32, "FP64": np.float64}
+    return names.get(spec.datatype) or np.dtype(spec.datatype.lower())
+
+
+def _classes(card: Mapping[str, Any]) -> tuple[str, ...]:
+    classes = card.get("classes", [])
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ManifestMismatchError("card.json: 'classes' must be a list of names")
+    return tuple(classes)
+
+
+def _verify_card(card: Mapping[str, Any], model: Model) -> None:
+    for side, specs in (("inputs", model.inputs), ("outputs", model.outputs)):
+        graph = [{"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)} for spec in specs]
+        listed = card.get(side)
+        told = [{key: item.get(key) for key in ("name", "datatype", "shape")} for item in listed] if listed else listed
+        if told != graph:
+            raise ManifestMismatchError(f"card.json says its {side} are {told}, and the graph's are {graph}")
+
+
+def _refusal(error: Exception, name: str) -> Exception:
+    """ONNX Runtime's own words may quote the input, so none of them goes further."""
+    if type(error).__name__ in ("InvalidArgument", "RuntimeException", "ValueError"):
+        return BadRequestError(f"the model '{name}' refuses these tensors: see its metadata for shapes and types")
+    return error

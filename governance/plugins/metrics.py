@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from governance.access.policy import Verdict
 from governance.errors import ForbiddenError, GovernanceError, RefusedError
 from governance.exchange import Exchange, ModelLoad, Proceed, Reply, Usage
+from governance.privacy.records import Redactions
 from governance.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ INFERENCE_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.0
 
 
 class MetricsPlugin:
-    """Counts and times every exchange; see docs/metrics.md for the names."""
+    """Counts and times every exchange."""
 
     name = "metrics"
     needs: frozenset[type] = frozenset()
@@ -72,6 +73,10 @@ class MetricsPlugin:
         if exchange.find(Verdict) is not None:
             decision = "deny" if reason == ForbiddenError.code else "allow"
             self._child("decisions", route.action, decision).inc()
+        redactions = exchange.find(Redactions)
+        if redactions is not None:
+            for operator, count in redactions.counts.items():
+                self._child("redactions", operator).inc(count)
         usage = exchange.find(Usage)
         if usage is not None:
             self._child("inference_seconds", usage.model, usage.version).observe(usage.inference_seconds)
@@ -100,6 +105,7 @@ class _Instruments:
     decisions: Counter
     inference_seconds: Histogram
     inference_items: Counter
+    redactions: Counter
     model_loads: Counter
     model_load_seconds: Histogram
     model_ready: Gauge
@@ -128,6 +134,9 @@ class _Instruments:
         )
         self.inference_items = Counter(
             "governance_inference_items_total", "Items of all batches, by model.", ("model", "version")
+        )
+        self.redactions = Counter(
+            "governance_redactions_total", "Values of declared fields that were changed, by operator.", ("operator",)
         )
         self.model_loads = Counter(
             "governance_model_loads_total", "Sealed models opened, by outcome.", ("model", "version", "outcome")

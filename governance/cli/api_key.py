@@ -1,0 +1,110 @@
+"""`bento-governance api-key`: create, list and revoke callers' API keys."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from governance.access.identity import ApiKeyStore
+from governance.errors import ConfigurationError
+from governance.keys import open_secret
+from governance.settings import load_settings
+
+PATH = click.Path(path_type=Path)
+
+
+def with_store(function: Any) -> Any:
+    """Add the options that say where the keys lie."""
+    for option in (
+        click.option("--hash-key", help="URI of the secret that keys the hash; default: from the settings."),
+        click.option("--store", type=PATH, help="The keys' file; default: from the settings."),
+        click.option("--settings", type=PATH, default=Path("governance.toml"), show_default=True),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group()
+def command() -> None:
+    """Create, list and revoke API keys. Running servers follow within a second."""
+
+
+@command.command()
+@click.argument("caller")
+@click.option("--role", "roles", multiple=True, help="A Cedar Role of the caller.")
+@click.option("--expires-days", type=click.IntRange(1, 3650), help="Default: the key does not expire.")
+@with_store
+def create(
+    caller: str,
+    roles: tuple[str, ...],
+    expires_days: int | None,
+    as_json: bool,
+    settings: Path,
+    store: Path | None,
+    hash_key: str | None,
+) -> None:
+    """Create a key for CALLER and print it, once: only its hash is kept."""
+    lifetime = None if expires_days is None else expires_days * 86_400
+    token, key = _store(settings, store, hash_key).create(caller, roles, lifetime_seconds=lifetime)
+    if as_json:
+        click.echo(json.dumps({"token": token, "key_id": key.key_id, "caller": caller, "roles": roles}))
+        return
+    click.echo(token)
+    click.echo(f"This is the only time that the key of '{caller}' is shown: keep it now.", err=True)
+
+
+@command.command(name="list")
+@with_store
+def list_(as_json: bool, settings: Path, store: Path | None, hash_key: str | None) -> None:
+    """List the keys; nobody can read a key out of them."""
+    keys = _store(settings, store, hash_key).keys()
+    rows = [
+        {
+            "key_id": key.key_id,
+            "caller": key.caller,
+            "roles": list(key.roles),
+            "created": _day(key.created),
+            "expires": _day(key.expires),
+            "revoked": _day(key.revoked),
+        }
+        for key in keys
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows or [{}]:
+        state = f"revoked {row['revoked']}" if row.get("revoked") else f"expires {row.get('expires') or 'never'}"
+        if row:
+            click.echo(f"{row['key_id']}  {row['caller']}  [{', '.join(row['roles'])}]  {row['created']}  {state}")
+        else:
+            click.echo("There are no API keys yet: bento-governance api-key create CALLER --role ROLE")
+
+
+@command.command()
+@click.argument("key_id")
+@with_store
+def revoke(key_id: str, as_json: bool, settings: Path, store: Path | None, hash_key: str | None) -> None:
+    """Make the key with KEY_ID invalid."""
+    key = _store(settings, store, hash_key).revoke(key_id)
+    if as_json:
+        click.echo(json.dumps({"key_id": key.key_id, "revoked": _day(key.revoked)}))
+    else:
+        click.echo(f"The key {key.key_id} of '{key.caller}' is revoked.")
+
+
+def _store(settings: Path, store: Path | None, hash_key: str | None) -> ApiKeyStore:
+    if store is None or hash_key is None:
+        identity = load_settings(settings).identity
+        if identity is None:
+            raise ConfigurationError(f"{settings} has no [identity] section: give --store and --hash-key")
+        store, hash_key = store or identity.api_keys, hash_key or identity.hash_key
+    return ApiKeyStore(store, open_secret(hash_key))
+
+
+def _day(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).date().isoformat()

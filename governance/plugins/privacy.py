@@ -1,0 +1,83 @@
+"""Privacy: changes declared fields before model, log or metric can hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from governance.errors import BadRequestError, ConfigurationError, UnsupportedMediaTypeError
+from governance.exchange import Exchange, Proceed, Reply
+from governance.keys import open_secret
+from governance.privacy.operators import operators
+from governance.privacy.records import Redactions, Rule, redact_json
+from governance.settings import Settings
+
+HEAD_LENGTH = b"inference-header-content-length"
+JSON_TYPES = frozenset({"", "application/json"})
+BINARY_TYPE = "application/octet-stream"
+
+
+class PrivacyPlugin:
+    """Gives Redactions on routes with declared fields; on all others the body is not even read.
+
+    A body that cannot be searched for its declared fields is refused.
+    """
+
+    name = "privacy"
+    needs: frozenset[type] = frozenset()
+    gives: frozenset[type] = frozenset({Redactions})
+
+    def __init__(self, settings: Settings) -> None:
+        privacy = settings.privacy
+        self._hash_key = privacy.hash_key
+        self._rules: dict[str, list[Rule]] = {}
+        for field in privacy.fields:
+            if field.operator == "hash" and privacy.hash_key is None:
+                raise ConfigurationError(f"[privacy] the field {field.pointer} is hashed, and there is no hash_key")
+            self._rules.setdefault(_without_version(field.route), []).append(Rule.parse(field.pointer, field.operator))
+
+    async def open(self) -> None:
+        self._operators = operators(open_secret(self._hash_key) if self._hash_key is not None else None)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        rules = self._rules.get(_without_version(exchange.route.template))
+        if rules and exchange.route.content_types:
+            await self._redact(exchange, rules)
+        return await proceed(exchange)
+
+    async def _redact(self, exchange: Exchange, rules: Sequence[Rule]) -> None:
+        body = await exchange.read_body()
+        head, tail = _split(exchange, body)
+        if tail and any(rule.segments[0] == "inputs" for rule in rules):
+            raise BadRequestError("inputs are declared as personal data here: send them as JSON, not as binary tensors")
+        redacted, redactions = redact_json(head, rules, self._operators)
+        exchange.give(redactions)
+        if redactions.counts:
+            exchange.body = b"".join((redacted, tail))
+            _tell_length(exchange, len(redacted))
+
+
+def _without_version(template: str) -> str:
+    """A model is the same one with and without its version in the path, so its fields are too."""
+    return template.replace("/versions/{version}", "")
+
+
+def _split(exchange: Exchange, body: bytes) -> tuple[memoryview, memoryview]:
+    view = memoryview(body)
+    media_type = (exchange.header(b"content-type") or "").split(";", 1)[0].strip().lower()
+    length = exchange.header(HEAD_LENGTH) if exchange.route.server == "oip" else None
+    if length is not None and (media_type in JSON_TYPES or media_type == BINARY_TYPE):
+        if not (length.isascii() and length.isdigit() and len(length) < 12) or int(length) > len(body):
+            raise BadRequestError("Inference-Header-Content-Length is not the length of the JSON part")
+        return view[: int(length)], view[int(length) :]
+    if media_type not in JSON_TYPES and not (exchange.route.server == "oip" and media_type == BINARY_TYPE):
+        raise UnsupportedMediaTypeError("this route has declared personal data, and takes application/json alone")
+    return view, view[:0]
+
+
+def _tell_length(exchange: Exchange, length: int) -> None:
+    """The JSON part has another length now."""
+    value = str(length).encode()
+    exchange.headers = [(name, value if name == HEAD_LENGTH else old) for name, old in exchange.headers]

@@ -1,0 +1,96 @@
+"""Records: declared fields of a JSON document, found by pointer and changed by their operator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from governance.canonical import parse_json
+from governance.errors import BadRequestError
+from governance.privacy.operators import Dropped
+
+WILDCARD = "*"
+
+Place = tuple[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Redactions:
+    """How many values each operator changed."""
+
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One declared field: the segments of its pointer (RFC 6901), `*` for every element, and its operator's name."""
+
+    segments: tuple[str, ...]
+    operator: str
+
+    @classmethod
+    def parse(cls, pointer: str, operator: str) -> Rule:
+        """Parse a JSON Pointer."""
+        return cls(tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]), operator)
+
+
+def redact_json(
+    data: bytes | memoryview, rules: Sequence[Rule], operators: Mapping[str, Callable[[Any], Any]]
+) -> tuple[bytes, Redactions]:
+    """Return the document with every declared field changed, and what was done.
+
+    Raises:
+        BadRequestError: if it is not a strict JSON document (RFC 8259, no name twice, no number beyond a double).
+    """
+    document = parse_json(data)
+    # All places are found before one is changed: removing an element moves those behind it.
+    found = [(rule.operator, place) for rule in rules for place in _places(document, rule.segments)]
+    counts: dict[str, int] = {}
+    dropped: list[Place] = []
+    for name, (container, key) in found:
+        try:
+            changed = operators[name](container[key])
+        except (ValueError, OverflowError, RecursionError):
+            raise BadRequestError("a declared field holds a value that JSON cannot carry exactly") from None
+        if changed is Dropped:
+            dropped.append((container, key))
+        else:
+            container[key] = changed
+        counts[name] = counts.get(name, 0) + 1
+    _drop(dropped)
+    try:
+        text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError):
+        raise BadRequestError("the document holds a number beyond a double, or is nested too deeply") from None
+    return text.encode("ascii"), Redactions(counts)
+
+
+def _places(value: Any, segments: tuple[str, ...]) -> Iterator[Place]:
+    segment, rest = segments[0], segments[1:]
+    for key in _keys(value, segment):
+        if not rest:
+            yield value, key
+        else:
+            yield from _places(value[key], rest)
+
+
+def _keys(value: Any, segment: str) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value) if segment == WILDCARD else [segment] if segment in value else []
+    if isinstance(value, list):
+        if segment == WILDCARD:
+            return list(range(len(value)))
+        if segment.isascii() and segment.isdigit() and len(segment) < 10 and int(segment) < len(value):
+            return [int(segment)]
+    return []
+
+
+def _drop(places: list[Place]) -> None:
+    by_container: dict[int, tuple[Any, set[Any]]] = {}
+    for container, key in places:
+        by_container.setdefault(id(container), (container, set()))[1].add(key)
+    for container, keys in by_container.values():
+        for key in sorted(keys, reverse=True):
+            del container[key]

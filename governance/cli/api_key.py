@@ -77,12 +77,11 @@ def list_(as_json: bool, settings: Path, store: Path | None, hash_key: str | Non
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    for row in rows or [{}]:
-        state = f"revoked {row['revoked']}" if row.get("revoked") else f"expires {row.get('expires') or 'never'}"
-        if row:
-            click.echo(f"{row['key_id']}  {row['caller']}  [{', '.join(row['roles'])}]  {row['created']}  {state}")
-        else:
-            click.echo("There are no API keys yet: bento-governance api-key create CALLER --role ROLE")
+    if not keys:
+        click.echo("There are no API keys yet: bento-governance api-key create CALLER --role ROLE")
+    for key in keys:
+        state = f"revoked {_day(key.revoked)}" if key.revoked else f"expires {_day(key.expires) or 'never'}"
+        click.echo(f"{key.key_id}  {key.caller}  [{', '.join(key.roles)}]  {_day(key.created)}  {state}")
 
 
 @command.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,7 +163,7 @@ def _print_facts(facts: SealedFacts, as_json: bool, sentence: str) -> None:
         click.echo(f"  signed by sha256:{signer}")
 
 
-def _write_plaintext(folder: Path, files: Any) -> None:
+def _write_plaintext(folder: Path, files: Mapping[str, memoryview]) -> None:
     try:
         folder.mkdir(mode=0o700)
         for path, content in files.items():
@@ -189,4 +189,5 @@ def _progress(label: str, total: int) -> Iterator[Progress]:
         yield lambda _: None
         return
     with click.progressbar(length=total, label=label, file=click.get_text_stream("stderr")) as bar:
-        yield bar.update
+        advance: Callable[[int], None] = bar.update
+        yield advance

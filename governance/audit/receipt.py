@@ -1,0 +1,57 @@
+"""Receipts: what a caller keeps to prove later what was asked and answered. See FORMAT.md."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from governance.audit.entry import SALT_BYTES
+from governance.audit.merkle import HASH_BYTES
+from governance.errors import BadRequestError
+
+_FORM = re.compile(r"v1;([A-Za-z0-9._/-]{1,200});(0|[1-9][0-9]{0,15});([A-Za-z0-9_-]{43});([A-Za-z0-9_-]{22})")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Names one entry of one log, and holds the salt of its commitments."""
+
+    origin: str
+    index: int
+    leaf: bytes
+    salt: bytes
+
+    def to_text(self) -> str:
+        return f"v1;{self.origin};{self.index};{_encode(self.leaf)};{_encode(self.salt)}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Receipt:
+        """Parse the value of a Governance-Receipt field.
+
+        Raises:
+            BadRequestError: if it is none.
+        """
+        match = _FORM.fullmatch(text)
+        try:
+            if match is None:
+                raise ValueError("form")
+            origin, index, leaf, salt = match.groups()
+            receipt = cls(origin, int(index), _decode(leaf, HASH_BYTES), _decode(salt, SALT_BYTES))
+        except (ValueError, binascii.Error):
+            raise BadRequestError("this is not the value of a Governance-Receipt field") from None
+        if receipt.to_text() != text:
+            raise BadRequestError("this is not the value of a Governance-Receipt field")
+        return receipt
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str, length: int) -> bytes:
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if len(data) != length:
+        raise ValueError("length")
+    return data

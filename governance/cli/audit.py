@@ -1,0 +1,77 @@
+"""`bento-governance audit`: verify the log, and prove what was answered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from governance.audit.log import ENTRIES
+from governance.audit.receipt import Receipt
+from governance.audit.verify import logs_below, prove, verify_evidence, verify_log
+from governance.canonical import parse_json
+from governance.errors import ConfigurationError
+from governance.keys import load_verifying_key
+
+PATH = click.Path(path_type=Path)
+SHOW_PROGRESS_FROM_BYTES = 16 * 2**20
+
+key_option = click.option("--key", type=PATH, required=True, help="The checkpoint key's .pub file.")
+
+
+@click.group()
+def command() -> None:
+    """Verify the audit log, and prove what was answered."""
+
+
+@command.command()
+@click.argument("directory", type=PATH)
+@key_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(directory: Path, key: Path, as_json: bool) -> None:
+    """Check every entry and every checkpoint below DIRECTORY; name the first bad entry."""
+    verifying, folders = load_verifying_key(key), logs_below(directory)
+    total = sum((folder / ENTRIES).stat().st_size for folder in folders if (folder / ENTRIES).exists())
+    with click.progressbar(
+        length=total, label="Verifying", file=click.get_text_stream("stderr"), hidden=total < SHOW_PROGRESS_FROM_BYTES
+    ) as bar:
+        logs = [verify_log(folder, verifying, bar.update) for folder in folders]
+    if as_json:
+        click.echo(json.dumps([asdict(log) for log in logs], indent=2))
+        return
+    for log in logs:
+        tail = f"; {log.unpromised} not under a checkpoint yet" if log.unpromised else ""
+        click.echo(f"ok  {log.origin}: {log.entries} entries, {log.checkpoints} checkpoints{tail}")
+
+
+@command.command(name="prove")
+@click.argument("directory", type=PATH)
+@click.argument("receipt")
+def prove_(directory: Path, receipt: str) -> None:
+    """Print the evidence for a RECEIPT (a Governance-Receipt field) from the log in DIRECTORY."""
+    click.echo(json.dumps(prove(directory, Receipt.from_text(receipt)), indent=2, ensure_ascii=False))
+
+
+@command.command()
+@click.argument("evidence", type=PATH)
+@key_option
+@click.option("--request", type=PATH, help="The request's body, to be compared with what was logged.")
+@click.option("--reply", type=PATH, help="The reply's body, likewise.")
+def check(evidence: Path, key: Path, request: Path | None, reply: Path | None) -> None:
+    """Check EVIDENCE without the log: what was asked, decided and answered."""
+    bodies = [None if file is None else _read(file) for file in (request, reply)]
+    entry = verify_evidence(parse_json(_read(evidence)), load_verifying_key(key), request=bodies[0], reply=bodies[1])
+    compared = [kind for kind, body in zip(("request", "reply"), bodies, strict=True) if body is not None]
+    click.echo(f"Proved: {entry.method} {entry.route} was {entry.outcome} for {entry.caller or 'nobody known'}")
+    click.echo(f"  model {entry.model} version {entry.version} ({entry.model_digest})")
+    click.echo(f"  policies {', '.join(entry.policies) or 'none'} ({entry.policy_digest})")
+    click.echo(f"  bodies compared: {', '.join(compared) or 'none'}")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file}: {error.strerror}") from None

@@ -1,0 +1,115 @@
+"""Audit: one entry for each request, refusals included, written before the answer leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from governance.access.identity import Caller
+from governance.access.policy import Verdict
+from governance.audit.entry import SALT_BYTES, Entry, commitment, encode_entry, printable
+from governance.audit.log import open_worker_log
+from governance.audit.receipt import Receipt
+from governance.errors import ConfigurationError, GovernanceError, RefusedError
+from governance.exchange import Exchange, Proceed, Reply, Usage
+from governance.keys import open_signing_key
+from governance.privacy.records import Redactions
+from governance.settings import Settings
+
+RECEIPT = b"governance-receipt"
+PURPOSE = b"governance-purpose"
+PROBE = "probe"
+
+Outcome = Literal["answered", "refused", "failed"]
+
+
+class AuditPlugin:
+    """The outermost plugin: whatever becomes of a request is recorded. Probes are not.
+
+    If the entry cannot be written, the caller gets no answer.
+    """
+
+    name = "audit"
+    needs: frozenset[type] = frozenset()
+    gives: frozenset[type] = frozenset()
+
+    def __init__(self, settings: Settings, random: Callable[[int], bytes] = os.urandom) -> None:
+        if settings.audit is None:
+            raise ConfigurationError("the plugin 'audit' needs an [audit] section: directory and checkpoint_key")
+        self._settings, self._service, self._random = settings.audit, settings.service.name, random
+
+    async def open(self) -> None:
+        settings = self._settings
+        key = open_signing_key(settings.checkpoint_key)
+        _ = key.public_key.raw  # Checkpoints take Ed25519 alone: another key is refused here, not at the first one.
+        self._log, self._lock = open_worker_log(
+            settings.directory,
+            self._service,
+            key,
+            durability=settings.durability,
+            checkpoint_seconds=settings.checkpoint_seconds,
+        )
+
+    async def close(self) -> None:
+        await self._log.close()
+        self._lock.close()
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        if exchange.route.action == PROBE:
+            return await proceed(exchange)
+        try:
+            reply = await proceed(exchange)
+        except GovernanceError as error:
+            outcome: Outcome = "refused" if isinstance(error, RefusedError) else "failed"
+            await self._record(exchange, outcome, error.code)
+            raise
+        except asyncio.CancelledError:
+            # The caller is gone; its entry is written all the same.
+            await asyncio.shield(self._record(exchange, "failed", "cancelled"))
+            raise
+        except Exception:
+            await self._record(exchange, "failed", "internal")
+            raise
+        await self._record(exchange, "answered", None, reply)
+        return reply
+
+    async def _record(
+        self, exchange: Exchange, outcome: Outcome, reason: str | None, reply: Reply | None = None
+    ) -> None:
+        salt = self._random(SALT_BYTES)
+        entry = encode_entry(_entry(exchange, outcome, reason, reply, salt))
+        index, leaf = await self._log.append(entry)
+        receipt = Receipt(self._log.origin, index, leaf, salt)
+        exchange.reply_headers.append((RECEIPT, receipt.to_text().encode("ascii")))
+
+
+def _entry(exchange: Exchange, outcome: Outcome, reason: str | None, reply: Reply | None, salt: bytes) -> Entry:
+    caller, verdict = exchange.find(Caller), exchange.find(Verdict)
+    usage, redactions = exchange.find(Usage), exchange.find(Redactions)
+    request_body, reply_body = exchange.received_body, None if reply is None else b"".join(reply.body)
+    return Entry(
+        id=exchange.id,
+        time_us=exchange.received_at_us,
+        duration_us=(time.perf_counter_ns() - exchange.started_ns) // 1000,
+        method=printable(exchange.method, 16) or "",
+        route=exchange.route.template,
+        action=exchange.route.action,
+        outcome=outcome,
+        reason=reason,
+        status=None if reply is None else reply.status,
+        caller=None if caller is None else caller.id,
+        key_id=None if caller is None else caller.key_id,
+        purpose=printable(exchange.header(PURPOSE)),
+        model=printable(exchange.model),
+        version=usage.version if usage is not None else printable(exchange.version),
+        model_digest=None if usage is None else usage.model_digest,
+        items=None if usage is None else usage.items,
+        policies=[] if verdict is None else list(verdict.policy_ids),
+        policy_digest=None if verdict is None else verdict.policy_digest,
+        redactions={} if redactions is None else dict(redactions.counts),
+        request=None if request_body is None else commitment("request", salt, request_body),
+        reply=None if reply_body is None else commitment("reply", salt, reply_body),
+    )

@@ -1,0 +1,15 @@
+"""What all tests share: where the public vectors lie."""
+
+from pathlib import Path
+
+import pytest
+
+VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of public test vectors beside the checkout."""
+    if not VECTORS.is_dir():
+        pytest.skip("the public vectors do not lie beside this checkout (../shared/vectors)")
+    return VECTORS

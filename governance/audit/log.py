@@ -244,7 +244,7 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 
 def _open_to_append(file: Path) -> BinaryIO:
-    return open(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab", buffering=0)  # type: ignore[return-value]
+    return open(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab", buffering=0)
 
 
 def _write_all(stream: BinaryIO, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -188,6 +189,6 @@ def _progress(label: str, total: int) -> Iterator[Progress]:
     if total < SHOW_PROGRESS_FROM_BYTES:
         yield lambda _: None
         return
-    with click.progressbar(length=total, label=label, file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
         advance: Callable[[int], None] = bar.update
         yield advance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def verify(directory: Path, key: Path, as_json: bool) -> None:
     verifying, folders = load_verifying_key(key), logs_below(directory)
     total = sum((folder / ENTRIES).stat().st_size for folder in folders if (folder / ENTRIES).exists())
     with click.progressbar(
-        length=total, label="Verifying", file=click.get_text_stream("stderr"), hidden=total < SHOW_PROGRESS_FROM_BYTES
+        length=total, label="Verifying", file=sys.stderr, hidden=total < SHOW_PROGRESS_FROM_BYTES
     ) as bar:
         logs = [verify_log(folder, verifying, bar.update) for folder in folders]
     if as_json:

@@ -97,10 +97,13 @@ def sign_statement(statement: Mapping[str, Any], key: SigningKey) -> dict[str, A
     if not public.algorithm.startswith("ecdsa"):
         raise ConfigurationError(f"model signatures need an ECDSA key, and this one is {public.algorithm}")
     payload = canonical_json(statement)
-    signature = key.sign(pre_authentication_encoding(payload))
+    return _bundle(payload, key.sign(pre_authentication_encoding(payload)), public.fingerprint)
+
+
+def _bundle(payload: bytes, signature: bytes, hint: str) -> dict[str, Any]:
     return {
         "mediaType": BUNDLE_MEDIA_TYPE,
-        "verificationMaterial": {"publicKey": {"hint": public.fingerprint}, "tlogEntries": []},
+        "verificationMaterial": {"publicKey": {"hint": hint}, "tlogEntries": []},
         "dsseEnvelope": {
             "payload": base64.b64encode(payload).decode(),
             "payloadType": PAYLOAD_TYPE,
@@ -202,6 +205,7 @@ def verify_signed_by(bundles: Sequence[Any], trust: Trust, expected: Admission, 
         key = trusted.get(unverified_hint(pair["model"]))
         if key is None:
             continue  # A stranger's signature neither helps nor harms.
+        _verify_rendering(pair)
         name, digests = verify_model_statement(pair["model"], key)
         if name != expected.name or digests != {entry.path: entry.sha256 for entry in manifest.files}:
             raise ManifestMismatchError("a trusted signature is over another name or other files")
@@ -213,6 +217,18 @@ def verify_signed_by(bundles: Sequence[Any], trust: Trust, expected: Admission, 
             f"signed by {len(signers)} of the {len(trusted)} trusted keys, and it takes {trust.threshold}"
         )
     return tuple(sorted(signers))
+
+
+def _verify_rendering(pair: Mapping[str, Any]) -> None:
+    """Refuse bundles that are not byte for byte as we write them: nothing around a signature may be changed either."""
+    for bundle in pair.values():
+        try:
+            envelope = bundle["dsseEnvelope"]
+            payload, signature = _decode(envelope["payload"]), _decode(envelope["signatures"][0]["sig"])
+        except (LookupError, TypeError):
+            raise SignatureError("a signature bundle has a wrong form") from None
+        if bundle != _bundle(payload, signature, unverified_hint(bundle)):
+            raise SignatureError("a signature bundle was changed around its signature")
 
 
 def _decode(value: Any) -> bytes:

@@ -97,7 +97,7 @@ def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: by
     Raises:
         LogInconsistentError: if it does not.
     """
-    if not 0 <= size1 <= size2 or (size1 == 0 and size2):
+    if not 0 < size1 <= size2:
         raise LogInconsistentError("the sizes are out of order, or nothing can be proved from an empty tree")
     if size1 == size2:
         if proof or root1 != root2:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from governance.errors import ConfigurationError, KeyUnavailableError
@@ -24,7 +26,7 @@ def read_private(path: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise KeyUnavailableError(f"cannot read the key {path}: {error.strerror}") from None
-    with open(descriptor, "rb") as stream:
+    with _closing(descriptor):
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigurationError(f"the key {path} is not a regular file")
@@ -33,7 +35,7 @@ def read_private(path: str) -> bytes:
             raise ConfigurationError(f"the key {path} is open to others (mode {mode:04o}): chmod 600 {path}")
         if status.st_uid not in (os.geteuid(), 0):
             raise ConfigurationError(f"the key {path} belongs to another user")
-        return _limited(stream.read(MAX_KEY_BYTES + 1), path)
+        return _limited(os.read(descriptor, MAX_KEY_BYTES + 1), path)
 
 
 def read_public(path: Path) -> bytes:
@@ -66,6 +68,14 @@ def write_new(path: Path, content: bytes, *, mode: int) -> None:
         raise ConfigurationError(f"{path} exists already, and a key is never overwritten") from None
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextmanager
+def _closing(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _limited(content: bytes, path: str) -> bytes:

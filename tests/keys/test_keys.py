@@ -1,0 +1,127 @@
+"""Keys: strict modes, clear errors, and no key in a message."""
+
+import base64
+import os
+
+import pytest
+
+from governance.errors import ConfigurationError, DecryptionError, KeyUnavailableError, SignatureError
+from governance.keys import (
+    generate_recipient_key,
+    generate_signing_key,
+    load_recipient_public_key,
+    load_verifying_key,
+    open_recipient_key,
+    open_secret,
+    open_signing_key,
+)
+from governance.keys.env import read_private
+from governance.keys.file import write_new
+
+
+def private(tmp_path, content, mode=0o600):
+    write_new(tmp_path / "key", content, mode=mode)
+    return f"file:{tmp_path / 'key'}"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])
+def test_a_private_key_open_to_others_is_refused(tmp_path, mode):
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        open_secret(private(tmp_path, b"x", mode))
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_private_key_for_its_owner_alone_opens(tmp_path, mode):
+    assert open_secret(private(tmp_path, base64.b64encode(b"s" * 32), mode)) == b"s" * 32
+
+
+def test_a_folder_or_pipe_is_no_key(tmp_path):
+    with pytest.raises(ConfigurationError, match="regular file"):
+        open_secret(f"file:{tmp_path}")
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(ConfigurationError, match="regular file"):
+        open_secret(f"file:{tmp_path / 'pipe'}")
+
+
+def test_a_missing_key_could_not_be_asked_for(tmp_path):
+    with pytest.raises(KeyUnavailableError, match="No such file"):
+        open_secret(f"file:{tmp_path / 'absent'}")
+    with pytest.raises(KeyUnavailableError, match="NO_SUCH"):
+        open_secret("env:NO_SUCH_VARIABLE_HERE")
+
+
+@pytest.mark.parametrize("uri", ["", "file:", "hunter2", "http://x", "ENV:X", "vault:x"])
+def test_what_is_no_uri_is_not_repeated(uri):
+    with pytest.raises(ConfigurationError) as refusal:
+        open_secret(uri)
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", base64.b64encode(b"s" * 31), b"\xff\xfe"])
+def test_a_malformed_secret_is_refused_without_showing_it(tmp_path, content):
+    with pytest.raises(ConfigurationError) as refusal:
+        open_secret(private(tmp_path, content))
+    assert "short" not in str(refusal.value)
+
+
+def test_the_environment_is_a_provider():
+    assert read_private("K", {"K": "text"}) == b"text"
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521"])
+def test_a_signature_is_its_keys_over_its_message(tmp_path, algorithm):
+    key = open_signing_key(private(tmp_path, generate_signing_key(algorithm).to_pem()))
+    write_new(tmp_path / "pub", key.public_key.pem, mode=0o644)
+    public = load_verifying_key(tmp_path / "pub")
+    assert key.algorithm == public.algorithm == algorithm
+    signature = key.sign(b"message")
+    assert public.verify_signature(signature, b"message") == b"message"
+    for wrong in (
+        (signature, b"messagf"),
+        (signature[:-1] + bytes([signature[-1] ^ 1]), b"message"),
+        (b"", b"message"),
+    ):
+        with pytest.raises(SignatureError):
+            public.verify_signature(*wrong)
+    with pytest.raises(SignatureError):
+        generate_signing_key(algorithm).public_key.verify_signature(signature, b"message")
+
+
+def test_a_recipient_key_opens_only_what_was_wrapped_for_it(tmp_path):
+    key = open_recipient_key(private(tmp_path, generate_recipient_key(b"s" * 32).to_pem()))
+    write_new(tmp_path / "pub", key.public_key.to_pem(), mode=0o644)
+    wrapped = load_recipient_public_key(tmp_path / "pub").wrap(b"data key", b"info")
+    assert key.unwrap(wrapped, b"info") == b"data key"
+    for other, sent, info in (
+        (key, wrapped, b"other"),
+        (key, wrapped[:-1], b"info"),
+        (key, bytes([wrapped[0] ^ 1]) + wrapped[1:], b"info"),
+        (generate_recipient_key(b"t" * 32), wrapped, b"info"),
+    ):
+        with pytest.raises(DecryptionError):
+            other.unwrap(sent, info)
+
+
+def test_x_wing_expands_a_seed_as_its_draft_says():
+    """draft-connolly-cfrg-xwing-kem: ML-KEM seed and X25519 key are SHAKE256(seed), 64 and 32 bytes of it."""
+    import hashlib
+
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    seed = bytes(range(32))
+    x = X25519PrivateKey.from_private_bytes(hashlib.shake_256(seed).digest(96)[64:]).public_key().public_bytes_raw()
+    assert generate_recipient_key(seed).public_key.raw[-32:] == x
+
+
+def test_a_key_never_shows_itself():
+    assert "PRIVATE" not in repr(generate_signing_key())
+    assert "73737373" not in repr(generate_recipient_key(b"s" * 32)) and "ssss" not in repr(
+        generate_recipient_key(b"s" * 32)
+    )
+
+
+def test_a_key_is_never_overwritten(tmp_path):
+    write_new(tmp_path / "key", b"first", mode=0o600)
+    with pytest.raises(ConfigurationError, match="never overwritten"):
+        write_new(tmp_path / "key", b"second", mode=0o600)
+    assert (tmp_path / "key").read_bytes() == b"first"

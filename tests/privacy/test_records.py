@@ -1,0 +1,83 @@
+"""Declared fields never leave; a body that cannot be searched is refused."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance.errors import BadRequestError
+from governance.privacy.operators import operators
+from governance.privacy.records import Rule, redact_json
+
+OPERATORS = operators(b"k" * 32)
+SECRET = "4111-1111-1111-1111"
+
+
+def redact(document, *rules):
+    data, redactions = redact_json(json.dumps(document).encode(), [Rule.parse(*rule) for rule in rules], OPERATORS)
+    return json.loads(data), dict(redactions.counts)
+
+
+def test_each_operator_does_what_it_says():
+    document = {"a": "x", "b": "y", "c": "z", "d": 1}
+    changed, counts = redact(document, ("/a", "drop"), ("/b", "mask"), ("/c", "hash"))
+    assert changed == {"b": "***", "c": changed["c"], "d": 1}
+    assert len(changed["c"]) == 64
+    assert counts == {"drop": 1, "mask": 1, "hash": 1}
+
+
+def test_equal_values_hash_equally_and_another_key_otherwise():
+    first, _ = redact({"a": "x", "b": "x", "c": "y"}, ("/*", "hash"))
+    assert first["a"] == first["b"] != first["c"]
+    other = operators(b"o" * 32)["hash"]("x")
+    assert first["a"] != other
+
+
+def test_a_wildcard_reaches_every_element_and_member():
+    changed, counts = redact({"p": [{"n": SECRET, "k": 1}, {"n": SECRET}, 3]}, ("/p/*/n", "drop"))
+    assert changed == {"p": [{"k": 1}, {}, 3]}
+    assert counts == {"drop": 2}
+
+
+def test_dropping_several_elements_drops_those_that_were_named():
+    assert redact({"a": [0, 1, 2, 3]}, ("/a/0", "drop"), ("/a/1", "drop"))[0] == {"a": [2, 3]}
+
+
+def test_escaped_pointers_name_strange_members():
+    assert redact({"a/b": 1, "c~d": 2}, ("/a~1b", "drop"), ("/c~0d", "drop"))[0] == {}
+
+
+def test_a_field_that_is_absent_changes_nothing():
+    assert redact({"a": [1]}, ("/b", "drop"), ("/a/7", "mask"), ("/a/x", "mask"), ("/a/0/z", "mask")) == (
+        {"a": [1]},
+        {},
+    )
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"a":1,"a":2}', b"NaN", b"\xff", b"[" * 10_000 + b"]" * 10_000, b"[1e400]", b'{"b":1e999}']
+)
+def test_what_is_not_strict_json_is_refused(body):
+    with pytest.raises(BadRequestError):
+        redact_json(body, [Rule.parse("/a", "mask")], OPERATORS)
+
+
+def test_half_a_surrogate_is_refused_or_harmless():
+    with pytest.raises(BadRequestError):
+        redact_json(b'{"a":"\\ud800"}', [Rule.parse("/a", "hash")], OPERATORS)
+
+
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abcn"), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(documents, st.sampled_from(["drop", "mask", "hash"]))
+def test_a_declared_value_never_leaves(rest, operator):
+    document = {"people": [{"name": SECRET, "rest": rest}, {"name": [SECRET, rest]}], "rest": rest}
+    data, _ = redact_json(json.dumps(document).encode(), [Rule.parse("/people/*/name", operator)], OPERATORS)
+    assert SECRET not in data.decode()
+    assert json.loads(data)["rest"] == rest

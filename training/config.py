@@ -41,8 +41,8 @@ class Config:
 
 DEFAULTS: Mapping[str, Config] = MappingProxyType(
     {
-        "digits-cnn": Config("digits-cnn", epochs=16),
-        "digits-rnn": Config("digits-rnn", epochs=40, learning_rate=0.002),
+        "digits-cnn": Config("digits-cnn", epochs=30, patience=8),
+        "digits-rnn": Config("digits-rnn", epochs=40, patience=8, learning_rate=0.002),
     }
 )
 

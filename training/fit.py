@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -185,7 +186,7 @@ def _train_epoch(
     # An order of its own for each epoch, from the seed alone: a resumed run sees what an unbroken one would.
     generator = torch.Generator().manual_seed(config.seed * 100_003 + state.epoch)
     order = torch.randperm(len(train[0]), generator=generator)
-    shifts = torch.randint(-2, 3, (len(order), 2), generator=generator)
+    _set_rate(optimiser, config, state.epoch)
     model.train()
     total = correct = seen = 0.0
     batches = torch.split(order, config.batch)
@@ -193,13 +194,13 @@ def _train_epoch(
         batches, desc=f"epoch {state.epoch + 1}/{config.epochs}", disable=not progress, leave=False, unit="batch"
     )
     for number, places in enumerate(bar):
-        images, labels = shifted(train[0][places], shifts[places[0] % len(shifts)]), train[1][places]
+        images, labels = varied(train[0][places], generator), train[1][places]
         optimiser.zero_grad()
         logits = model(images)
         value = loss(logits, labels)
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        total += float(value) * len(places)
+        total += value.item() * len(places)
         correct += float((logits.argmax(dim=1) == labels).sum())
         seen += len(places)
         if number % 10 == 0:
@@ -207,9 +208,22 @@ def _train_epoch(
     state.history.append({"epoch": state.epoch + 1, "train_loss": total / seen, "train_accuracy": correct / seen})
 
 
-def shifted(images: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """Move a batch by up to two pixels, so that a digit's place is not learnt by heart."""
-    return torch.roll(images, shifts=(int(shift[0]), int(shift[1])), dims=(2, 3))
+def _set_rate(optimiser: torch.optim.Optimizer, config: Config, epoch: int) -> None:
+    """Let α fall along half a cosine (Loshchilov and Hutter 2017); it follows from the epoch, so resuming keeps it."""
+    for group in optimiser.param_groups:
+        group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+
+
+def varied(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Turn, scale and move every image a little, as hands do (Simard et al. 2003): few images become many.
+
+    Up to 11 degrees, a tenth of the size, and two pixels.
+    """
+    turn, scale, right, down = (torch.rand(4, len(images), generator=generator) * 2 - 1).unbind()
+    cosine, sine, size = torch.cos(turn * 0.2), torch.sin(turn * 0.2), 1 + 0.1 * scale
+    rows = [torch.stack([cosine * size, -sine, right * 0.14], 1), torch.stack([sine, cosine * size, down * 0.14], 1)]
+    grid = nn.functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    return nn.functional.grid_sample(images, grid, align_corners=False)
 
 
 def _save(

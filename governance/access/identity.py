@@ -100,7 +100,7 @@ class ApiKeyStore:
         self._look_again()
         known = self._memo.get(token)
         if known is None:
-            known = self._verify(token)
+            known = self._verify_or_look_again(token)
             if len(self._memo) >= MAX_MEMO:
                 self._memo.clear()
             self._memo[token] = known
@@ -181,6 +181,15 @@ class ApiKeyStore:
         self._keys = {key.key_id: key for key in store.keys}
         self._memo.clear()
         self._seen = _identity_of(status)
+
+    def _verify_or_look_again(self, token: str) -> tuple[Caller, int | None]:
+        """A key that is not known may have been made a moment ago."""
+        try:
+            return self._verify(token)
+        except UnauthenticatedError:
+            self._look_again_at = float("-inf")
+            self._look_again()
+            return self._verify(token)
 
     def _look_again(self) -> None:
         """Reload the store if its file has changed; a look costs a system call, so it is not taken every time."""

@@ -1,0 +1,1 @@
+"""What we claim, measured beside peers in one run."""

@@ -1,0 +1,53 @@
+"""A load of a fixed number of connections, each with one request in flight; counts and times the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one load found: answers a second, and latencies in milliseconds."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+async def load(port: int, request: bytes, *, connections: int, warm_seconds: float, seconds: float) -> Measured:
+    """Send `request` again and again over loopback.
+
+    Raises:
+        RuntimeError: if any answer is not 200.
+    """
+    started = time.perf_counter()
+    begin, end = started + warm_seconds, started + warm_seconds + seconds
+    latencies: list[float] = []
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while (sent := time.perf_counter()) < end:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(f"an answer was {head[:200]!r}")
+            lower = head.lower()
+            place = lower.index(b"\r\ncontent-length:") + 17
+            await reader.readexactly(int(lower[place : lower.index(b"\r\n", place)]))
+            if sent >= begin:
+                latencies.append(time.perf_counter() - sent)
+        writer.close()
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+    times = np.array(latencies) * 1000
+    return Measured(len(times) / seconds, float(np.percentile(times, 50)), float(np.percentile(times, 99)))
+
+
+def http_post(path: str, body: bytes, **headers: str) -> bytes:
+    """Return the bytes of a POST request."""
+    fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{fields}\r\n".encode() + body

@@ -1,0 +1,1 @@
+"""Peers: other ways to serve the same model."""

@@ -1,0 +1,242 @@
+"""The protocol: what comes in is checked, what goes out is right, and a hostile body gets a refusal."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from governance.access.routes import RouteTable
+from governance.errors import BadRequestError, GovernanceError, NotFoundError, NotReadyError
+from governance.exchange import Exchange, Usage
+from governance.oip.messages import InputTensor
+from governance.oip.routes import oip_routes
+from governance.oip.server import OipServer
+from governance.oip.tensors import (
+    NUMPY_TYPE_OF,
+    array_from_binary,
+    array_from_json,
+    binary_from_array,
+    json_from_array,
+)
+
+ROUTES = RouteTable(oip_routes(10**6))
+
+
+class Spec:
+    def __init__(self, name, datatype, shape):
+        self.name, self.datatype, self.shape = name, datatype, shape
+
+
+class Doubler:
+    """A model that doubles, and is asked like any other."""
+
+    name, version, digest, platform, classes, ready = "m", "1", "sha256:x", "test", ("a", "b", "c"), True
+    inputs = (Spec("x", "FP32", (-1, 3)),)
+    outputs = (Spec("y", "FP32", (-1, 3)),)
+
+    async def infer(self, inputs, items):
+        return {"y": inputs["x"] * 2}, 0.001
+
+
+def exchange(body=b"", path="/v2/models/m/infer", method="POST", length=None):
+    match = ROUTES.match(method, path)
+    headers = [] if length is None else [(b"inference-header-content-length", str(length).encode())]
+
+    async def read():
+        return body
+
+    return Exchange("i", 0, 0, method, path, b"", match.route, match.model, match.version, headers, "", read)
+
+
+def server(**changes):
+    model = Doubler()
+    for name, value in changes.items():
+        setattr(model, name, value)
+    return OipServer("s", "1", {"m": model}, {"m": 4})
+
+
+async def ask(document, tail=b"", length=True, **changes):
+    head = json.dumps(document).encode() if not isinstance(document, bytes) else document
+    made = exchange(head + tail, length=len(head) if tail and length is True else None if length is True else length)
+    reply = await server(**changes).answer(made)
+    return made, reply
+
+
+def tensor(**changes):
+    return {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3], **changes}
+
+
+async def test_json_in_and_out():
+    made, reply = await ask({"id": "7", "inputs": [tensor()]})
+    document = json.loads(reply.body[0])
+    assert document == {
+        "model_name": "m",
+        "model_version": "1",
+        "id": "7",
+        "outputs": [{"name": "y", "datatype": "FP32", "shape": [1, 3], "data": [2.0, 4.0, 6.0]}],
+    }
+    assert made.fact(Usage).items == 1
+
+
+@pytest.mark.parametrize("data", [[1, 2, 3], [[1, 2, 3]]])
+async def test_data_may_be_flat_or_nested(data):
+    _, reply = await ask({"inputs": [tensor(data=data)]})
+    assert json.loads(reply.body[0])["outputs"][0]["data"] == [2.0, 4.0, 6.0]
+
+
+async def test_binary_in_and_out():
+    raw = np.array([1, 2, 3], "<f4").tobytes()
+    wanted = tensor(parameters={"binary_data_size": 12})
+    del wanted["data"]
+    _, reply = await ask({"inputs": [wanted], "parameters": {"binary_data_output": True}}, raw)
+    head, tail = reply.body
+    assert np.frombuffer(tail, "<f4").tolist() == [2, 4, 6]
+    assert dict(reply.headers)[b"inference-header-content-length"] == str(len(head)).encode()
+    assert json.loads(head)["outputs"][0]["parameters"] == {"binary_data_size": 12}
+
+
+async def test_classification_names_the_likeliest():
+    _, reply = await ask({"inputs": [tensor()], "outputs": [{"name": "y", "parameters": {"classification": 2}}]})
+    output = json.loads(reply.body[0])["outputs"][0]
+    assert (output["datatype"], output["shape"]) == ("BYTES", [1, 2])
+    assert output["data"] == ["6.000000:2:c", "4.000000:1:b"]
+
+
+async def test_a_model_that_answers_nan_still_answers_json():
+    _, reply = await ask({"inputs": [tensor()]}, infer=nan)
+    assert json.loads(reply.body[0])["outputs"][0]["data"] == [None, None]
+
+
+async def nan(inputs, items):
+    return {"y": np.array([[np.nan, np.inf]], np.float32)}, 0.0
+
+
+BAD = {
+    "not JSON": b"{",
+    "a list": [],
+    "no inputs": {},
+    "empty inputs": {"inputs": []},
+    "nested deeply": b'{"inputs":' + b"[" * 10_000,
+    "data nested deeply": b'{"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":'
+    + b"[" * 5000
+    + b"]" * 5000
+    + b"}]}",
+    "another input": {"inputs": [tensor(name="z")]},
+    "an input twice": {"inputs": [tensor(), tensor()]},
+    "another type": {"inputs": [tensor(datatype="INT8")]},
+    "an unknown type": {"inputs": [tensor(datatype="BF16")]},
+    "another rank": {"inputs": [tensor(shape=[3])]},
+    "another size": {"inputs": [tensor(shape=[1, 4])]},
+    "a negative size": {"inputs": [tensor(shape=[-1, 3])]},
+    "an empty batch": {"inputs": [tensor(shape=[0, 3], data=[])]},
+    "too large a batch": {"inputs": [tensor(shape=[5, 3], data=[0] * 15)]},
+    "a huge batch": {"inputs": [tensor(shape=[2**62, 3])]},
+    "too few elements": {"inputs": [tensor(data=[1, 2])]},
+    "a bool for a number": {"inputs": [tensor(data=[1, True, 3])]},
+    "a text for a number": {"inputs": [tensor(data=["1", "2", "3"])]},
+    "null": {"inputs": [tensor(data=None)]},
+    "a number out of range": {"inputs": [tensor(data=[1e300, 0, 0])]},
+    "NaN": b'{"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[NaN,1,2]}]}',
+    "nested beyond its shape": {"inputs": [tensor(data=[[[1, 2, 3]]])]},
+    "no data": {"inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32"}]},
+    "a tail that is not there": {"inputs": [tensor(parameters={"binary_data_size": 12})]},
+    "shared memory": {"inputs": [tensor(parameters={"shared_memory_region": "r"})]},
+    "an unknown output": {"inputs": [tensor()], "outputs": [{"name": "z"}]},
+    "an output twice": {"inputs": [tensor()], "outputs": [{"name": "y"}, {"name": "y"}]},
+    "a negative classification": {
+        "inputs": [tensor()],
+        "outputs": [{"name": "y", "parameters": {"classification": -1}}],
+    },
+    "a state": {"inputs": [tensor()], "parameters": {"sequence_id": 1}},
+    "a long id": {"id": "x" * 300, "inputs": [tensor()]},
+    "half a surrogate": b'{"id":"\\ud800","inputs":[]}',
+    "not UTF-8": b'{"id":"\xff","inputs":[]}',
+}
+
+
+@pytest.mark.parametrize("what", list(BAD))
+async def test_a_bad_body_is_refused(what):
+    with pytest.raises(BadRequestError):
+        await ask(BAD[what])
+
+
+def binary(**parameters):
+    return {"inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32", "parameters": parameters}]}
+
+
+@pytest.mark.parametrize(
+    ("document", "tail", "length"),
+    [
+        (binary(binary_data_size=12), b"x" * 11, True),
+        (binary(binary_data_size=12), b"x" * 13, True),
+        (binary(binary_data_size=11), b"x" * 12, True),
+        (binary(binary_data_size=-12), b"x" * 12, True),
+        (binary(binary_data_size=True), b"x", True),
+        (binary(binary_data_size="12"), b"x" * 12, True),
+        (binary(binary_data_size=12), b"x" * 12, 99_999),
+        (binary(binary_data_size=12), b"x" * 12, "-5"),
+        (binary(binary_data_size=12), b"x" * 12, "1e3"),
+        ({"inputs": [tensor(parameters={"binary_data_size": 12})]}, b"x" * 12, True),
+    ],
+)
+async def test_a_binary_length_that_lies_is_refused(document, tail, length):
+    with pytest.raises(BadRequestError):
+        await ask(document, tail, length)
+
+
+@given(st.binary(max_size=200), st.integers(0, 60), st.sampled_from([None, 0, 40, 120, 10**9]))
+def test_any_mutation_of_a_body_gets_an_answer_or_a_refusal(noise, place, length):
+    import asyncio
+
+    good = json.dumps({"inputs": [tensor()]}).encode()
+    body = good[:place] + noise + good[place + len(noise) // 2 :]
+    try:
+        reply = asyncio.run(server().answer(exchange(body, length=length)))
+        json.loads(bytes(reply.body[0]))
+    except GovernanceError:
+        pass
+
+
+@pytest.mark.parametrize("path", ["/v2/models/z/infer", "/v2/models/m/versions/2/infer"])
+async def test_an_unknown_model_or_version_is_not_found(path):
+    with pytest.raises(NotFoundError):
+        await server().answer(exchange(b"{}", path))
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [("/v2/models/m/infer", "POST"), ("/v2/models/m/ready", "GET"), ("/v2/health/ready", "GET")]
+)
+async def test_a_model_that_is_not_ready_says_so(path, method):
+    with pytest.raises(NotReadyError):
+        await server(ready=False).answer(exchange(b"{}", path, method))
+
+
+async def test_no_model_at_all_is_not_ready():
+    with pytest.raises(NotReadyError):
+        await OipServer("s", "1", {}, {}).answer(exchange(b"", "/v2/health/ready", "GET"))
+
+
+numeric = st.sampled_from([name for name in NUMPY_TYPE_OF if name not in ("BYTES", "FP16", "FP32", "FP64")])
+shapes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
+
+
+@given(st.data(), numeric, shapes)
+def test_numbers_survive_both_forms(data, datatype, shape):
+    array = data.draw(hnp.arrays(NUMPY_TYPE_OF[datatype], tuple(shape)))
+    raw = memoryview(bytes(binary_from_array(array)))
+    assert np.array_equal(array_from_binary(InputTensor("x", shape, datatype), raw), array)
+    import msgspec
+
+    as_json = msgspec.Raw(json.dumps(json_from_array(array)).encode())
+    assert np.array_equal(array_from_json(InputTensor("x", shape, datatype, {}, as_json)), array)
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=5), min_size=1, max_size=5))
+def test_texts_survive_both_forms(texts):
+    array = np.array([*texts, None], dtype=object)[:-1]
+    raw = memoryview(bytes(binary_from_array(array)))
+    assert array_from_binary(InputTensor("x", [len(texts)], "BYTES"), raw).tolist() == texts
+    assert json_from_array(array) == texts

@@ -1,0 +1,111 @@
+"""The runtime: opened from memory, on the device that was asked for, and never silently on another."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from governance.errors import BadRequestError, ConfigurationError, ManifestMismatchError, NotReadyError
+from governance.runtime.device import proved_device
+from governance.runtime.model import open_model
+from governance.settings import RuntimeSettings
+
+CARD = {
+    "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}],
+    "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 2]}],
+    "classes": ["no", "yes"],
+}
+
+
+def graph():
+    made = helper.make_graph(
+        [helper.make_node("Add", ["x", "x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 2])],
+    )
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=10).SerializeToString()
+
+
+def opened(card=CARD, content=None, **settings):
+    return open_model("m", 3, "sha256:x", content or graph(), card, RuntimeSettings(**settings))
+
+
+def test_a_model_runs_from_memory():
+    model = opened()
+    outputs, seconds = model.run({"x": np.ones((5, 2), np.float32)})
+    assert outputs["y"].tolist() == [[2, 2]] * 5
+    assert seconds > 0
+    assert (model.version, model.device, model.ready, model.degraded) == ("3", "cpu", True, False)
+    assert model.classes == ("no", "yes")
+
+
+async def test_a_long_batch_goes_to_a_thread_and_gives_the_same():
+    model = opened()
+    model._seconds_per_item = 10.0
+    outputs, _ = await model.infer({"x": np.ones((5, 2), np.float32)}, 5)
+    assert outputs["y"].tolist() == [[2, 2]] * 5
+
+
+def without_cuda():
+    import onnxruntime
+
+    return "CUDAExecutionProvider" not in onnxruntime.get_available_providers()
+
+
+@pytest.mark.skipif(not without_cuda(), reason="this runtime has CUDA")
+@pytest.mark.parametrize(
+    "settings", [{"providers": ("cuda",)}, {"providers": ("cuda", "cpu"), "require_device": "cuda"}]
+)
+def test_a_gpu_that_is_not_had_means_not_ready_with_the_reason(settings):
+    model = opened(**settings)
+    assert (model.ready, model.device) == (False, "none")
+    assert "cuda is asked for" in model.reason
+    with pytest.raises(NotReadyError):
+        model.run({"x": np.ones((1, 2), np.float32)})
+
+
+@pytest.mark.skipif(not without_cuda(), reason="this runtime has CUDA")
+def test_a_fallback_is_allowed_only_on_purpose_and_then_seen():
+    model = opened(providers=("cuda", "cpu"), allow_fallback=True)
+    assert (model.ready, model.degraded, model.device) == (True, True, "cpu")
+    assert "runs on cpu" in model.reason
+    assert not opened(providers=("cuda",), allow_fallback=True).ready
+
+
+def test_a_session_that_lost_its_provider_is_not_believed():
+    assert proved_device(["CUDAExecutionProvider", "CPUExecutionProvider"], "cuda")
+    assert not proved_device(["CPUExecutionProvider"], "cuda")
+    assert not proved_device([], "cuda")
+
+
+@pytest.mark.parametrize(
+    "card",
+    [{**CARD, "inputs": [{"name": "z", "datatype": "FP32", "shape": [-1, 2]}]}, {**CARD, "outputs": []},
+     {**CARD, "inputs": [{"name": "x", "datatype": "INT8", "shape": [-1, 2]}]}, {}, {**CARD, "classes": [1]}],
+)  # fmt: skip
+def test_a_card_that_disagrees_with_the_graph_is_refused(card):
+    with pytest.raises(ManifestMismatchError, match=r"card\.json"):
+        opened(card)
+
+
+def test_what_onnx_runtime_cannot_load_is_refused():
+    with pytest.raises(ConfigurationError, match="cannot load"):
+        opened(content=b"garbage")
+
+
+def test_a_tensor_of_the_wrong_shape_is_refused_without_the_runtimes_words():
+    with pytest.raises(BadRequestError) as refusal:
+        opened().run({"x": np.ones((1, 3), np.float32)})
+    assert "Got" not in str(refusal.value)
+
+
+def test_a_closed_model_is_not_ready():
+    model = opened()
+    model.close()
+    with pytest.raises(NotReadyError):
+        model.run({"x": np.ones((1, 2), np.float32)})
+
+
+def test_the_graph_is_valid():
+    onnx.checker.check_model(onnx.load_model_from_string(graph()))

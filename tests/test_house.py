@@ -1,0 +1,49 @@
+"""The house itself: one list of plugins, a serving part without torch, commands that the README shows."""
+
+import re
+import tomllib
+from importlib.metadata import requires
+from pathlib import Path
+
+from governance import __version__
+from governance.cli.main import COMMANDS
+from governance.plugins import BUILT_IN
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_built_in_plugins_are_the_entry_points():
+    assert dict(BUILT_IN) == PROJECT["entry-points"]["bento_governance.plugins"]
+
+
+def test_the_version_stands_once():
+    assert PROJECT["version"] == __version__
+
+
+def test_serving_needs_no_torch_and_no_runtime_of_a_kind():
+    core = [name for name in requires("bento-governance") if "extra ==" not in name]
+    assert core
+    assert not [name for name in core if re.match(r"torch|onnxruntime|optuna", name)]
+
+
+def test_a_bento_installs_what_the_distribution_needs():
+    text = (ROOT / "bentos/digits/bentofile.yaml").read_text()
+    for requirement in PROJECT["dependencies"]:
+        assert requirement.startswith("bentoml") or f'"{requirement}"' in text
+
+
+def test_every_threat_names_a_test_that_is_there():
+    named = re.findall(r"`(tests/[a-z_/]+\.py)(?:::(\w+))?`", (ROOT / "THREATS.md").read_text())
+    assert len(named) > 10
+    for file, test in named:
+        content = (ROOT / file).read_text()
+        assert not test or f"def {test}" in content, (file, test)
+
+
+def test_the_readme_shows_only_commands_that_exist():
+    text = (ROOT / "README.md").read_text()
+    for name in re.findall(r"bento-governance ([a-z-]+) ", text):
+        assert name in COMMANDS
+    for target in re.findall(r"^make ([a-z]+)$", text, re.MULTILINE):
+        assert f"\n{target}:" in (ROOT / "Makefile").read_text()

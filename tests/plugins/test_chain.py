@@ -117,7 +117,7 @@ REFUSED = [
     ({"headers": [(b"governance-purpose", b'x" || true')]}, BadRequestError, "bad_request"),
     ({"headers": [(b"governance-purpose", b"a"), (b"governance-purpose", b"b")]}, BadRequestError, "bad_request"),
     ({"path": "/v2/models/other/infer"}, NotFoundError, "not_found"),
-    ({"body": b"{", "headers": [JSON]}, BadRequestError, "bad_request"),
+    ({"body": b'{"parameters":{"patient_id":', "headers": [JSON]}, BadRequestError, "bad_request"),
     ({"headers": [(b"content-type", b"multipart/form-data")]}, UnsupportedMediaTypeError, "unsupported_media_type"),
 ]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from governance.errors import BadRequestError
 from governance.privacy.operators import operators
-from governance.privacy.records import Rule, redact_json
+from governance.privacy.records import Redactions, Rule, redact_json
 
 OPERATORS = operators(b"k" * 32)
 SECRET = "4111-1111-1111-1111"
@@ -60,7 +60,25 @@ def test_a_field_that_is_absent_changes_nothing():
 )
 def test_what_is_not_strict_json_is_refused(body):
     with pytest.raises(BadRequestError):
-        redact_json(body, [Rule.parse("/a", "mask")], OPERATORS)
+        redact_json(
+            body,
+            [Rule.parse("/*/x", "mask")]
+            if b"x" in body
+            else [Rule.parse("/*", "drop" if b"1e" not in body else "hash")],
+            OPERATORS,
+        )
+
+
+@pytest.mark.parametrize("name", ["secret", "\\u0073ecret", "s\\u0065cret", "secre\\u0074"])
+def test_an_escaped_name_is_found_all_the_same(name):
+    data, redactions = redact_json(b'{"%s":"x","other":1}' % name.encode(), [Rule.parse("/secret", "drop")], OPERATORS)
+    assert json.loads(data) == {"other": 1}
+    assert redactions.counts == {"drop": 1}
+
+
+def test_a_document_that_cannot_hold_a_declared_field_is_left_as_it_is():
+    body = b'{ "other" : 1 }'
+    assert redact_json(body, [Rule.parse("/secret", "drop")], OPERATORS) == (body, Redactions({}))
 
 
 def test_half_a_surrogate_is_refused_or_harmless():

@@ -50,6 +50,7 @@ class WorkerLog:
         self._tree = CompactRange()
         self._waiting: list[tuple[bytes, asyncio.Future[tuple[int, bytes]]]] = []
         self._flusher: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._broken = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
         recover(folder, key.public_key, self._tree)
@@ -71,6 +72,9 @@ class WorkerLog:
         """
         if self._broken or b"\n" in entry or len(entry) > MAX_ENTRY_BYTES:
             raise NotReadyError("the audit log cannot be written, so nothing is answered")
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._checkpoint_seconds, self._promise_when_idle, loop)
         if self._durability == "process":
             return self._append_now(entry)
         future: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
@@ -81,11 +85,13 @@ class WorkerLog:
 
     async def close(self) -> None:
         """Write what waits, promise it, and let the folder go."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._flusher is not None:
             await self._flusher
+        self._thread.shutdown()
         if not self._broken:
             self._promise()
-        self._thread.shutdown()
         for stream in (self._entries, self._leaves, self._checkpoints):
             stream.close()
 
@@ -126,6 +132,21 @@ class WorkerLog:
         if self._monotonic() >= self._promise_again_at:
             self._promise()
         return [(start + place, leaf) for place, leaf in enumerate(hashes)]
+
+    def _promise_when_idle(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The last entries before a pause come under a checkpoint too, and not only with the next request."""
+        self._timer = None
+        if self._durability == "process":
+            self._promise_or_break()
+        else:
+            loop.run_in_executor(self._thread, self._promise_or_break)  # The thread that writes: never both at once.
+
+    def _promise_or_break(self) -> None:
+        try:
+            if not self._broken:
+                self._promise()
+        except OSError:
+            self._broken = True
 
     def _promise(self) -> None:
         """Sign the root over all that is written."""

@@ -72,6 +72,24 @@ async def test_a_log_goes_on_after_a_restart(tmp_path):
     assert verify_log(tmp_path / "worker-0", KEY.public_key).entries == 8
 
 
+@pytest.mark.parametrize("durability", ["group", "process"])
+async def test_the_last_entries_before_a_pause_are_promised_and_a_running_log_verifies(tmp_path, durability):
+    log, lock = open_worker_log(tmp_path, "s", KEY, durability=durability, checkpoint_seconds=0.05)
+    for number in range(3):
+        await log.append(encode_entry(entry(number)))
+    for _ in range(200):
+        verified = verify_log(tmp_path / "worker-0", KEY.public_key)
+        if (verified.entries, verified.unpromised) == (3, 0):
+            break
+        await asyncio.sleep(0.02)
+    assert (verified.entries, verified.unpromised) == (3, 0)
+    with (tmp_path / "worker-0/entries.jsonl").open("ab") as stream:
+        stream.write(b'{"half')
+    assert verify_log(tmp_path / "worker-0", KEY.public_key).entries == 3
+    await log.close()
+    lock.close()
+
+
 async def test_two_processes_never_write_one_log(tmp_path):
     first, lock = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1)
     second, other = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1)

@@ -10,7 +10,6 @@ from governance.errors import ConfigurationError
 
 MAX_PATH_CHARACTERS = 512
 MAX_SEGMENT_CHARACTERS = 128
-JSON_ONLY = frozenset({"application/json"})
 
 
 @dataclass(frozen=True, slots=True)

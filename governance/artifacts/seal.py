@@ -165,9 +165,7 @@ def open_sealed(
     with _reading(path) as stream:
         container, header_digest = _step_1_container(stream)
         header, trailer = container.header, container.trailer
-        with _step("step 2 (signatures)"):
-            admission = _admission(header, header_digest, trailer.ciphertext_sha256)
-            signers = verify_signed_by(trailer.signatures, trust, admission, header.manifest)
+        signers = _step_2_signatures(container, header_digest, trust)
         with _step("step 3 (data key)"):
             data_key = unwrap_with(trailer.recipients, header_digest, recipient_key)
         with _step("step 4 (key commitment)"):
@@ -200,9 +198,7 @@ def verify_sealed(path: Path, *, trust: Trust, progress: Progress = lambda _: No
     with _reading(path) as stream:
         container, header_digest = _step_1_container(stream)
         header, trailer = container.header, container.trailer
-        with _step("step 2 (signatures)"):
-            admission = _admission(header, header_digest, trailer.ciphertext_sha256)
-            signers = verify_signed_by(trailer.signatures, trust, admission, header.manifest)
+        signers = _step_2_signatures(container, header_digest, trust)
         stream.seek(container.body_offset)
         with _step("step 5 (ciphertext)"):
             for part, expected in zip(header.parts(), trailer.ciphertext_sha256, strict=True):
@@ -228,6 +224,13 @@ def _step_1_container(stream: BinaryIO) -> tuple[UnverifiedContainer, bytes]:
     with _step("step 1 (header and limits)"):
         container = read_container(stream)
     return container, hashlib.sha256(container.header_bytes).digest()
+
+
+def _step_2_signatures(container: UnverifiedContainer, header_digest: bytes, trust: Trust) -> tuple[str, ...]:
+    header, trailer = container.header, container.trailer
+    with _step("step 2 (signatures)"):
+        admission = _admission(header, header_digest, trailer.ciphertext_sha256)
+        return verify_signed_by(trailer.signatures, trust, admission, header.manifest)
 
 
 def _admission(header: Header, header_digest: bytes, ciphertext_sha256: Sequence[str]) -> Admission:

@@ -27,6 +27,12 @@ class KeyUnavailableError(GovernanceError):
     code = "key_unavailable"
 
 
+class KeyRefusedError(ConfigurationError):
+    """A key service, a token or a passphrase was asked, and said no: no retry helps, a permission may."""
+
+    code = "key_refused"
+
+
 class NotReadyError(GovernanceError):
     """The service or a model of it cannot answer yet, or cannot answer on the device it must have."""
 

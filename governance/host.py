@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
+import shutil
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,37 +20,30 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import bentoml
-import msgspec
 import numpy as np
 from _bentoml_sdk import Service
+from bentoml.exceptions import BentoMLException
+from bentoml.models import BentoModel
 
 from governance import __version__
 from governance.access.routes import Route, RouteTable
-from governance.artifacts.seal import OpenedArtifact, open_sealed
-from governance.artifacts.signing import Trust
-from governance.errors import (
-    ConfigurationError,
-    ForbiddenError,
-    GovernanceError,
-    ManifestMismatchError,
-    NotReadyError,
-)
-from governance.exchange import Exchange, ModelLoad, ModelObserver, Pipeline, Plugin, Proceed, Reply, Usage
+from governance.artifacts.opening import verify_sealed
+from governance.artifacts.trust import Trust
+from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, NotReadyError
+from governance.exchange import Exchange, ModelObserver, Pipeline, Plugin, Proceed, Reply, Usage
 from governance.gate import AsgiApp, Gate, behind, describe_exception
-from governance.keys import open_recipient_key
 from governance.oip.routes import oip_routes
 from governance.oip.server import OipServer
 from governance.plugins import BUILT_IN
-from governance.runtime.model import Model, TensorSpec, open_model
-from governance.settings import RouteSettings, Settings, load_settings
+from governance.runtime.model import Model, TensorSpec
+from governance.runtime.registry import ModelRegistry
+from governance.settings import STORE_PREFIX, ModelSettings, RouteSettings, Settings, load_settings
 
 PLUGIN_GROUP = "bento_governance.plugins"
-GRAPH_FILE, CARD_FILE = "model.onnx", "card.json"
+STORED_FILE = "model.sealed"
 
 # Metrics live in workers alone: BentoML chooses its multi-process folder before prometheus_client may be imported.
 WORKERS_ONLY = frozenset({"metrics"})
-
-logger = logging.getLogger("governance.host")
 
 AnyService = TypeVar("AnyService", bound="Service[Any]")
 
@@ -136,7 +129,7 @@ class Governance:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._models: dict[str, Model] = {}
+        self._registry = ModelRegistry(settings, stored_artifact)
 
     @classmethod
     def from_file(cls, file: str | Path, environment: Mapping[str, str] = os.environ) -> Governance:
@@ -169,19 +162,56 @@ class Governance:
 
         guarded = type(f"Guarded{plain.__name__}", (plain,), {"__slots__": (), "to_asgi": to_asgi})
         service.__class__ = guarded
+        # `bentoml build` takes along what the settings name in the model store: ciphertext.
+        for model in self._registry.declared.values():
+            if str(model.artifact).startswith(STORE_PREFIX):
+                service.models.append(BentoModel(str(model.artifact).removeprefix(STORE_PREFIX)))
         service.inner.governance_preflight = bentoml.on_deployment(partial(self.preflight_or_exit, service))
         return service
 
     def open_model(self, name: str) -> GovernedModel:
-        """Return the model of this name; it is opened when the worker starts.
+        """Return the model of this name, or `name:tag` in BentoML's model store; it is opened when the worker starts.
 
         Raises:
             ConfigurationError: if the settings name no such model.
         """
-        if name not in self.settings.models:
-            known = ", ".join(sorted(self.settings.models)) or "none"
+        model, separator, _ = name.partition(":")
+        if separator:
+            section = self.settings.models.get(model)
+            changed = {"artifact": f"{STORE_PREFIX}{name}"}
+            self._registry.declare(
+                model, section.model_copy(update=changed) if section else ModelSettings.model_validate(changed)
+            )
+        elif name not in self._registry.declared:
+            known = ", ".join(sorted(self._registry.declared)) or "none"
             raise ConfigurationError(f"the settings have no [models.{name}]; they have: {known}")
-        return GovernedModel(self, name)
+        return GovernedModel(self, model)
+
+    def save_model(self, artifact: str | Path) -> str:
+        """Put a sealed artifact into BentoML's model store, and return its tag: `name:version`, both as signed.
+
+        It is verified first, and only ciphertext goes there: `bentoml build` takes it along as it is.
+
+        Raises:
+            IntegrityError: if it is not sealed and signed as the settings ask for.
+            ConfigurationError: if it cannot be read, there is no [artifacts] section, or the tag exists.
+        """
+        settings, path = self.settings.artifacts, Path(artifact)
+        if settings is None:
+            raise ConfigurationError("a model is verified before it is saved: [artifacts] says whom to trust")
+        trust = Trust.from_files(settings.trusted_signers, settings.threshold, settings.trusted_cosigners)
+        facts = verify_sealed(path, trust=trust)
+        tag = f"{facts.name}:{facts.version}"
+        if tag != tag.lower():
+            raise ConfigurationError(f"BentoML's tags are lower case, and the model is called '{facts.name}'")
+        try:
+            with bentoml.models.create(
+                tag, labels={"governance": "sealed"}, metadata={"digest": facts.digest, "name": facts.name}
+            ) as model:
+                shutil.copyfile(path, model.path_of(STORED_FILE))
+        except BentoMLException as error:
+            raise ConfigurationError(f"BentoML's model store does not take {tag}: {error}") from None
+        return tag
 
     def requested_model(self) -> GovernedModel:
         """Return the model that this request is for, on which the policy has decided.
@@ -200,10 +230,7 @@ class Governance:
         Raises:
             NotReadyError: before the worker has opened it.
         """
-        try:
-            return self._models[name]
-        except KeyError:
-            raise NotReadyError(f"the model '{name}' is not open yet") from None
+        return self._registry.get(name)
 
     def gate(self, app: AsgiApp, service: Service[Any]) -> Gate:
         """Build the gate for one worker; nothing is opened before the ASGI lifespan."""
@@ -213,13 +240,13 @@ class Governance:
         oip = OipServer(
             service_name=settings.service.name,
             service_version=__version__,
-            models=self._models,
-            max_batch={name: model.max_batch for name, model in settings.models.items()},
+            models=self._registry.models,
+            max_batch={name: model.max_batch for name, model in self._registry.declared.items()},
         )
 
         async def open() -> None:
             _silence_exception_text()
-            for load in self._open_models():
+            for load in self._registry.open():
                 for plugin in plugins:
                     if isinstance(plugin, ModelObserver):
                         plugin.model_loaded(load)
@@ -247,7 +274,7 @@ class Governance:
         return routes
 
     def _native_route(self, route: RouteSettings, service: Service[Any]) -> Route:
-        unknown = {route.model, *route.models} - {None} - set(self.settings.models)
+        unknown = {route.model, *route.models} - {None} - set(self._registry.declared)
         if unknown:
             names = ", ".join(sorted(map(str, unknown)))
             raise ConfigurationError(f"the route {route.path} names models that have no section: {names}")
@@ -269,7 +296,9 @@ class Governance:
         forward = behind(app, self.settings.service.max_reply_bytes)
 
         async def answer(exchange: Exchange) -> Reply:
-            if exchange.route.template == "/readyz" and not all(model.ready for model in self._models.values()):
+            if exchange.route.template == "/readyz" and not all(
+                model.ready for model in self._registry.models.values()
+            ):
                 raise NotReadyError("a model is not ready")
             token = _exchange.set(exchange)
             try:
@@ -284,46 +313,8 @@ class Governance:
 
         return answer
 
-    def _open_models(self) -> list[ModelLoad]:
-        """Open every model of the settings; what is not what was signed stops the start."""
-        loads = []
-        for name in self.settings.models:
-            started = time.perf_counter()
-            model = self._open_model(name)
-            self._models[name] = model
-            seconds = time.perf_counter() - started
-            if not model.ready or model.degraded:
-                logger.warning("model '%s': %s", name, model.reason)
-            loads.append(ModelLoad(name, model.version, model.device, model.ready, model.degraded, seconds))
-        return loads
-
-    def _open_model(self, name: str) -> Model:
-        try:
-            with self._open_artifact(name) as artifact:
-                card = _read_card(artifact)
-                graph = artifact.files.get(GRAPH_FILE)
-                if graph is None:
-                    raise ManifestMismatchError(f"the artifact holds no {GRAPH_FILE}")
-                return open_model(name, artifact.version, artifact.digest, graph, card, self.settings.runtime)
-        except GovernanceError as error:
-            raise _of_same_kind(error, f"model '{name}': {error}") from None
-
-    def _open_artifact(self, name: str) -> OpenedArtifact:
-        settings, model = self.settings.artifacts, self.settings.models[name]
-        if settings is None:
-            raise ConfigurationError("models need an [artifacts] section: whom to trust, and the key that opens")
-        return open_sealed(
-            model.artifact,
-            name=name,
-            minimum_version=model.minimum_version,
-            trust=Trust.from_files(settings.trusted_signers, settings.threshold),
-            recipient_key=open_recipient_key(settings.recipient_key),
-        )
-
     async def _close_models(self) -> None:
-        for model in self._models.values():
-            model.close()
-        self._models.clear()
+        self._registry.close()
 
     def preflight_or_exit(self, service: Service[Any]) -> None:
         """Open and close all that a worker will open, once, in the master, before any socket.
@@ -342,10 +333,22 @@ class Governance:
         here = Pipeline([plugin for plugin in plugins if plugin.name not in WORKERS_ONLY])
         await here.open()
         try:
-            self._open_models()
+            self._registry.open()
+            self._registry.share()
         finally:
-            await self._close_models()
             await here.close()
+
+
+def stored_artifact(tag: str) -> Path:
+    """Return where BentoML's model store keeps the sealed artifact of a tag.
+
+    Raises:
+        ConfigurationError: if there is none.
+    """
+    try:
+        return Path(bentoml.models.get(tag).path_of(STORED_FILE))
+    except BentoMLException as error:
+        raise ConfigurationError(f"BentoML's model store has no '{tag}': {error}") from None
 
 
 def load_plugins(settings: Settings) -> list[Plugin]:
@@ -375,18 +378,3 @@ def load_plugins(settings: Settings) -> list[Plugin]:
 def _silence_exception_text() -> None:
     for handler in logging.getLogger("bentoml").handlers:
         handler.addFilter(_WithoutExceptionText())
-
-
-def _read_card(artifact: OpenedArtifact) -> Mapping[str, Any]:
-    try:
-        return msgspec.json.decode(bytes(artifact.files[CARD_FILE]), type=dict[str, Any])
-    except KeyError:
-        raise ManifestMismatchError(f"the artifact holds no {CARD_FILE}") from None
-    except msgspec.DecodeError:
-        raise ManifestMismatchError(f"{CARD_FILE} is not a JSON object") from None
-
-
-def _of_same_kind(error: GovernanceError, sentence: str) -> GovernanceError:
-    renamed = error.__class__.__new__(error.__class__)
-    renamed.args = (sentence,)
-    return renamed

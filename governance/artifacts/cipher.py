@@ -7,6 +7,7 @@ after the last chunk. See FORMAT.md, "Parts".
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
@@ -16,7 +17,11 @@ from governance.errors import DecryptionError
 NAME = "Cobblestone-256"
 KEY_BYTES = 32
 PART_BYTES = 64 * 2**20
+BLOCK_BYTES = 2**20
 _HEADER_BYTES, _CHUNK_BYTES, _TAG_BYTES = 56, 16 * 2**10, 16
+
+Write = Callable[[int, memoryview], None]
+"""Takes a piece of plaintext and its offset in the part; the piece is overwritten afterwards."""
 
 
 def ciphertext_bytes(plaintext_bytes: int) -> int:
@@ -24,37 +29,61 @@ def ciphertext_bytes(plaintext_bytes: int) -> int:
     return _HEADER_BYTES + plaintext_bytes + _TAG_BYTES * (plaintext_bytes // _CHUNK_BYTES + 1)
 
 
+class PartEncryptor:
+    """Encrypts one part under a key of 32 bytes, bound to a context; `ciphertext_sha256` is known at the end."""
+
+    def __init__(self, key: bytes, context: bytes) -> None:
+        self._encryptor, self._digest = Cobblestone256Encryptor(key, context), hashlib.sha256()
+
+    def update(self, plaintext: bytes | memoryview) -> bytes:
+        ciphertext: bytes = self._encryptor.update(plaintext)
+        self._digest.update(ciphertext)
+        return ciphertext
+
+    def finalize(self) -> bytes:
+        ciphertext: bytes = self._encryptor.finalize()
+        self._digest.update(ciphertext)
+        return ciphertext
+
+    @property
+    def ciphertext_sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
 def encrypt(key: bytes, context: bytes, plaintext: bytes | memoryview) -> bytes:
-    """Return the ciphertext of one part under a key of 32 bytes, bound to `context`."""
-    encryptor = Cobblestone256Encryptor(key, context)
-    return b"".join((encryptor.update(plaintext), encryptor.finalize()))
+    """Return the ciphertext of one part."""
+    encryptor = PartEncryptor(key, context)
+    return encryptor.update(plaintext) + encryptor.finalize()
 
 
-def decrypt_into(key: bytes, context: bytes, ciphertext: bytes | memoryview, buffer: memoryview) -> str:
-    """Decrypt one part into `buffer`, and return the SHA-256 of the ciphertext, in hex.
+def decrypt(
+    key: bytes, context: bytes, blocks: Iterable[bytes | memoryview], plaintext_bytes: int, write: Write
+) -> None:
+    """Decrypt one part, and hand its plaintext on piece by piece. It is final only when this returns.
 
     Args:
-        buffer: exactly as long as the plaintext; holds nothing of it if this raises.
+        blocks: the ciphertext in blocks of at most `BLOCK_BYTES`.
+        plaintext_bytes: how long the plaintext must be; never more is handed on.
 
     Raises:
         DecryptionError: for a wrong key or context, or a ciphertext that was changed, cut or extended.
     """
+    # What a block yields can be longer than the block by what the cipher held back: less than a chunk with its tag.
+    buffer = memoryview(bytearray(BLOCK_BYTES + 2 * (_CHUNK_BYTES + _TAG_BYTES)))
+    written = 0
     try:
         decryptor = Cobblestone256Decryptor(key, context)
-        written = decryptor.update_into(ciphertext, buffer)
-        last = decryptor.finalize()
-        if written + len(last) != len(buffer):
-            raise ValueError("length")
-        buffer[written:] = last
+        for block in blocks:
+            count = decryptor.update_into(block, buffer)
+            if written + count > plaintext_bytes:
+                raise ValueError("longer than said")
+            write(written, buffer[:count])
+            written += count
+        last = memoryview(decryptor.finalize())
+        if written + len(last) != plaintext_bytes:
+            raise ValueError("not as long as said")
+        write(written, last)
     except (InvalidTag, ValueError):
-        wipe(buffer)
         raise DecryptionError("a part does not decrypt: changed, cut short, moved, or under another key") from None
-    return hashlib.sha256(ciphertext).hexdigest()
-
-
-def wipe(buffer: memoryview) -> None:
-    """Overwrite a buffer with zeros."""
-    step = 2**20
-    zeros = bytes(step)
-    for start in range(0, len(buffer), step):
-        buffer[start : start + step] = zeros[: len(buffer) - start]
+    finally:
+        buffer[:] = bytes(len(buffer))

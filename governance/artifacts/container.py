@@ -5,6 +5,7 @@ Reading here checks form, limits and lengths, and nothing else: whatever it retu
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from typing import Any, BinaryIO
 from governance.artifacts import cipher
 from governance.artifacts.manifest import Manifest, is_sha256
 from governance.canonical import canonical_json, parse_json
-from governance.errors import BadRequestError, ManifestMismatchError
+from governance.errors import BadRequestError, ConfigurationError, ManifestMismatchError
 
 MAGIC = b"BENTO-SEALED/1\r\n"
 FORMAT = "bento-sealed/1"
 MAX_HEADER_BYTES = 2**20
 MAX_TRAILER_BYTES = 2**24
 MAX_NAME_CHARACTERS = 64
+MAX_SIGNATURES = 64
+MAX_RECIPIENTS = 256
 LENGTH_BYTES = 4
 
 
@@ -92,20 +95,26 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Trailer:
-    """What may be added to or changed after sealing, and what signs it."""
+    """What may be added to or changed after sealing, what signs it, and the MAC of whoever holds the data key."""
 
     ciphertext_sha256: tuple[str, ...]
     signatures: tuple[Any, ...]
-    recipients: Any
+    recipients: tuple[Any, ...]
+    mac: str = ""
+
+    def authenticated_bytes(self) -> bytes:
+        """Return what `mac` is over: all of the trailer but itself."""
+        return canonical_json(self._fields())
 
     def to_bytes(self) -> bytes:
-        return canonical_json(
-            {
-                "ciphertext_sha256": list(self.ciphertext_sha256),
-                "signatures": list(self.signatures),
-                "recipients": self.recipients,
-            }
-        )
+        return canonical_json({**self._fields(), "mac": self.mac})
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "ciphertext_sha256": list(self.ciphertext_sha256),
+            "signatures": list(self.signatures),
+            "recipients": list(self.recipients),
+        }
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Trailer:
@@ -115,12 +124,16 @@ class Trailer:
             ManifestMismatchError: if it is not canonical JSON with exactly the known fields.
         """
         fields = _canonical_object(data, "trailer")
-        if set(fields) != {"ciphertext_sha256", "signatures", "recipients"}:
+        if set(fields) != {"ciphertext_sha256", "signatures", "recipients", "mac"}:
             raise ManifestMismatchError("the trailer has not exactly the fields of its format")
-        digests, signatures = fields["ciphertext_sha256"], fields["signatures"]
-        if not isinstance(digests, list) or not all(map(is_sha256, digests)) or not isinstance(signatures, list):
-            raise ManifestMismatchError("the trailer has wrong digests or signatures")
-        return cls(tuple(digests), tuple(signatures), fields["recipients"])
+        digests, signatures, recipients = (fields[key] for key in ("ciphertext_sha256", "signatures", "recipients"))
+        if not isinstance(digests, list) or not all(map(is_sha256, digests)) or not is_sha256(fields["mac"]):
+            raise ManifestMismatchError("the trailer has wrong digests")
+        if not isinstance(signatures, list) or len(signatures) > MAX_SIGNATURES:
+            raise ManifestMismatchError(f"the trailer must have at most {MAX_SIGNATURES} signatures")
+        if not isinstance(recipients, list) or not 1 <= len(recipients) <= MAX_RECIPIENTS:
+            raise ManifestMismatchError(f"the trailer must have 1 to {MAX_RECIPIENTS} recipients")
+        return cls(tuple(digests), tuple(signatures), tuple(recipients), fields["mac"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +143,19 @@ class UnverifiedContainer:
     header_bytes: bytes
     header: Header
     body_offset: int
+    trailer_offset: int
     trailer: Trailer
+
+    @property
+    def header_sha256(self) -> bytes:
+        return hashlib.sha256(self.header_bytes).digest()
+
+    def part_offsets(self) -> Iterator[tuple[Part, int]]:
+        """Yield each part and where its ciphertext begins in the file."""
+        offset = self.body_offset
+        for part in self.header.parts():
+            yield part, offset
+            offset += cipher.ciphertext_bytes(part.plaintext_bytes)
 
 
 def read_container(stream: BinaryIO) -> UnverifiedContainer:
@@ -158,14 +183,18 @@ def read_container(stream: BinaryIO) -> UnverifiedContainer:
         raise ManifestMismatchError("the file holds more than its header says")
     if len(trailer.ciphertext_sha256) != len(part_sizes):
         raise ManifestMismatchError("the trailer has not one digest for each part")
-    return UnverifiedContainer(header_bytes, header, body_offset, trailer)
+    return UnverifiedContainer(header_bytes, header, body_offset, trailer_offset, trailer)
 
 
-def write_block(stream: BinaryIO, data: bytes, limit: int) -> None:
-    """Write a block with its length before it (4 bytes, big-endian)."""
+def block(data: bytes, limit: int) -> bytes:
+    """Return a block with its length before it (4 bytes, big-endian).
+
+    Raises:
+        ConfigurationError: if it is over the format's limit.
+    """
     if len(data) > limit:
-        raise ManifestMismatchError(f"a block of {len(data)} bytes is over the format's limit of {limit}")
-    stream.write(len(data).to_bytes(LENGTH_BYTES, "big") + data)
+        raise ConfigurationError(f"a block of {len(data)} bytes is over the format's limit of {limit}")
+    return len(data).to_bytes(LENGTH_BYTES, "big") + data
 
 
 def _read_block(stream: BinaryIO, limit: int, name: str) -> bytes:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
+from governance.artifacts.sources import MAX_FILES, SourceFile
 from governance.canonical import DIGEST_PREFIX, safe_relative_path
-from governance.errors import BadRequestError, ConfigurationError, ManifestMismatchError
+from governance.errors import BadRequestError, ManifestMismatchError
 
-MAX_FILES = 1024
 MAX_FILE_BYTES = 2**40
-_READ_BYTES = 2**20
 
 Progress = Callable[[int], None]
 
@@ -81,45 +77,19 @@ def is_sha256(value: object) -> bool:
     return isinstance(value, str) and len(value) == 64 and not value.strip("0123456789abcdef")
 
 
-def hash_folder(folder: Path, progress: Progress = lambda _: None) -> Manifest:
-    """Hash every file below a folder.
+def hash_sources(files: Iterable[SourceFile], progress: Progress = lambda _: None) -> Manifest:
+    """Hash every file.
 
     Raises:
-        ConfigurationError: if there is none, one cannot be read, has an unsafe name, or is a link or no regular file.
+        ConfigurationError: if one cannot be read.
     """
-    entries = []
-    for path in sorted(_walk(folder)):
-        try:
-            name = safe_relative_path(path)
-        except BadRequestError as error:
-            raise ConfigurationError(f"{folder}: {error}") from None
-        entries.append(_hash_file(folder, name, progress))
-    if not 1 <= len(entries) <= MAX_FILES:
-        raise ConfigurationError(f"{folder} must hold 1 to {MAX_FILES} files, and holds {len(entries)}")
-    return Manifest(tuple(entries))
+    return Manifest(tuple(_hash(file, progress) for file in sorted(files, key=lambda file: file.path)))
 
 
-def _walk(folder: Path) -> Iterable[str]:
-    if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is not a folder")
-    for root, folders, files in os.walk(folder, followlinks=False):
-        for name in (*folders, *files):
-            path = Path(root, name)
-            mode = path.lstat().st_mode
-            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                raise ConfigurationError(f"{path} is a link or a special file: an artifact takes regular files alone")
-            if stat.S_ISREG(mode):
-                yield path.relative_to(folder).as_posix()
-
-
-def _hash_file(folder: Path, name: str, progress: Progress) -> FileEntry:
+def _hash(file: SourceFile, progress: Progress) -> FileEntry:
     digest, size = hashlib.sha256(), 0
-    try:
-        with (folder / name).open("rb") as stream:
-            while block := stream.read(_READ_BYTES):
-                digest.update(block)
-                size += len(block)
-                progress(len(block))
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {folder / name}: {error.strerror}") from None
-    return FileEntry(name, size, digest.hexdigest())
+    for block in file.blocks():
+        digest.update(block)
+        size += len(block)
+        progress(len(block))
+    return FileEntry(file.path, size, digest.hexdigest())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from governance.audit.merkle import HASH_BYTES
 from governance.errors import LogInconsistentError, SignatureError
-from governance.keys import SigningKey, VerifyingKey
+from governance.keys import Signer, VerifyingKey
 
 MAX_NOTE_BYTES = 4096
 _ED25519 = b"\x01"
@@ -27,7 +27,7 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
+def sign_checkpoint(checkpoint: Checkpoint, key: Signer) -> str:
     """Return the signed note; the key's name is the origin."""
     text = checkpoint.to_text()
     signature = _key_id(checkpoint.origin, key.public_key) + key.sign(text.encode())

@@ -18,7 +18,7 @@ from typing import BinaryIO, Literal
 from governance.audit.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from governance.audit.merkle import HASH_BYTES, CompactRange, leaf_hash
 from governance.errors import ConfigurationError, LogInconsistentError, NotReadyError
-from governance.keys import SigningKey, VerifyingKey
+from governance.keys import Signer, VerifyingKey
 
 ENTRIES, LEAVES, CHECKPOINTS, LOCK = "entries.jsonl", "leaves", "checkpoints", "lock"
 MAX_WORKERS = 256
@@ -33,7 +33,7 @@ class WorkerLog:
         self,
         folder: Path,
         service: str,
-        key: SigningKey,
+        key: Signer,
         *,
         durability: Literal["group", "process"],
         checkpoint_seconds: float,
@@ -161,7 +161,7 @@ class WorkerLog:
 def open_worker_log(
     directory: Path,
     service: str,
-    key: SigningKey,
+    key: Signer,
     *,
     durability: Literal["group", "process"],
     checkpoint_seconds: float,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,6 +12,11 @@ import click
 from governance.errors import ConfigurationError
 from governance.keys import generate_recipient_key, generate_signing_key, load_recipient_public_key, load_verifying_key
 from governance.keys.file import write_new
+from governance.keys.passphrase import encrypt_key
+from governance.keys.recipient import ALGORITHMS
+from governance.keys.uri import read
+
+SIGNING_ALGORITHMS = ("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-65")
 
 PURPOSES = {
     "signing": "Signs model artifacts. Keep it where models are released; servers need only the .pub file.",
@@ -33,27 +39,40 @@ def command() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--algorithm",
-    type=click.Choice(["ecdsa-p256", "ecdsa-p384", "ecdsa-p521"]),
-    default="ecdsa-p256",
-    show_default=True,
-    help="For a signing key.",
+    type=click.Choice([*SIGNING_ALGORITHMS, *ALGORITHMS]),
+    help="A signing key is ecdsa-p256 if nothing is said, a recipient's x-wing (ML-KEM-768 + X25519).",
 )
-def create(purpose: str, path: Path, algorithm: str) -> None:
-    """Create a key of PURPOSE at PATH."""
+@click.option(
+    "--passphrase",
+    help="URI of a passphrase to keep the private key under (Argon2id): env:NAME or file:PATH. It is asked for if '-'.",
+)
+def create(purpose: str, path: Path, algorithm: str | None, passphrase: str | None) -> None:
+    """Create a key of PURPOSE at PATH.
+
+    A key under a passphrase is named file:PATH?passphrase=env:NAME wherever it is used.
+    """
+    fitting = {"signing": SIGNING_ALGORITHMS, "recipient": tuple(ALGORITHMS)}.get(purpose, ())
+    if algorithm is not None and algorithm not in fitting:
+        raise click.UsageError(
+            f"a {purpose} key has no algorithm '{algorithm}'" + (f": {', '.join(fitting)}" * bool(fitting))
+        )
     public: bytes | None = None
     if purpose == "secret":
         private = base64.b64encode(secrets.token_bytes(32)) + b"\n"
     elif purpose == "recipient":
-        recipient = generate_recipient_key(secrets.token_bytes(32))
+        recipient = generate_recipient_key(algorithm or "x-wing", secrets.token_bytes)
         private, public = recipient.to_pem(), recipient.public_key.to_pem()
     else:
-        signing = generate_signing_key(algorithm if purpose == "signing" else "ed25519")
+        signing = generate_signing_key((algorithm or "ecdsa-p256") if purpose == "signing" else "ed25519")
         private, public = signing.to_pem(), signing.public_key.pem
     public_path = path.with_name(path.name + ".pub")
     if public is not None and public_path.exists():
         raise ConfigurationError(f"{public_path} exists already, and a key is never overwritten")
+    if passphrase is not None:
+        private = encrypt_key(private, _passphrase(passphrase), secrets.token_bytes)
     write_new(path, private, mode=0o600)
-    click.echo(f"{path}: private, mode 0600. {PURPOSES[purpose]}")
+    under = "" if passphrase is None else ", under a passphrase"
+    click.echo(f"{path}: private, mode 0600{under}. {PURPOSES[purpose]}")
     if public is not None:
         write_new(public_path, public, mode=0o644)
         click.echo(f"{public_path}: public.")
@@ -63,10 +82,31 @@ def create(purpose: str, path: Path, algorithm: str) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 def show(path: Path) -> None:
     """Print the kind and the fingerprint of the public key at PATH."""
-    try:
-        verifying = load_verifying_key(path)
-    except ConfigurationError:
-        recipient = load_recipient_public_key(path)
-        click.echo(f"recipient sha256:{recipient.key_id}")
-    else:
-        click.echo(f"{verifying.algorithm} sha256:{verifying.fingerprint}")
+    shown = []
+    for load in (_show_signing, _show_recipient):
+        with suppress(ConfigurationError):
+            shown.append(load(path))
+    if not shown:
+        raise ConfigurationError(f"{path} is no public key of a kind that is used here, or it cannot be read")
+    for line in shown:
+        click.echo(line)
+
+
+def _show_signing(path: Path) -> str:
+    key = load_verifying_key(path)
+    return f"{key.algorithm} sha256:{key.fingerprint}"
+
+
+def _show_recipient(path: Path) -> str:
+    key = load_recipient_public_key(path)
+    return f"recipient sha256:{key.key_id}"
+
+
+def _passphrase(uri: str) -> bytes:
+    """Return a passphrase from where it is, or from the person at the terminal."""
+    if uri == "-":
+        return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=True)).encode()
+    passphrase = read(uri).rstrip(b"\r\n")
+    if not passphrase:
+        raise ConfigurationError("the passphrase is empty")
+    return passphrase

@@ -20,7 +20,10 @@ from governance.errors import (
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "api-key": ("governance.cli.api_key", "Create, list and revoke callers' API keys."),
-        "artifact": ("governance.cli.artifact", "Seal, verify, open and inspect model artifacts."),
+        "artifact": (
+            "governance.cli.artifact",
+            "Seal, open, verify, inspect, rewrap, approve and scan model artifacts.",
+        ),
         "audit": ("governance.cli.audit", "Verify the audit log, and prove what was answered."),
         "key": ("governance.cli.key", "Create signing, recipient, checkpoint and secret keys."),
         "policy": ("governance.cli.policy", "Check Cedar policies, and test them against a table of cases."),

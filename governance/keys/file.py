@@ -1,4 +1,7 @@
-"""Keys in files: private ones are refused when anybody else may read them."""
+"""Keys in files: private ones are refused when anybody else may read them.
+
+`file:PATH`, or `file:PATH?passphrase=env:NAME` (or `=file:PATH2`) for one under a passphrase.
+"""
 
 from __future__ import annotations
 

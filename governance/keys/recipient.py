@@ -1,7 +1,9 @@
-"""Recipient keys: HPKE (RFC 9180) with ML-KEM-768 + X25519 (X-Wing, draft-connolly-cfrg-xwing-kem).
+"""Recipients: whom a data key is wrapped for, and who can unwrap it.
 
-The private key is a seed of 32 bytes, expanded by SHAKE256 as X-Wing says. It wraps a data key of 32 bytes into
-1,168; a quantum computer that breaks X25519 does not open what was recorded today.
+Kept here are keys of files and variables: HPKE (RFC 9180, base mode) with X-Wing, that is ML-KEM-768 + X25519
+(draft-connolly-cfrg-xwing-kem), with X25519, or with P-256. Key services and tokens have their own files.
+X-Wing's private key is a seed of 32 bytes; a quantum computer that breaks X25519 does not open what was recorded
+today. It wraps a data key of 32 bytes into 1,168.
 """
 
 from __future__ import annotations
@@ -9,42 +11,87 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric import x25519
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey, Suite
 
 from governance.errors import ConfigurationError, DecryptionError
 from governance.keys.file import read_public
 
-SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
-SUITE_NAME = "HPKE-MLKEM768-X25519-HKDF-SHA256-AES256GCM"
 SEED_BYTES, MLKEM_PUBLIC_BYTES, X25519_BYTES = 32, 1184, 32
 PRIVATE_LABEL, PUBLIC_LABEL = "BENTO-GOVERNANCE RECIPIENT PRIVATE KEY", "BENTO-GOVERNANCE RECIPIENT PUBLIC KEY"
+XWING, X25519, P256 = (
+    "HPKE-MLKEM768-X25519-HKDF-SHA256-AES256GCM",
+    "HPKE-X25519-HKDF-SHA256-AES256GCM",
+    "HPKE-P256-HKDF-SHA256-AES256GCM",
+)
+SUITES = MappingProxyType(
+    {
+        XWING: Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM),
+        X25519: Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM),
+        P256: Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM),
+    }
+)
+ALGORITHMS = MappingProxyType({"x-wing": XWING, "x25519": X25519, "p256": P256})
+
+
+class Wrapper(Protocol):
+    """Whom a data key can be wrapped for. `key_id` is 64 hex digits, `suite` the format's name of the method."""
+
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def suite(self) -> str: ...
+    def wrap(self, plaintext: bytes, info: bytes) -> bytes:
+        """Encrypt a data key, bound to `info`."""
+
+
+class Unwrapper(Protocol):
+    """Who can unwrap a data key."""
+
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def suite(self) -> str: ...
+    def unwrap(self, wrapped: bytes, info: bytes) -> bytes:
+        """Decrypt what was wrapped with the same `info`.
+
+        Raises:
+            DecryptionError: if it was wrapped for another key or `info`, or has been changed.
+            KeyUnavailableError: if a key service could not be asked.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientPublicKey:
-    """Whom an artifact is encrypted for: the ML-KEM-768 key (1,184 bytes) and the X25519 key (32 bytes) after it."""
+    """A public key to wrap for. `raw`: ML-KEM-768 (1,184 bytes) then X25519 (32); X25519 (32); or P-256 (65)."""
 
+    suite: str
     raw: bytes
 
     @classmethod
     def from_pem(cls, pem: bytes, name: str) -> RecipientPublicKey:
-        """Parse the PEM that `to_pem` writes.
+        """Parse the PEM that `to_pem` writes: our own label for X-Wing, SubjectPublicKeyInfo for the others.
 
         Raises:
             ConfigurationError: if it is no such key.
         """
-        key = cls(_from_pem(pem, PUBLIC_LABEL, MLKEM_PUBLIC_BYTES + X25519_BYTES, name))
         try:
-            key._hpke()
-        except ValueError:
-            raise ConfigurationError(f"{name} is not a valid recipient key") from None
-        return key
+            if PUBLIC_LABEL.encode() in pem:
+                key = cls(XWING, _from_pem(pem, PUBLIC_LABEL, MLKEM_PUBLIC_BYTES + X25519_BYTES, name))
+                key._hpke()
+                return key
+            return _public_of(serialization.load_pem_public_key(pem))
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise ConfigurationError(f"{name} is not a recipient's public key (PEM, {', '.join(ALGORITHMS)})") from None
 
     @property
     def key_id(self) -> str:
@@ -52,43 +99,68 @@ class RecipientPublicKey:
         return hashlib.sha256(self.raw).hexdigest()
 
     def to_pem(self) -> bytes:
-        return _to_pem(self.raw, PUBLIC_LABEL)
+        if self.suite == XWING:
+            return _to_pem(self.raw, PUBLIC_LABEL)
+        pem: bytes = self._hpke().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return pem
 
     def wrap(self, plaintext: bytes, info: bytes) -> bytes:
         """Encrypt a data key for this recipient, bound to `info` (HPKE base mode, single shot)."""
-        return SUITE.encrypt(plaintext, self._hpke(), info)
+        return SUITES[self.suite].encrypt(plaintext, self._hpke(), info)
 
-    def _hpke(self) -> MLKEM768X25519PublicKey:
+    def _hpke(self) -> Any:
+        if self.suite == X25519:
+            return x25519.X25519PublicKey.from_public_bytes(self.raw)
+        if self.suite == P256:
+            return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), self.raw)
         mlkem = MLKEM768PublicKey.from_public_bytes(self.raw[:MLKEM_PUBLIC_BYTES])
         return MLKEM768X25519PublicKey(mlkem, x25519.X25519PublicKey.from_public_bytes(self.raw[MLKEM_PUBLIC_BYTES:]))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RecipientKey:
-    """A recipient's private key; its repr never shows it."""
+    """A recipient's private key; its repr never shows it. `_secret`: X-Wing's seed, or the key itself."""
 
-    _seed: bytes
+    suite: str
+    _secret: Any
 
     @classmethod
     def from_pem(cls, pem: bytes, name: str) -> RecipientKey:
-        """Parse the PEM that `to_pem` writes.
+        """Parse the PEM that `to_pem` writes: our own label for X-Wing, PKCS #8 for the others.
 
         Raises:
             ConfigurationError: if it is no such key.
         """
-        return cls(_from_pem(pem, PRIVATE_LABEL, SEED_BYTES, name))
+        if PRIVATE_LABEL.encode() in pem:
+            return cls(XWING, _from_pem(pem, PRIVATE_LABEL, SEED_BYTES, name))
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+            return cls(_public_of(key.public_key()).suite, key)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise ConfigurationError(
+                f"{name} is not a recipient's private key (PEM, {', '.join(ALGORITHMS)})"
+            ) from None
 
     @property
     def public_key(self) -> RecipientPublicKey:
+        if self.suite != XWING:
+            return _public_of(self._secret.public_key())
         mlkem, x = self._expand()
-        return RecipientPublicKey(mlkem.public_key().public_bytes_raw() + x.public_key().public_bytes_raw())
+        return RecipientPublicKey(XWING, mlkem.public_key().public_bytes_raw() + x.public_key().public_bytes_raw())
 
     @property
     def key_id(self) -> str:
         return self.public_key.key_id
 
     def to_pem(self) -> bytes:
-        return _to_pem(self._seed, PRIVATE_LABEL)
+        if self.suite == XWING:
+            return _to_pem(self._secret, PRIVATE_LABEL)
+        pem: bytes = self._secret.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return pem
 
     def unwrap(self, wrapped: bytes, info: bytes) -> bytes:
         """Decrypt what was wrapped for this key with the same `info`.
@@ -96,22 +168,28 @@ class RecipientKey:
         Raises:
             DecryptionError: if it was wrapped for another key or `info`, or has been changed.
         """
+        private = MLKEM768X25519PrivateKey(*self._expand()) if self.suite == XWING else self._secret
         try:
-            return SUITE.decrypt(wrapped, MLKEM768X25519PrivateKey(*self._expand()), info)
+            return SUITES[self.suite].decrypt(wrapped, private, info)
         except (InvalidTag, ValueError):
             raise DecryptionError("the wrapped key does not open with this recipient key") from None
 
     def _expand(self) -> tuple[MLKEM768PrivateKey, x25519.X25519PrivateKey]:
-        expanded = hashlib.shake_256(self._seed).digest(96)
+        expanded = hashlib.shake_256(self._secret).digest(96)
         mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
         return mlkem, x25519.X25519PrivateKey.from_private_bytes(expanded[64:])
 
 
-def generate_recipient_key(seed: bytes) -> RecipientKey:
-    """Make a key from 32 fresh random bytes."""
-    if len(seed) != SEED_BYTES:
-        raise ConfigurationError(f"a recipient key's seed has {SEED_BYTES} bytes")
-    return RecipientKey(seed)
+def generate_recipient_key(algorithm: str, random: Callable[[int], bytes]) -> RecipientKey:
+    """Make a key: `x-wing` from 32 fresh random bytes, `x25519` likewise, or `p256`."""
+    suite = ALGORITHMS.get(algorithm)
+    if suite is None:
+        raise ConfigurationError(f"no recipient algorithm '{algorithm}'; there are: {', '.join(ALGORITHMS)}")
+    if suite == XWING:
+        return RecipientKey(XWING, random(SEED_BYTES))
+    if suite == X25519:
+        return RecipientKey(X25519, x25519.X25519PrivateKey.from_private_bytes(random(X25519_BYTES)))
+    return RecipientKey(P256, ec.generate_private_key(ec.SECP256R1()))
 
 
 def load_recipient_public_key(path: Path) -> RecipientPublicKey:
@@ -121,6 +199,15 @@ def load_recipient_public_key(path: Path) -> RecipientPublicKey:
         ConfigurationError: if it cannot be read or is no such key.
     """
     return RecipientPublicKey.from_pem(read_public(path), str(path))
+
+
+def _public_of(key: object) -> RecipientPublicKey:
+    if isinstance(key, x25519.X25519PublicKey):
+        return RecipientPublicKey(X25519, key.public_bytes_raw())
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
+        point = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        return RecipientPublicKey(P256, point)
+    raise ValueError("unsupported kind of key")
 
 
 def _to_pem(raw: bytes, label: str) -> bytes:

@@ -1,14 +1,15 @@
-"""Signing keys: ECDSA for model signatures, Ed25519 for checkpoints."""
+"""Signing keys: ECDSA for model signatures, ML-DSA-65 beside it for long retention, Ed25519 for checkpoints."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 
 from governance.errors import ConfigurationError, SignatureError
 from governance.keys.file import read_public
@@ -21,17 +22,31 @@ CURVES: dict[str, tuple[str, type[ec.EllipticCurve], hashes.HashAlgorithm]] = {
 }
 
 
+class Signer(Protocol):
+    """Who can sign: a key in a file, or one that never leaves its service or token."""
+
+    @property
+    def public_key(self) -> VerifyingKey: ...
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over `message`: DER for ECDSA, raw for Ed25519 (64 bytes) and ML-DSA-65 (3,309).
+
+        Raises:
+            KeyUnavailableError: if a key service could not be asked.
+            KeyRefusedError: if it refused.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
     """The public half of a signing key.
 
-    `algorithm` is `ed25519` or `ecdsa-p256|p384|p521`; `fingerprint` is the SHA-256 of `pem`, in hex, as
+    `algorithm` is `ed25519`, `ecdsa-p256|p384|p521` or `ml-dsa-65`; `fingerprint` is the SHA-256 of `pem`, in hex, as
     OpenSSF Model Signing hints at keys.
     """
 
     algorithm: str
     pem: bytes
-    _key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+    _key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | mldsa.MLDSA65PublicKey
 
     @classmethod
     def from_pem(cls, pem: bytes, name: str) -> VerifyingKey:
@@ -44,7 +59,7 @@ class VerifyingKey:
             return cls.from_key(serialization.load_pem_public_key(pem))
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise ConfigurationError(
-                f"{name} is not a public signing key (PEM, Ed25519 or ECDSA P-256/384/521)"
+                f"{name} is not a public signing key (PEM: ECDSA P-256/384/521, Ed25519 or ML-DSA-65)"
             ) from None
 
     @classmethod
@@ -56,6 +71,8 @@ class VerifyingKey:
         """
         if isinstance(key, ed25519.Ed25519PublicKey):
             algorithm = "ed25519"
+        elif isinstance(key, mldsa.MLDSA65PublicKey):
+            algorithm = "ml-dsa-65"
         elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES:
             algorithm = CURVES[key.curve.name][0]
         else:
@@ -81,10 +98,10 @@ class VerifyingKey:
             SignatureError: if it is not.
         """
         try:
-            if isinstance(self._key, ed25519.Ed25519PublicKey):
-                self._key.verify(signature, message)
-            else:
+            if isinstance(self._key, ec.EllipticCurvePublicKey):
                 self._key.verify(signature, message, ec.ECDSA(CURVES[self._key.curve.name][2]))
+            else:
+                self._key.verify(signature, message)
         except InvalidSignature:
             raise SignatureError("the signature is not this key's over this content") from None
         return message
@@ -94,7 +111,7 @@ class VerifyingKey:
 class SigningKey:
     """A private signing key; its repr never shows it."""
 
-    _key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+    _key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | mldsa.MLDSA65PrivateKey
 
     @classmethod
     def from_pem(cls, pem: bytes, name: str) -> SigningKey:
@@ -107,11 +124,13 @@ class SigningKey:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             key = None
-        if isinstance(key, ed25519.Ed25519PrivateKey) or (
+        if isinstance(key, ed25519.Ed25519PrivateKey | mldsa.MLDSA65PrivateKey) or (
             isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in CURVES
         ):
             return cls(key)
-        raise ConfigurationError(f"{name} is not a private signing key (PKCS #8 PEM, Ed25519 or ECDSA P-256/384/521)")
+        raise ConfigurationError(
+            f"{name} is not a private signing key (PKCS #8 PEM: ECDSA P-256/384/521, Ed25519 or ML-DSA-65)"
+        )
 
     @property
     def public_key(self) -> VerifyingKey:
@@ -122,10 +141,10 @@ class SigningKey:
         return self.public_key.algorithm
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature over `message`: raw 64 bytes for Ed25519, DER for ECDSA."""
-        if isinstance(self._key, ed25519.Ed25519PrivateKey):
-            return self._key.sign(message)
-        return self._key.sign(message, ec.ECDSA(CURVES[self._key.curve.name][2]))
+        """Return the signature over `message`: DER for ECDSA, raw for Ed25519 and ML-DSA-65."""
+        if isinstance(self._key, ec.EllipticCurvePrivateKey):
+            return self._key.sign(message, ec.ECDSA(CURVES[self._key.curve.name][2]))
+        return self._key.sign(message)
 
     def to_pem(self) -> bytes:
         """Return the key for a private file."""
@@ -135,12 +154,16 @@ class SigningKey:
 
 
 def generate_signing_key(algorithm: str = "ecdsa-p256") -> SigningKey:
-    """Make a new key: `ed25519` or `ecdsa-p256|p384|p521`."""
+    """Make a new key: `ecdsa-p256|p384|p521`, `ed25519` or `ml-dsa-65`."""
     if algorithm == "ed25519":
         return SigningKey(ed25519.Ed25519PrivateKey.generate())
+    if algorithm == "ml-dsa-65":
+        return SigningKey(mldsa.MLDSA65PrivateKey.generate())
     curves = {name: curve for name, curve, _ in CURVES.values()}
     if algorithm not in curves:
-        raise ConfigurationError(f"no signing algorithm '{algorithm}'; there are: ed25519, {', '.join(curves)}")
+        raise ConfigurationError(
+            f"no signing algorithm '{algorithm}'; there are: ed25519, ml-dsa-65, {', '.join(curves)}"
+        )
     return SigningKey(ec.generate_private_key(curves[algorithm]()))
 
 

@@ -1,17 +1,32 @@
-"""Open a key by its URI: `file:PATH` or `env:NAME`; one provider a file."""
+"""Open a key by its URI; one provider a file, its SDK imported only there.
+
+file:PATH[?passphrase=env:NAME|file:PATH]      env:NAME
+awskms:KEY[?region=…&endpoint=…]               vault:MOUNT/KEY[?address=…&token=env:NAME|file:PATH]
+pkcs11:token=LABEL;object=LABEL?module-path=…&pin-source=env:NAME|file:PATH          (RFC 7512)
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import parse_qsl
 
-from governance.errors import ConfigurationError
+from governance.errors import ConfigurationError, KeyUnavailableError
 from governance.keys import env, file
-from governance.keys.recipient import RecipientKey
-from governance.keys.signing import SigningKey
+from governance.keys.passphrase import decrypt_key, is_encrypted
+from governance.keys.recipient import RecipientKey, Unwrapper, Wrapper, load_recipient_public_key
+from governance.keys.signing import Signer, SigningKey
 
-PROVIDERS: dict[str, Callable[[str], bytes]] = {"file": file.read_private, "env": env.read_private}
+READERS: Mapping[str, Callable[[str], bytes]] = MappingProxyType({"file": file.read_private, "env": env.read_private})
+# These use a key where it is: nothing comes out but signatures and data keys.
+SERVICES = MappingProxyType(
+    {"awskms": "governance.keys.awskms", "vault": "governance.keys.vault", "pkcs11": "governance.keys.pkcs11"}
+)
 SECRET_BYTES = 32
 
 
@@ -22,6 +37,9 @@ def open_secret(uri: str) -> bytes:
         ConfigurationError: if the URI, the provider's access rules or the content are wrong.
         KeyUnavailableError: if the key cannot be read now.
     """
+    scheme, _ = _split(uri)
+    if scheme in SERVICES:
+        raise ConfigurationError(f"a secret must come out of its provider, and {scheme}: lets none out: file: or env:")
     try:
         secret = base64.b64decode(read(uri).strip(), validate=True)
     except binascii.Error:
@@ -31,31 +49,80 @@ def open_secret(uri: str) -> bytes:
     return secret
 
 
-def open_signing_key(uri: str) -> SigningKey:
-    """Return a signing key, kept as unencrypted PKCS #8 PEM (RFC 5958).
+def open_signing_key(uri: str) -> Signer:
+    """Return a signing key: kept as PKCS #8 PEM (RFC 5958), or in a key service or token.
 
     Raises:
         ConfigurationError: if the URI, the provider's access rules or the content are wrong.
-        KeyUnavailableError: if the key cannot be read now.
+        KeyUnavailableError: if the key cannot be read or asked for now.
     """
+    scheme, rest = _split(uri)
+    if scheme in SERVICES:
+        signer: Signer = _service(scheme).open_signer(*_path_and_query(rest))
+        return signer
     return SigningKey.from_pem(read(uri), uri)
 
 
-def open_recipient_key(uri: str) -> RecipientKey:
-    """Return a recipient's private key.
+def open_recipient_key(uri: str) -> Unwrapper:
+    """Return what unwraps a data key: a recipient's private key, or a key service or token.
 
     Raises:
         ConfigurationError: if the URI, the provider's access rules or the content are wrong.
-        KeyUnavailableError: if the key cannot be read now.
+        KeyUnavailableError: if the key cannot be read or asked for now.
     """
+    scheme, rest = _split(uri)
+    if scheme in SERVICES:
+        unwrapper: Unwrapper = _service(scheme).open_recipient(*_path_and_query(rest))
+        return unwrapper
     return RecipientKey.from_pem(read(uri), uri)
 
 
+def open_recipient(place: str) -> Wrapper:
+    """Return whom to wrap a data key for: the path of a public key, or a key service's or token's URI.
+
+    Raises:
+        ConfigurationError: if the URI, the provider's access rules or the content are wrong.
+        KeyUnavailableError: if a key service could not be asked.
+    """
+    scheme, separator, rest = place.partition(":")
+    if separator and scheme in SERVICES:
+        wrapper: Wrapper = _service(scheme).open_recipient(*_path_and_query(rest))
+        return wrapper
+    return load_recipient_public_key(Path(place.removeprefix("file:")))
+
+
 def read(uri: str) -> bytes:
-    """Ask the URI's provider for the key's bytes."""
+    """Ask the URI's provider for the key's bytes, decrypted if it lies under a passphrase."""
+    scheme, rest = _split(uri)
+    rest, _, passphrase_uri = rest.partition("?passphrase=")
+    content = READERS[scheme](rest)
+    if not is_encrypted(content):
+        return content
+    if not passphrase_uri:
+        raise KeyUnavailableError(
+            f"the key {scheme}:{rest} is under a passphrase: say where that is, {scheme}:{rest}?passphrase=env:NAME"
+        )
+    return decrypt_key(content, read(passphrase_uri).rstrip(b"\r\n"), rest)
+
+
+def _split(uri: str) -> tuple[str, str]:
     scheme, separator, rest = uri.partition(":")
-    provider = PROVIDERS.get(scheme)
-    if provider is None or not separator or not rest:
+    if scheme not in {*READERS, *SERVICES} or not separator or not rest:
         # The URI itself is not repeated: somebody may have put the key where its address belongs.
-        raise ConfigurationError(f"a key is named by a URI, one of {', '.join(f'{name}:…' for name in PROVIDERS)}")
-    return provider(rest)
+        known = ", ".join(f"{name}:…" for name in (*READERS, *SERVICES))
+        raise ConfigurationError(f"a key is named by a URI, one of {known}")
+    return scheme, rest
+
+
+def _path_and_query(rest: str) -> tuple[str, dict[str, str]]:
+    path, _, query = rest.partition("?")
+    return path, dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _service(scheme: str) -> Any:
+    try:
+        return import_module(SERVICES[scheme])
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{scheme}: keys need the package '{error.name}': pip install 'bento-governance[{scheme}]'"
+        ) from None

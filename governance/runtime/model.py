@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,11 @@ DATATYPE_OF = {
 INLINE_SECONDS = 0.001
 _SMOOTHING = 0.1
 
+# From this size on the weights are used where they lie, unless the settings say otherwise.
+SHARED_FROM_BYTES = 256 * 2**20
+
 Tensors = Mapping[str, np.ndarray[Any, Any]]
+Weights = Mapping[str, memoryview]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,21 @@ class Model:
     platform = "onnxruntime_onnx"
 
     def __init__(
-        self, *, name: str, version: int, digest: str, classes: tuple[str, ...], placement: Placement, session: Any
+        self,
+        *,
+        name: str,
+        version: int,
+        digest: str,
+        classes: tuple[str, ...],
+        placement: Placement,
+        session: Any,
+        weights: Weights,
     ) -> None:
         self.name, self.version, self.digest, self.classes = name, str(version), digest, classes
         self.device, self.ready = placement.device, placement.ready
         self.degraded, self.reason = placement.degraded, placement.reason
+        # ONNX Runtime keeps no reference to the weights that it uses where they lie: they must outlive the session.
+        self._weights = weights
         self._session = session
         self.inputs = _specs(session.get_inputs()) if session else ()
         self.outputs = _specs(session.get_outputs()) if session else ()
@@ -87,7 +102,8 @@ class Model:
             BadRequestError: if ONNX Runtime refuses the tensors.
             NotReadyError: if the model is not ready.
         """
-        session = self._session
+        # Held until the run is over, even if the model is closed meanwhile.
+        session, _weights = self._session, self._weights
         if session is None or not self.ready:
             raise NotReadyError(f"the model '{self.name}' is not ready")
         started = time.perf_counter()
@@ -113,8 +129,9 @@ class Model:
         return result
 
     def close(self) -> None:
-        """Let the session go; calls after it are refused."""
+        """Let the session go, and then the weights under it; calls after it are refused."""
         self._session = None
+        self._weights = {}
 
 
 def open_model(
@@ -124,11 +141,13 @@ def open_model(
     graph: memoryview | bytes,
     card: Mapping[str, Any],
     settings: RuntimeSettings,
+    weights: Weights = MappingProxyType({}),
 ) -> Model:
     """Open an ONNX model from memory on the device that the settings ask for.
 
     Args:
         graph: a serialized ModelProto; ONNX Runtime keeps its own copy.
+        weights: the files of external data that the graph names, used where they lie; they must not change.
         card: the model's card; its inputs, outputs and classes must be the graph's.
 
     Raises:
@@ -136,9 +155,15 @@ def open_model(
         ManifestMismatchError: if card and graph disagree.
     """
     runtime = _import_runtime()
-    placement, session = _place(runtime, bytes(graph), name, settings)
+    placement, session = _place(runtime, bytes(graph), weights, name, settings)
     model = Model(
-        name=name, version=version, digest=digest, classes=_classes(card), placement=placement, session=session
+        name=name,
+        version=version,
+        digest=digest,
+        classes=_classes(card),
+        placement=placement,
+        session=session,
+        weights=weights,
     )
     if session is not None:
         _verify_card(card, model)
@@ -149,22 +174,24 @@ def open_model(
     return model
 
 
-def _place(runtime: Any, graph: bytes, name: str, settings: RuntimeSettings) -> tuple[Placement, Any]:
+def _place(runtime: Any, graph: bytes, weights: Weights, name: str, settings: RuntimeSettings) -> tuple[Placement, Any]:
     wanted = wanted_device(settings)
-    session, problem = _try_device(runtime, graph, wanted, settings)
+    session, problem = _try_device(runtime, graph, weights, wanted, settings)
     if session is not None:
         return Placement(wanted, ready=True, degraded=False, reason=""), session
     if wanted == "cpu":
         raise ConfigurationError(f"ONNX Runtime cannot load the model '{name}': {problem}")
     if settings.allow_fallback and "cpu" in settings.providers:
-        session, cpu_problem = _try_device(runtime, graph, "cpu", settings)
+        session, cpu_problem = _try_device(runtime, graph, weights, "cpu", settings)
         if session is None:
             raise ConfigurationError(f"ONNX Runtime cannot load the model '{name}': {cpu_problem}")
         return Placement("cpu", ready=True, degraded=True, reason=f"it runs on cpu, since {problem}"), session
     return Placement("none", ready=False, degraded=False, reason=f"{wanted} is asked for, and {problem}"), None
 
 
-def _try_device(runtime: Any, graph: bytes, device: str, settings: RuntimeSettings) -> tuple[Any, str]:
+def _try_device(
+    runtime: Any, graph: bytes, weights: Weights, device: str, settings: RuntimeSettings
+) -> tuple[Any, str]:
     """Make a session for one device, or say in half a sentence why there is none."""
     if PROVIDER_OF[device] not in runtime.get_available_providers():
         return None, f"this build of ONNX Runtime has no {PROVIDER_OF[device]}"
@@ -174,6 +201,7 @@ def _try_device(runtime: Any, graph: bytes, device: str, settings: RuntimeSettin
     options.log_severity_level = 4
     if device != "cpu":
         forbid_cpu_fallback(options)
+    _lend_weights(options, weights, settings)
     try:
         session = runtime.InferenceSession(graph, options, providers=provider_options(device, settings))
     except Exception as error:
@@ -181,6 +209,24 @@ def _try_device(runtime: Any, graph: bytes, device: str, settings: RuntimeSettin
     if not proved_device(session.get_providers(), device):
         return None, f"the session runs on {session.get_providers()[0]} instead"
     return session, ""
+
+
+def _lend_weights(options: Any, weights: Weights, settings: RuntimeSettings) -> None:
+    """Let the session read external data from memory alone, and use it where it lies.
+
+    An empty table would make it look for files in the working directory; the admission scan has seen to it that a
+    graph names no file that is not here.
+    """
+    lent = {name: content for name, content in weights.items() if len(content)}
+    if not lent:
+        return
+    options.add_external_initializers_from_files_in_memory(
+        list(lent), list(lent.values()), [len(content) for content in lent.values()]
+    )
+    options.add_session_config_entry("session.use_external_initializer_file_buffers_directly", "1")
+    size = sum(map(len, lent.values()))
+    if settings.memory == "shared" or (settings.memory == "auto" and size >= SHARED_FROM_BYTES):
+        options.add_session_config_entry("session.disable_prepacking", "1")
 
 
 def _run_bound(session: Any, inputs: Tensors, output_names: list[str]) -> list[np.ndarray[Any, Any]]:

@@ -10,8 +10,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from governance.artifacts.seal import open_sealed, seal_folder
-from governance.artifacts.signing import Trust
+from governance.artifacts.opening import open_sealed
+from governance.artifacts.seal import seal_folder
+from governance.artifacts.signing import ModelSigner
+from governance.artifacts.trust import Trust
 from governance.keys import RecipientKey, SigningKey, generate_recipient_key, generate_signing_key
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -51,7 +53,7 @@ class Sealed:
         arguments = {
             "name": "small",
             "version": 3,
-            "signing_keys": [self.signer],
+            "signers": [ModelSigner(self.signer)],
             "recipients": [self.recipient.public_key],
             "created": CREATED,
             "part_bytes": 64,
@@ -67,7 +69,12 @@ def sealed(tmp_path_factory) -> Sealed:
     (folder / "model.onnx").write_bytes(small_model())
     (folder / "card.json").write_text(json.dumps({"name": "small"}))
     (folder / "empty").write_bytes(b"")
-    made = Sealed(folder, root / "small.sealed", generate_signing_key(), generate_recipient_key(bytes(range(32))))
+    made = Sealed(
+        folder,
+        root / "small.sealed",
+        generate_signing_key(),
+        generate_recipient_key("x-wing", lambda _: bytes(range(32))),
+    )
     made.seal(made.file)
     onnx.checker.check_model(onnx.load_model_from_string(small_model()))
     return made

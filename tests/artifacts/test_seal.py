@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from governance.artifacts.container import MAGIC, read_container
-from governance.artifacts.seal import inspect_sealed, verify_sealed
-from governance.artifacts.signing import Trust
+from governance.artifacts.opening import inspect_sealed, verify_sealed
+from governance.artifacts.signing import ModelSigner
+from governance.artifacts.trust import Trust
 from governance.errors import (
     ConfigurationError,
     DecryptionError,
@@ -31,7 +32,7 @@ def test_open_gives_back_what_was_sealed(sealed):
         for path in ("model.onnx", "card.json", "empty"):
             assert bytes(opened.files[path]) == (sealed.folder / path).read_bytes()
         assert (opened.name, opened.version) == ("small", 3)
-        assert opened.signers == (sealed.signer.public_key.fingerprint,)
+        assert opened.signers == (f"sha256:{sealed.signer.public_key.fingerprint}",)
         kept = opened.files["model.onnx"]
     assert not any(kept)
 
@@ -132,7 +133,7 @@ def test_open_refuses_removed_signatures(sealed, tmp_path):
 
 
 def test_open_refuses_a_strangers_signature(sealed, tmp_path):
-    sealed.seal(tmp_path / "x", signing_keys=[generate_signing_key()])
+    sealed.seal(tmp_path / "x", signers=[ModelSigner(generate_signing_key())])
     with pytest.raises(SignatureError, match="step 2"):
         sealed.open(tmp_path / "x")
 
@@ -149,16 +150,16 @@ def test_a_threshold_takes_distinct_trusted_keys(sealed, tmp_path):
     second = generate_signing_key("ecdsa-p384")
     trust = Trust((sealed.signer.public_key, second.public_key), 2)
     twice = tmp_path / "twice"
-    sealed.seal(twice, signing_keys=[sealed.signer, sealed.signer])
+    sealed.seal(twice, signers=[ModelSigner(sealed.signer), ModelSigner(sealed.signer)])
     with pytest.raises(SignatureError, match="signed by 1 of the 2"):
         sealed.open(twice, trust=trust)
-    sealed.seal(tmp_path / "both", signing_keys=[sealed.signer, second])
+    sealed.seal(tmp_path / "both", signers=[ModelSigner(sealed.signer), ModelSigner(second)])
     assert len(sealed.open(tmp_path / "both", trust=trust).signers) == 2
 
 
 def test_open_refuses_another_recipient(sealed):
     with pytest.raises(DecryptionError, match="step 3.*not encrypted for this recipient"):
-        sealed.open(recipient_key=generate_recipient_key(b"x" * 32))
+        sealed.open(recipient_key=generate_recipient_key("x-wing", os.urandom))
 
 
 def test_open_refuses_replaced_recipients(sealed, tmp_path):
@@ -171,7 +172,7 @@ def test_open_refuses_replaced_recipients(sealed, tmp_path):
 
 def test_open_refuses_an_added_recipient_by_somebody_without_the_data_key(sealed, tmp_path):
     def add(trailer):
-        trailer["recipients"]["list"].append(dict(trailer["recipients"]["list"][0], key_id="0" * 64))
+        trailer["recipients"].append(dict(trailer["recipients"][0], key_id="0" * 64))
 
     with pytest.raises(DecryptionError, match="step 4"):
         sealed.open(with_trailer(sealed, tmp_path / "x", add))

@@ -1,0 +1,213 @@
+"""Change an artifact's trailer after it was sealed: approve it, or wrap its key for others.
+
+Header and parts are never touched, so this takes the same time for any model. The file changes in place: the new
+trailer is first written beside it, and an interrupted change is finished by the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from governance.artifacts.admission import DEFAULT_LIMITS, Limits
+from governance.artifacts.container import MAX_TRAILER_BYTES, Trailer, block
+from governance.artifacts.manifest import Progress
+from governance.artifacts.opening import inspect_sealed, open_sealed, steps_3_and_4_data_key
+from governance.artifacts.recipients import authenticate, key_id_of, unwrap_with, wrap_for
+from governance.artifacts.seal import SealedFacts, admission_of
+from governance.artifacts.signing import ModelSigner, sign_model, unverified_signer
+from governance.artifacts.trust import Trust, render_time
+from governance.errors import ConfigurationError, IntegrityError
+from governance.keys import Unwrapper, VerifyingKey, Wrapper
+
+JOURNAL_SUFFIX = ".amending"
+_OFFSET = struct.Struct(">Q")
+
+
+def approve(
+    path: Path,
+    *,
+    signer: ModelSigner,
+    trust: Trust,
+    recipient_key: Unwrapper,
+    now: datetime,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = lambda _: None,
+) -> SealedFacts:
+    """Add an approver's signatures to an artifact that opens: form, trusted author, every byte, the scan.
+
+    Args:
+        signer: not one of those who signed already: four eyes are two people's.
+        trust: whose signatures count; the author must be among them.
+
+    Raises:
+        ConfigurationError: if the approver has signed it already.
+        IntegrityError: if it does not open; its sentence begins with the step that failed.
+    """
+    with _alone(path):
+        return _approve(path, signer, trust, recipient_key, now, limits, progress)
+
+
+def _approve(
+    path: Path,
+    signer: ModelSigner,
+    trust: Trust,
+    recipient_key: Unwrapper,
+    now: datetime,
+    limits: Limits,
+    progress: Progress,
+) -> SealedFacts:
+    with open_sealed(
+        path,
+        name=None,
+        minimum_version=1,
+        trust=trust,
+        recipient_key=recipient_key,
+        limits=limits,
+        progress=progress,
+    ):
+        pass
+    container = inspect_sealed(path)
+    header, digest, trailer = container.header, container.header_sha256, container.trailer
+    approver = signer.key.public_key
+    if any(_is(unverified_signer(entry["model"]), approver) for entry in trailer.signatures):
+        raise ConfigurationError("this key signed the artifact already: an approver is somebody else")
+    data_key = unwrap_with(trailer.recipients, digest, recipient_key)
+    admission = admission_of(header, digest, trailer.ciphertext_sha256)
+    entry = sign_model(signer, admission, header.manifest, "approver", render_time(now))
+    amended = replace(trailer, signatures=(*trailer.signatures, entry))
+    _replace_trailer(path, container.trailer_offset, authenticate(amended, digest, data_key))
+    names = [f"sha256:{approver.fingerprint}"]
+    return SealedFacts(
+        header.name, header.version, header.created, header.manifest.digest, tuple(names), header.manifest
+    )
+
+
+def rewrap(
+    path: Path, *, recipient_key: Unwrapper, add: Sequence[Wrapper] = (), remove: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Add and remove recipients, and return the key ids of all that remain.
+
+    Args:
+        recipient_key: a present recipient's key, to unwrap the data key.
+        remove: key ids, or beginnings of at least 8 hex digits that fit one recipient alone.
+
+    Raises:
+        ConfigurationError: if a recipient to be removed is not there, or none would remain.
+        DecryptionError: if the artifact is not encrypted for this key, or its trailer was changed.
+    """
+    with _alone(path):
+        return _rewrap(path, recipient_key, add, remove)
+
+
+def _rewrap(path: Path, recipient_key: Unwrapper, add: Sequence[Wrapper], remove: Sequence[str]) -> tuple[str, ...]:
+    container = inspect_sealed(path)
+    digest, trailer = container.header_sha256, container.trailer
+    try:
+        data_key = steps_3_and_4_data_key(container, recipient_key)
+    except IntegrityError as error:
+        raise type(error)(f"{path.name}: {error}") from None
+    entries = {key_id_of(entry): entry for entry in trailer.recipients}
+    for wanted in remove:
+        del entries[_matching(wanted, entries)]
+    if add:
+        entries.update({entry["key_id"]: entry for entry in wrap_for(data_key, digest, add)})
+    if not entries:
+        raise ConfigurationError("nobody could open it any more: one recipient must remain")
+    amended = replace(trailer, recipients=tuple(entries[key_id] for key_id in sorted(entries)))
+    _replace_trailer(path, container.trailer_offset, authenticate(amended, digest, data_key))
+    return tuple(sorted(entries))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process change an artifact at a time, and finish first what another began and did not end.
+
+    Raises:
+        ConfigurationError: if the file cannot be written, or somebody else is changing it.
+    """
+    try:
+        with path.open("r+b") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _finish_interrupted(path)
+            yield
+    except BlockingIOError:
+        raise ConfigurationError(f"somebody else is changing {path} now") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot change {path}: {error.strerror}") from None
+
+
+def _finish_interrupted(path: Path) -> None:
+    """Write what a whole journal holds; without one, or with half of one, the file was not touched yet."""
+    journal = _journal(path)
+    try:
+        content = journal.read_bytes()
+    except FileNotFoundError:
+        return
+    length = int.from_bytes(content[_OFFSET.size : _OFFSET.size + 4], "big")
+    if len(content) >= _OFFSET.size + 4 and len(content) == _OFFSET.size + 4 + length:
+        _write_tail(path, _OFFSET.unpack_from(content)[0], content[_OFFSET.size :])
+    journal.unlink(missing_ok=True)
+
+
+def _replace_trailer(path: Path, offset: int, trailer: Trailer) -> None:
+    tail = block(trailer.to_bytes(), MAX_TRAILER_BYTES)
+    journal = _journal(path)
+    try:
+        with journal.open("wb") as stream:
+            stream.write(_OFFSET.pack(offset) + tail)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _sync_folder(path.parent)
+    except OSError:
+        with suppress(OSError):
+            journal.unlink(missing_ok=True)
+        raise
+    _write_tail(path, offset, tail)
+    journal.unlink()
+
+
+def _write_tail(path: Path, offset: int, tail: bytes) -> None:
+    with path.open("r+b") as stream:
+        stream.seek(offset)
+        stream.write(tail)
+        stream.truncate()
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f".{path.name}{JOURNAL_SUFFIX}")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is(signer: object, key: VerifyingKey) -> bool:
+    if isinstance(signer, str):
+        return signer == key.fingerprint
+    if not isinstance(signer, tuple):
+        return False
+    try:
+        return VerifyingKey.from_key(signer[0].public_key()) == key
+    except ValueError:
+        return False
+
+
+def _matching(wanted: str, entries: Mapping[str, object]) -> str:
+    prefix = wanted.removeprefix("sha256:").lower()
+    found = [key_id for key_id in entries if len(prefix) >= 8 and key_id.startswith(prefix)]
+    if len(found) != 1:
+        raise ConfigurationError(f"no single recipient has the id '{wanted[:80]}'; `artifact inspect` lists them")
+    return found[0]

@@ -1,0 +1,175 @@
+"""The models of one process: opened from sealed artifacts, their plaintext shared with the workers of the node.
+
+The master verifies and decrypts each artifact once, into memory that is sealed, and its children inherit that memory;
+they trust their parent, and nobody else: the record names the parent's process id.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from governance.artifacts.admission import Limits
+from governance.artifacts.opening import OpenedArtifact, open_sealed
+from governance.artifacts.rollback import RollbackFloors
+from governance.artifacts.trust import Trust
+from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError, NotReadyError
+from governance.exchange import ModelLoad
+from governance.keys import open_recipient_key, open_signing_key
+from governance.runtime.model import Model, open_model
+from governance.settings import STORE_PREFIX, ModelSettings, Settings
+
+GRAPH_FILE, CARD_FILE = "model.onnx", "card.json"
+SHARED = "_BENTO_GOVERNANCE_PLAINTEXT"
+
+logger = logging.getLogger("governance.models")
+
+
+class ModelRegistry:
+    """Opens the models that the settings name, and those that the service's code asks for by tag.
+
+    Args:
+        stored: finds the artifact of a tag in BentoML's model store.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        stored: Callable[[str], Path],
+        environment: MutableMapping[str, str] = os.environ,
+    ) -> None:
+        self.models: dict[str, Model] = {}
+        self.declared: dict[str, ModelSettings] = dict(settings.models)
+        self._settings, self._stored, self._environment = settings, stored, environment
+        self._artifacts: dict[str, OpenedArtifact] = {}
+        self._opened = False
+
+    def declare(self, name: str, model: ModelSettings) -> ModelLoad | None:
+        """Add a model beside those of the settings; it is opened now if the others are already."""
+        self.declared[name] = model
+        return self._load(name) if self._opened and name not in self.models else None
+
+    def get(self, name: str) -> Model:
+        """Return an opened model.
+
+        Raises:
+            NotReadyError: before it is opened.
+        """
+        try:
+            return self.models[name]
+        except KeyError:
+            raise NotReadyError(f"the model '{name}' is not open yet") from None
+
+    def open(self) -> list[ModelLoad]:
+        """Open every model; what is not what was signed raises, and nothing stays open.
+
+        Raises:
+            GovernanceError: of the class that fits, its sentence beginning with the model's name.
+        """
+        loads = [self._load(name) for name in self.declared]
+        self._opened = True
+        floors = self._floors()
+        if floors is not None:
+            floors.raise_to({name: int(model.version) for name, model in self.models.items()})
+        return loads
+
+    def close(self) -> None:
+        """Let every model go, and then the memory under it."""
+        self._opened = False
+        for model in self.models.values():
+            model.close()
+        self.models.clear()
+        for artifact in self._artifacts.values():
+            artifact.wipe()
+        self._artifacts.clear()
+
+    def share(self) -> None:
+        """Close the models, but keep their plaintext, and let the processes that are started from now on inherit it."""
+        for model in self.models.values():
+            model.close()
+        self.models.clear()
+        records = {name: artifact.to_record() for name, artifact in self._artifacts.items()}
+        shared = {name: record for name, record in records.items() if record is not None}
+        if shared:
+            self._environment[SHARED] = json.dumps({"parent": os.getpid(), "models": shared})
+
+    def _load(self, name: str) -> ModelLoad:
+        started = time.perf_counter()
+        try:
+            model = self._open_model(name)
+        except GovernanceError as error:
+            raise _of_same_kind(error, f"model '{name}': {error}") from None
+        self.models[name] = model
+        if not model.ready or model.degraded:
+            logger.warning("model '%s': %s", name, model.reason)
+        seconds = time.perf_counter() - started
+        return ModelLoad(name, model.version, model.device, model.ready, model.degraded, seconds)
+
+    def _open_model(self, name: str) -> Model:
+        artifact = self._artifacts[name] = self._open_artifact(name)
+        files = artifact.files
+        card, graph = _read_card(files), files.get(GRAPH_FILE)
+        if graph is None:
+            raise ManifestMismatchError(f"the artifact holds no {GRAPH_FILE}")
+        others = {path: content for path, content in files.items() if path not in (GRAPH_FILE, CARD_FILE)}
+        return open_model(name, artifact.version, artifact.digest, graph, card, self._settings.runtime, others)
+
+    def _open_artifact(self, name: str) -> OpenedArtifact:
+        inherited = self._inherited().get(name)
+        if inherited is not None:
+            return OpenedArtifact.adopt(inherited)
+        settings, model = self._settings.artifacts, self.declared[name]
+        if settings is None:
+            raise ConfigurationError("models need an [artifacts] section: whom to trust, and the key that opens")
+        place = str(model.artifact)
+        floors = self._floors()
+        opened = open_sealed(
+            self._stored(place.removeprefix(STORE_PREFIX)) if place.startswith(STORE_PREFIX) else Path(place),
+            name=name,
+            minimum_version=max(model.minimum_version, floors.read().get(name, 1) if floors is not None else 1),
+            trust=Trust.from_files(settings.trusted_signers, settings.threshold, settings.trusted_cosigners),
+            recipient_key=open_recipient_key(settings.recipient_key),
+            limits=Limits(domains=frozenset(settings.allowed_domains)),
+        )
+        if not opened.memory.lock():
+            logger.warning(
+                "model '%s': this machine swaps, and the plaintext could not be locked in memory: "
+                "turn swap off, or raise the limit of locked memory (ulimit -l)",
+                name,
+            )
+        return opened
+
+    def _floors(self) -> RollbackFloors | None:
+        audit = self._settings.audit
+        return None if audit is None else RollbackFloors(audit.directory, open_signing_key(audit.checkpoint_key))
+
+    def _inherited(self) -> Mapping[str, Any]:
+        """Return what the parent shared; what anybody else put there is not looked at."""
+        try:
+            shared = json.loads(self._environment.get(SHARED, "{}"))
+        except ValueError:
+            return {}
+        models: Mapping[str, Any] = shared.get("models", {}) if shared.get("parent") == os.getppid() else {}
+        return models
+
+
+def _read_card(files: Mapping[str, memoryview]) -> Mapping[str, Any]:
+    try:
+        return msgspec.json.decode(bytes(files[CARD_FILE]), type=dict[str, Any])
+    except KeyError:
+        raise ManifestMismatchError(f"the artifact holds no {CARD_FILE}") from None
+    except msgspec.DecodeError:
+        raise ManifestMismatchError(f"{CARD_FILE} is not a JSON object") from None
+
+
+def _of_same_kind(error: GovernanceError, sentence: str) -> GovernanceError:
+    renamed = error.__class__.__new__(error.__class__)
+    renamed.args = (sentence,)
+    return renamed

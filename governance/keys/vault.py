@@ -24,7 +24,7 @@ from governance.keys.service import ATTEMPTS, BACKOFF_SECONDS, TIMEOUT_SECONDS, 
 from governance.keys.signing import VerifyingKey
 
 SUITE = "VAULT-TRANSIT"
-_HASHES = {"ecdsa-p256": "sha2-256", "ecdsa-p384": "sha2-384", "ecdsa-p521": "sha2-512", "ed25519": "none"}
+_HASHES = {"ecdsa-p256": "sha2-256", "ecdsa-p384": "sha2-384", "ecdsa-p521": "sha2-512", "ed25519": "sha2-256"}
 _TRY_AGAIN = (exceptions.RateLimitExceeded, exceptions.InternalServerError, exceptions.BadGateway, exceptions.VaultDown)
 
 Answer = TypeVar("Answer")
@@ -139,6 +139,8 @@ def _transit(path: str, parameters: Mapping[str, str]) -> tuple[Any, str, str]:
     if not address:
         raise ConfigurationError("where is Vault? Set VAULT_ADDR, or write vault:MOUNT/KEY?address=https://…")
     session = requests.Session()
+    # A key is asked for now and then, and long after: no connection is kept between.
+    session.headers["Connection"] = "close"
     retry = Retry(
         total=ATTEMPTS - 1,
         backoff_factor=BACKOFF_SECONDS,

@@ -34,10 +34,11 @@ def test_a_bento_installs_what_the_distribution_needs():
 
 
 def test_every_threat_names_a_test_that_is_there():
-    named = re.findall(r"`(tests/[a-z_/]+\.py)(?:::(\w+))?`", (ROOT / "THREATS.md").read_text())
+    named = re.findall(r"`(tests/[a-z_/]+\.py|…)(?:::(\w+))?`", (ROOT / "THREATS.md").read_text())
     assert len(named) > 10
+    content = ""
     for file, test in named:
-        content = (ROOT / file).read_text()
+        content = content if file == "…" else (ROOT / file).read_text()
         assert not test or f"def {test}" in content, (file, test)
 
 

@@ -50,14 +50,17 @@ class KmsRecipient:
 
     def wrap(self, plaintext: bytes, info: bytes) -> bytes:
         """Encrypt a data key under the KMS key, `info` as its encryption context."""
-        answer = _ask(lambda: self._client.encrypt(KeyId=self.arn, Plaintext=plaintext, EncryptionContext=_bound(info)))
+        answer = _ask(
+            self._client, lambda kms: kms.encrypt(KeyId=self.arn, Plaintext=plaintext, EncryptionContext=_bound(info))
+        )
         wrapped: bytes = answer["CiphertextBlob"]
         return wrapped
 
     def unwrap(self, wrapped: bytes, info: bytes) -> bytes:
         """Decrypt a data key that was wrapped with the same `info`."""
         answer = _ask(
-            lambda: self._client.decrypt(KeyId=self.arn, CiphertextBlob=wrapped, EncryptionContext=_bound(info))
+            self._client,
+            lambda kms: kms.decrypt(KeyId=self.arn, CiphertextBlob=wrapped, EncryptionContext=_bound(info)),
         )
         plaintext: bytes = answer["Plaintext"]
         return plaintext
@@ -76,7 +79,8 @@ class KmsSigner:
         algorithm, digest = _ALGORITHMS[self.public_key.algorithm]
         kind, content = ("RAW", message) if len(message) <= MAX_RAW_BYTES else ("DIGEST", digest(message).digest())
         answer = _ask(
-            lambda: self._client.sign(KeyId=self.arn, Message=content, MessageType=kind, SigningAlgorithm=algorithm)
+            self._client,
+            lambda kms: kms.sign(KeyId=self.arn, Message=content, MessageType=kind, SigningAlgorithm=algorithm),
         )
         signature: bytes = answer["Signature"]
         return signature
@@ -91,7 +95,7 @@ def open_recipient(key: str, parameters: Mapping[str, str]) -> KmsRecipient:
         KeyRefusedError: if KMS refused.
     """
     client = _client(parameters)
-    described = _ask(lambda: client.describe_key(KeyId=key))["KeyMetadata"]
+    described = _ask(client, lambda kms: kms.describe_key(KeyId=key))["KeyMetadata"]
     if described.get("KeySpec") != "SYMMETRIC_DEFAULT":
         raise ConfigurationError(f"awskms:{key} is {described.get('KeySpec')}; wrapping needs a symmetric key")
     return KmsRecipient(described["Arn"], client)
@@ -106,7 +110,7 @@ def open_signer(key: str, parameters: Mapping[str, str]) -> KmsSigner:
         KeyRefusedError: if KMS refused.
     """
     client = _client(parameters)
-    answer = _ask(lambda: client.get_public_key(KeyId=key))
+    answer = _ask(client, lambda kms: kms.get_public_key(KeyId=key))
     try:
         public = VerifyingKey.from_key(load_der_public_key(answer["PublicKey"]))
     except ValueError:
@@ -135,9 +139,9 @@ def _bound(info: bytes) -> dict[str, str]:
     return {"bento-sealed": info.hex()}
 
 
-def _ask(call: Callable[[], Answer]) -> Answer:
+def _ask(client: Any, call: Callable[[Any], Answer]) -> Answer:
     try:
-        return call()
+        return call(client)
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", "unknown"))
         if code in _WRONG_CIPHERTEXT:
@@ -147,3 +151,5 @@ def _ask(call: Callable[[], Answer]) -> Answer:
         raise KeyRefusedError(f"AWS KMS refused ({code})") from None
     except BotoCoreError as error:
         raise KeyUnavailableError(f"AWS KMS could not be asked ({type(error).__name__})") from None
+    finally:
+        client.close()  # Keys are asked for at start alone: no idle connection stays for a server's life.

@@ -69,7 +69,7 @@ def test_all_workers_use_the_plaintext_that_the_master_opened(own, tmp_path):
         assert len(workers) == 2
         for _ in range(100):
             maps = [plaintext_maps(worker) for worker in workers]
-            if all(maps):
+            if all(len(found) == 2 for found in maps):
                 break
             time.sleep(0.2)  # One answers before the other has started.
         # Two models, the same two memories in each process, and no other.

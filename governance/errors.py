@@ -39,6 +39,22 @@ class NotReadyError(GovernanceError):
     code = "not_ready"
 
 
+class OverloadedError(NotReadyError):
+    """The service has more to do than it can; a retry after a while helps."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StoppedError(NotReadyError):
+    """The operator has stopped the model, or all of them."""
+
+    code = "stopped"
+
+
 class IntegrityError(GovernanceError):
     """Something is not what was signed."""
 
@@ -91,6 +107,12 @@ class ForbiddenError(RefusedError):
     """The caller is known, and the policy does not permit it."""
 
     code = "forbidden"
+
+
+class PurposeError(ForbiddenError):
+    """The model's card does not allow the purpose that the caller names, or the caller names none."""
+
+    code = "purpose"
 
 
 class NotFoundError(RefusedError):

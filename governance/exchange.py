@@ -34,6 +34,19 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """The socket's other end: its address, and its verified client certificate (DER), if TLS asked for one."""
+
+    peer: str
+    certificate: bytes | None
+
+
+def no_connection() -> Connection:
+    """Stand for a socket where there is none, as in a test."""
+    return Connection("", None)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelLoad:
     """How the opening of one model ended: told once to every plugin that has `model_loaded`.
 
@@ -76,7 +89,8 @@ class Exchange:
         model, version: the model that is asked for, where the route names one; both come from the caller
             and may name a model that does not exist.
         headers: request header fields, lower-case names, as ASGI has them.
-        client_ip: the peer's address, or an empty string.
+        client_ip: the client's address as the server knows it, or an empty string.
+        connection: tells who is at the other end of the socket itself.
         body: what goes on to the model: None until read, possibly changed by a plugin.
         received_body: what the caller sent, once read; the audit log commits to it.
         context: what the gate keeps for the server that answers; no plugin's business.
@@ -98,8 +112,13 @@ class Exchange:
     body: bytes | None = None
     received_body: bytes | None = None
     context: Any = None
+    connection: Callable[[], Connection] = no_connection
     reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     _facts: dict[type, object] = field(default_factory=dict)
+
+    def has_header(self, name: bytes) -> bool:
+        """Return whether a header field is there at all."""
+        return any(key == name for key, _ in self.headers)
 
     def header(self, name: bytes) -> str | None:
         """Return the one value of a header field, or None if it is absent or stands more than once."""

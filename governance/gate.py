@@ -10,9 +10,11 @@ import json
 import logging
 import math
 import os
+import ssl
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -27,12 +29,13 @@ from governance.errors import (
     KeyUnavailableError,
     NotFoundError,
     NotReadyError,
+    OverloadedError,
     RateLimitedError,
     TooLargeError,
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
-from governance.exchange import Exchange, Pipeline, Proceed, ReadBody, Reply
+from governance.exchange import Connection, Exchange, Pipeline, Proceed, ReadBody, Reply
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -144,6 +147,7 @@ class Gate:
             version=match.version,
             headers=scope["headers"],
             client_ip=scope["client"][0] if scope.get("client") else "",
+            connection=partial(connection_of, scope, receive),
             read=body_reader(match.route, scope["headers"], receive),
         )
         exchange.context = (scope, receive)
@@ -173,6 +177,25 @@ class Gate:
         finally:
             await self._close()
             await self._pipeline.close()
+
+
+def connection_of(scope: Scope, receive: Receive) -> Connection:
+    """Return who is at the other end of the socket.
+
+    uvicorn puts into `scope["client"]` what X-Forwarded-For says when the peer is on FORWARDED_ALLOW_IPS, and tells
+    nothing of a client certificate, so the transport itself is asked where there is one.
+    """
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is None:
+        client = scope.get("client")
+        return Connection(str(client[0]) if client else "", None)
+    peer = transport.get_extra_info("peername")
+    tls = transport.get_extra_info("ssl_object")
+    # Without verification (`--ssl-cert-reqs 2`) there is no certificate here, whatever the client sent.
+    verified = tls is not None and tls.context.verify_mode == ssl.CERT_REQUIRED
+    return Connection(
+        str(peer[0]) if isinstance(peer, tuple) else "", tls.getpeercert(binary_form=True) if verified else None
+    )
 
 
 def _chosen_model(route: Route, query: bytes) -> str | None:
@@ -339,7 +362,7 @@ def reply_to_error(error: Exception, *, under_v2: bool) -> Reply:
     headers: list[tuple[bytes, bytes]] = []
     if status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b'Bearer realm="bento-governance"'))
-    if isinstance(error, RateLimitedError):
+    if isinstance(error, RateLimitedError | OverloadedError):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_seconds))).encode()))
     if under_v2:
         document: dict[str, Any] = {"error": detail}

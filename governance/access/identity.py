@@ -1,260 +1,81 @@
-"""API keys: 256-bit secrets, stored only as keyed hashes, revocable while the service runs.
+"""Identity: asks each authenticator in turn whose credential this is.
 
-A token is `bgk_<key id>_<secret>`: the id finds the record, and the secret proves it. The store is a JSON file
-that every worker watches.
+An authenticator has three answers: mine (a Caller), not mine (None), and mine and bad (an error). The first that does
+not say "not mine" decides; if all do, the request is refused.
 """
 
 from __future__ import annotations
 
-import base64
-import fcntl
-import hmac
-import json
-import os
-import re
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-import msgspec
+from governance.access.caller import Caller
+from governance.errors import UnauthenticatedError
 
-from governance.errors import ConfigurationError, NotReadyError, UnauthenticatedError
-
-PREFIX = "bgk"
-KEY_ID_BYTES, SECRET_BYTES = 9, 32
-MAX_STORE_BYTES = 64 * 2**20
-MAX_TOKEN_CHARACTERS = 4096
-MAX_MEMO = 65_536
-CHECK_SECONDS = 0.25
-NEUTRAL = "the API key is not valid: it is unknown, wrong or revoked"
-
-_TOKEN = re.compile(rf"{PREFIX}_([A-Za-z0-9-]{{12}})_([A-Za-z0-9_-]{{43}})")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+MAX_CREDENTIAL_CHARACTERS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: an id that Cedar policies know, and its roles."""
+class Credentials:
+    """What a request offers as proof.
 
-    id: str
-    roles: tuple[str, ...]
-    key_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """One record of the store. Times are Unix seconds; `hash` is HMAC-SHA256 over key id and secret, in hex."""
-
-    key_id: str
-    caller: str
-    roles: tuple[str, ...]
-    hash: str
-    created: int
-    expires: int | None
-    revoked: int | None
-
-
-class _Store(msgspec.Struct, forbid_unknown_fields=True):
-    version: int
-    keys: list[ApiKey]
-
-
-_decode_store = msgspec.json.Decoder(_Store).decode
-
-
-class ApiKeyStore:
-    """The keys of one file.
-
-    Args:
-        file: need not exist before the first key is created.
-        hash_key: 32 secret bytes that key the hash.
-        clock: Unix time in seconds.
-        monotonic: seconds, for how often the file is looked at.
+    Attributes:
+        bearer: the token of the Authorization field (RFC 6750), or None if there is no such field.
+        forwarded_certificate: the X-Forwarded-Client-Cert field, or None.
+        peer: the address at the other end of the connection.
+        certificate: the client's certificate of the connection itself (DER), which TLS has verified, or None.
     """
 
-    def __init__(
-        self,
-        file: Path,
-        hash_key: bytes,
-        *,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._file, self._hash_key = file, hash_key
-        self._clock, self._monotonic = clock, monotonic
-        self._keys: dict[str, ApiKey] = {}
-        self._memo: dict[str, tuple[Caller, int | None]] = {}
-        self._seen: tuple[int, int, int] | None = None
-        self._look_again_at = float("-inf")
+    bearer: str | None
+    forwarded_certificate: str | None
+    peer: str
+    certificate: bytes | None = None
 
-    def verify_token(self, token: str) -> Caller:
-        """Return who holds this token.
+
+class Authenticator(Protocol):
+    """One way to be known."""
+
+    def identify(self, credentials: Credentials) -> Caller | None:
+        """Return the caller, or None if these are not credentials of this kind.
 
         Raises:
-            UnauthenticatedError: for anything but a valid token.
-            NotReadyError: if the store was broken by an edit; nobody is let in on what it said before.
+            UnauthenticatedError: if they are of this kind, and bad.
+            NotReadyError: if they are of this kind, and cannot be checked at present.
         """
-        self._look_again()
-        known = self._memo.get(token)
-        if known is None:
-            known = self._verify_or_look_again(token)
-            if len(self._memo) >= MAX_MEMO:
-                self._memo.clear()
-            self._memo[token] = known
-        caller, expires = known
-        if expires is not None and self._clock() >= expires:
-            raise UnauthenticatedError("the API key has expired: ask for a new one")
-        return caller
 
-    def keys(self) -> list[ApiKey]:
-        """Return every record, oldest first."""
-        self.load()
-        return sorted(self._keys.values(), key=lambda key: (key.created, key.key_id))
 
-    def create(
-        self,
-        caller: str,
-        roles: tuple[str, ...],
-        *,
-        lifetime_seconds: int | None,
-        random: Callable[[int], bytes] = os.urandom,
-    ) -> tuple[str, ApiKey]:
-        """Add a key, and return its token, which is kept nowhere, and its record.
+class Identity:
+    """All ways to be known, in their order."""
+
+    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
+        self._authenticators = tuple(authenticators)
+
+    def identify(self, credentials: Credentials) -> Caller:
+        """Return who asks.
 
         Raises:
-            ConfigurationError: if the caller's or a role's name cannot be used, or the store cannot be written.
+            UnauthenticatedError: if nobody knows them, or a credential is bad.
+            NotReadyError: if a credential cannot be checked at present.
         """
-        for name in (caller, *roles):
-            if not _NAME.fullmatch(name):
-                raise ConfigurationError("names of callers and roles have 1 to 64 letters, digits and . _ @ -")
-        key_id = base64.urlsafe_b64encode(random(KEY_ID_BYTES)).decode().replace("_", "-")
-        secret = base64.urlsafe_b64encode(random(SECRET_BYTES)).decode().rstrip("=")
-        now = int(self._clock())
-        expires = None if lifetime_seconds is None else now + lifetime_seconds
-        key = ApiKey(key_id, caller, roles, self._hash(key_id, secret), now, expires, None)
-        with self._changing():
-            if key_id in self._keys:
-                raise ConfigurationError("the random key id is taken: try again")
-            self._keys[key_id] = key
-        return f"{PREFIX}_{key_id}_{secret}", key
-
-    def revoke(self, key_id: str) -> ApiKey:
-        """Make a key invalid from now on; a key that is revoked already stays as it is.
-
-        Raises:
-            ConfigurationError: if there is no such key, or the store cannot be written.
-        """
-        with self._changing():
-            key = self._keys.get(key_id)
-            if key is None:
-                raise ConfigurationError(f"no API key has the id '{key_id[:40]}'")
-            self._keys[key_id] = key = key if key.revoked else replace(key, revoked=int(self._clock()))
-        return key
-
-    def load(self) -> None:
-        """Read the store.
-
-        Raises:
-            ConfigurationError: if it is open to others, too large, or not a store.
-        """
-        try:
-            with self._file.open("rb") as stream:
-                status = os.fstat(stream.fileno())
-                content = stream.read(MAX_STORE_BYTES + 1)
-        except FileNotFoundError:
-            self._keys, self._seen = {}, None
-            self._memo.clear()
-            return
-        except OSError as error:
-            raise ConfigurationError(f"cannot read the API keys {self._file}: {error.strerror}") from None
-        if status.st_mode & 0o077:
-            raise ConfigurationError(f"the API keys {self._file} are open to others: chmod 600 {self._file}")
-        try:
-            store = _decode_store(content)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise ConfigurationError(f"the API keys {self._file} are not a store of API keys") from None
-        if store.version != 1 or len(content) > MAX_STORE_BYTES:
-            raise ConfigurationError(f"the API keys {self._file} are of another version, or too large")
-        self._keys = {key.key_id: key for key in store.keys}
-        self._memo.clear()
-        self._seen = _identity_of(status)
-
-    def _verify_or_look_again(self, token: str) -> tuple[Caller, int | None]:
-        """A key that is not known may have been made a moment ago."""
-        try:
-            return self._verify(token)
-        except UnauthenticatedError:
-            self._look_again_at = float("-inf")
-            self._look_again()
-            return self._verify(token)
-
-    def _look_again(self) -> None:
-        """Reload the store if its file has changed; a look costs a system call, so it is not taken every time."""
-        now = self._monotonic()
-        if now < self._look_again_at:
-            return
-        try:
-            seen = _identity_of(self._file.stat())
-        except OSError:
-            seen = None
-        if seen is None or seen != self._seen:
-            try:
-                self.load()
-            except ConfigurationError as error:
-                raise NotReadyError("API keys cannot be checked at present") from error
-        self._look_again_at = now + CHECK_SECONDS
-
-    def _verify(self, token: str) -> tuple[Caller, int | None]:
-        match = _TOKEN.fullmatch(token)
-        key_id, secret = match.groups() if match else ("", "")
-        key = self._keys.get(key_id)
-        # An unknown id costs the same as a wrong secret.
-        expected = key.hash if key is not None else "0" * 64
-        matches = hmac.compare_digest(self._hash(key_id, secret), expected)
-        if not matches or key is None or key.revoked is not None:
-            raise UnauthenticatedError(NEUTRAL)
-        return Caller(key.caller, key.roles, key.key_id), key.expires
-
-    def _hash(self, key_id: str, secret: str) -> str:
-        return hmac.digest(self._hash_key, b"api-key\x00" + f"{key_id}_{secret}".encode(), "sha256").hex()
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Load, change and write the store while no other process does; the file is replaced whole."""
-        lock = self._file.with_name(self._file.name + ".lock")
-        try:
-            with open(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as held:
-                fcntl.flock(held, fcntl.LOCK_EX)
-                self.load()
-                yield
-                self._write()
-        except OSError as error:
-            raise ConfigurationError(f"cannot write the API keys {self._file}: {error.strerror}") from None
-
-    def _write(self) -> None:
-        document = {"version": 1, "keys": [asdict(key) for key in self._keys.values()]}
-        descriptor, temporary = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}.")
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=1)
-            stream.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, self._file)
+        for authenticator in self._authenticators:
+            caller = authenticator.identify(credentials)
+            if caller is not None:
+                return caller
+        if credentials.bearer is None:
+            raise UnauthenticatedError("send an API key or a token: Authorization: Bearer <key>")
+        raise UnauthenticatedError("the credential is of no kind that this service knows")
 
 
-def bearer_token(authorization: str | None) -> str:
-    """Return the token of an Authorization field (RFC 6750).
+def bearer_token(authorization: str | None) -> str | None:
+    """Return the token of an Authorization field (RFC 6750), or None if there is no field.
 
     Raises:
-        UnauthenticatedError: if there is none, or it has another scheme.
+        UnauthenticatedError: if it has another scheme, no token, or is too long.
     """
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARACTERS:
-        raise UnauthenticatedError("send an API key: Authorization: Bearer <key>")
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_CREDENTIAL_CHARACTERS:
+        raise UnauthenticatedError("send an API key or a token: Authorization: Bearer <key>")
     return token
-
-
-def _identity_of(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_mtime_ns, status.st_ino, status.st_size

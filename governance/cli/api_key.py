@@ -1,4 +1,4 @@
-"""`bento-governance api-key`: create, list and revoke callers' API keys."""
+"""`bento-governance api-key`: create, list, rotate and revoke callers' API keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from governance.access.identity import ApiKeyStore
+from governance.access.api_keys import ApiKeyStore
 from governance.errors import ConfigurationError
 from governance.keys import open_secret
 from governance.settings import load_settings
@@ -31,7 +31,7 @@ def with_store(function: Any) -> Any:
 
 @click.group()
 def command() -> None:
-    """Create, list and revoke API keys. Running servers follow within a second."""
+    """Create, list, rotate and revoke API keys. Running servers follow within a second."""
 
 
 @command.command()
@@ -62,7 +62,8 @@ def create(
 @with_store
 def list_(as_json: bool, settings: Path, store: Path | None, hash_key: str | None) -> None:
     """List the keys; nobody can read a key out of them."""
-    keys = _store(settings, store, hash_key).keys()
+    opened = _store(settings, store, hash_key)
+    keys, last_used = opened.keys(), opened.last_used.read()
     rows = [
         {
             "key_id": key.key_id,
@@ -71,6 +72,7 @@ def list_(as_json: bool, settings: Path, store: Path | None, hash_key: str | Non
             "created": _day(key.created),
             "expires": _day(key.expires),
             "revoked": _day(key.revoked),
+            "last_used": str(last_used[key.key_id]) if key.key_id in last_used else None,
         }
         for key in keys
     ]
@@ -81,7 +83,42 @@ def list_(as_json: bool, settings: Path, store: Path | None, hash_key: str | Non
         click.echo("There are no API keys yet: bento-governance api-key create CALLER --role ROLE")
     for key in keys:
         state = f"revoked {_day(key.revoked)}" if key.revoked else f"expires {_day(key.expires) or 'never'}"
-        click.echo(f"{key.key_id}  {key.caller}  [{', '.join(key.roles)}]  {_day(key.created)}  {state}")
+        used = f"used {last_used[key.key_id]}" if key.key_id in last_used else "never used"
+        click.echo(f"{key.key_id}  {key.caller}  [{', '.join(key.roles)}]  {_day(key.created)}  {state}  {used}")
+
+
+@command.command()
+@click.argument("key_id")
+@click.option(
+    "--overlap-days", type=click.IntRange(0, 90), default=7, show_default=True, help="How long the old key still works."
+)
+@click.option("--expires-days", type=click.IntRange(1, 3650), help="Of the new key. Default: it does not expire.")
+@with_store
+def rotate(
+    key_id: str,
+    overlap_days: int,
+    expires_days: int | None,
+    as_json: bool,
+    settings: Path,
+    store: Path | None,
+    hash_key: str | None,
+) -> None:
+    """Make a new key for the caller of KEY_ID and print it, once; the old one works until the overlap is over."""
+    token, new, old = _store(settings, store, hash_key).rotate(
+        key_id,
+        overlap_seconds=overlap_days * 86_400,
+        lifetime_seconds=None if expires_days is None else expires_days * 86_400,
+    )
+    if as_json:
+        document = {"token": token, "key_id": new.key_id, "caller": new.caller, "roles": new.roles}
+        click.echo(json.dumps({**document, "old_key_id": old.key_id, "old_expires": _day(old.expires)}))
+        return
+    click.echo(token)
+    click.echo(
+        f"This is the only time that the new key of '{new.caller}' is shown: keep it now. "
+        f"The old one works until {_day(old.expires)}.",
+        err=True,
+    )
 
 
 @command.command()
@@ -102,6 +139,8 @@ def _store(settings: Path, store: Path | None, hash_key: str | None) -> ApiKeySt
         if identity is None:
             raise ConfigurationError(f"{settings} has no [identity] section: give --store and --hash-key")
         store, hash_key = store or identity.api_keys, hash_key or identity.hash_key
+    if store is None or hash_key is None:
+        raise ConfigurationError(f"{settings} has no API keys: give --store and --hash-key")
     return ApiKeyStore(store, open_secret(hash_key))
 
 

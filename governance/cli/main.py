@@ -19,7 +19,7 @@ from governance.errors import (
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "api-key": ("governance.cli.api_key", "Create, list and revoke callers' API keys."),
+        "api-key": ("governance.cli.api_key", "Create, list, rotate and revoke callers' API keys."),
         "artifact": (
             "governance.cli.artifact",
             "Seal, open, verify, inspect, rewrap, approve and scan model artifacts.",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from governance.access.identity import Caller
+from governance.access.caller import Caller
 from governance.access.policy import Verdict
 from governance.audit.entry import SALT_BYTES, Entry, commitment, encode_entry, printable
 from governance.audit.log import open_worker_log

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from governance.access.identity import ApiKeyStore, Caller, bearer_token
-from governance.errors import ConfigurationError
-from governance.exchange import Exchange, Proceed, Reply
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+
+from governance.access.api_keys import ApiKeyStore
+from governance.access.caller import Caller
+from governance.access.client_certificates import CertificatePolicy, CertificateVerifier
+from governance.access.identity import Authenticator, Credentials, Identity, bearer_token
+from governance.access.jwks import KeySet, from_file, from_issuer
+from governance.access.tokens import Issuer, TokenVerifier, UnknownKeyError
+from governance.errors import ConfigurationError, UnauthenticatedError
+from governance.exchange import Connection, Exchange, Proceed, Reply
 from governance.keys import open_secret
-from governance.settings import Settings
+from governance.settings import CertificateSettings, IssuerSettings, Settings
+
+AUTHORIZATION, FORWARDED_CERTIFICATE = b"authorization", b"x-forwarded-client-cert"
+FLUSH_SECONDS = 60.0
+# How soon a silent identity provider is asked again, the first time; doubled up to its refresh_seconds.
+RETRY_SECONDS = 5.0
+
+logger = logging.getLogger("governance.identity")
 
 
 class IdentityPlugin:
-    """Gives the Caller whose API key the request bears; probes need none."""
+    """Gives the Caller whose API key, token or certificate the request bears; probes need none."""
 
     name = "identity"
     needs: frozenset[type] = frozenset()
@@ -18,17 +35,112 @@ class IdentityPlugin:
 
     def __init__(self, settings: Settings) -> None:
         if settings.identity is None:
-            raise ConfigurationError("the plugin 'identity' needs an [identity] section: api_keys and hash_key")
+            raise ConfigurationError("the plugin 'identity' needs an [identity] section: api_keys, issuers or more")
         self._settings = settings.identity
+        self._tasks: list[asyncio.Task[None]] = []
+        self._store: ApiKeyStore | None = None
 
     async def open(self) -> None:
-        self._store = ApiKeyStore(self._settings.api_keys, open_secret(self._settings.hash_key))
-        self._store.load()
+        settings = self._settings
+        key_sets = {name: _key_set(name, issuer) for name, issuer in settings.issuers.items()}
+        self._identity = Identity(list(self._authenticators(key_sets)))
+        for name, keys in key_sets.items():
+            await keys.refresh()
+            task = _keep_fresh(keys, settings.issuers[name].refresh_seconds)
+            self._tasks.append(asyncio.create_task(task, name=f"keys of {name}"))
+        if self._store is not None:
+            self._tasks.append(asyncio.create_task(_keep_last_used(self._store), name="last use of API keys"))
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self._store is not None:
+            _flush(self._store)
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         if not exchange.route.public:
-            exchange.give(self._store.verify_token(bearer_token(exchange.header(b"authorization"))))
+            credentials = _credentials(exchange)
+            try:
+                caller = self._identity.identify(credentials)
+            except UnknownKeyError as error:
+                await error.keys.ask_again()
+                caller = self._identity.identify(credentials)
+            exchange.give(caller)
         return await proceed(exchange)
+
+    def _authenticators(self, key_sets: dict[str, KeySet]) -> Iterator[Authenticator]:
+        settings = self._settings
+        if settings.api_keys is not None and settings.hash_key is not None:
+            self._store = ApiKeyStore(settings.api_keys, open_secret(settings.hash_key))
+            self._store.load()
+            yield self._store
+        if key_sets:
+            yield TokenVerifier([_issuer(name, settings.issuers[name], keys) for name, keys in key_sets.items()])
+        if settings.certificates is not None:
+            yield CertificateVerifier(_certificate_policy(settings.certificates))
+
+
+def _credentials(exchange: Exchange) -> Credentials:
+    authorization = exchange.header(AUTHORIZATION)
+    if authorization is None and exchange.has_header(AUTHORIZATION):
+        raise UnauthenticatedError("send one Authorization field")
+    if authorization is not None:
+        return Credentials(bearer_token(authorization), None, "")
+    connection: Connection = exchange.connection()
+    return Credentials(None, exchange.header(FORWARDED_CERTIFICATE), connection.peer, connection.certificate)
+
+
+def _key_set(name: str, settings: IssuerSettings) -> KeySet:
+    if settings.jwks_file is not None:
+        fetch = from_file(settings.jwks_file)
+    else:
+        fetch = from_issuer(
+            settings.issuer, settings.jwks_url, ca_file=settings.ca_file, token_file=settings.token_file
+        )
+    return KeySet(name, fetch, ask_again_seconds=settings.ask_again_seconds, monotonic=time.monotonic)
+
+
+def _issuer(name: str, settings: IssuerSettings, keys: KeySet) -> Issuer:
+    return Issuer(
+        name=name,
+        issuer=settings.issuer,
+        audiences=frozenset(settings.audiences),
+        keys=keys,
+        algorithms=settings.algorithms,
+        clock_skew_seconds=settings.clock_skew_seconds,
+        max_lifetime_seconds=settings.max_lifetime_seconds,
+        subject_claim=settings.subject_claim,
+        roles_claim=settings.roles_claim,
+        roles=settings.roles,
+        subject_roles=settings.subject_roles,
+        default_roles=settings.default_roles,
+        attributes=settings.attributes,
+    )
+
+
+def _certificate_policy(settings: CertificateSettings) -> CertificatePolicy:
+    return CertificatePolicy("certificate", settings.subject, settings.trusted_proxies, settings.roles)
+
+
+async def _keep_fresh(keys: KeySet, refresh_seconds: float) -> None:
+    """Ask for the keys again and again; soon, where the last answer did not come."""
+    wait = refresh_seconds if keys.answered else RETRY_SECONDS
+    while True:
+        await asyncio.sleep(min(wait, refresh_seconds))
+        wait = refresh_seconds if await keys.refresh() else min(2 * wait, refresh_seconds)
+
+
+async def _keep_last_used(store: ApiKeyStore) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        await asyncio.to_thread(_flush, store)
+
+
+def _flush(store: ApiKeyStore) -> None:
+    """A store that cannot be written (a mounted secret) still lets its callers in; only their last day is not kept."""
+    try:
+        store.last_used.flush()
+    except ConfigurationError as error:
+        logger.warning("the last use of API keys is not kept: %s", error)

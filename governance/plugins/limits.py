@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from governance.access.identity import Caller
+from governance.access.caller import Caller
 from governance.access.limits import TokenBuckets
 from governance.exchange import Exchange, Proceed, Reply
 from governance.settings import Settings

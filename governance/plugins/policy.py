@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-from governance.access.identity import Caller
+from governance.access.caller import Caller
 from governance.access.policy import PolicySet, Request, Verdict
 from governance.errors import BadRequestError, ConfigurationError, ForbiddenError, NotFoundError
 from governance.exchange import Exchange, Proceed, Reply

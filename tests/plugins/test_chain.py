@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from governance.access.identity import ApiKeyStore
+from governance.access.api_keys import ApiKeyStore
 from governance.access.routes import RouteTable
 from governance.audit.entry import decode_entry
 from governance.audit.receipt import Receipt

@@ -5,7 +5,9 @@ import os
 
 import pytest
 
-from governance.access.identity import MAX_MEMO, ApiKeyStore, Caller, bearer_token
+from governance.access.api_keys import ApiKeyStore
+from governance.access.caller import Caller
+from governance.access.identity import Credentials, bearer_token
 from governance.errors import ConfigurationError, NotReadyError, UnauthenticatedError
 
 
@@ -129,7 +131,7 @@ def test_a_flood_of_unknown_tokens_takes_no_memory(store):
     for number in range(2000):
         with pytest.raises(UnauthenticatedError):
             store.verify_token(f"bgk_{number:012d}_{'A' * 43}")
-    assert len(store._memo) == 0 < MAX_MEMO
+    assert len(store._memo) == 0
 
 
 @pytest.mark.parametrize("name", ["", "a b", 'x"; permit', "-x", "a" * 65, "ü", "a\nb"])
@@ -140,10 +142,53 @@ def test_names_that_could_confuse_a_policy_or_a_log_are_refused(store, name):
         store.create("demo", (name,), lifetime_seconds=None)
 
 
-@pytest.mark.parametrize("field", [None, "", "Bearer", "Bearer ", "Basic abc", "bearer" + "x", "Bearer " + "x" * 5000])
+def test_a_rotated_key_overlaps_with_its_successor(store, clock):
+    old, key = store.create("demo", ("classifier",), lifetime_seconds=None)
+    new, successor, _ = store.rotate(key.key_id, overlap_seconds=100, lifetime_seconds=1000)
+    assert store.verify_token(old).id == store.verify_token(new).id == "demo"
+    assert store.verify_token(new).roles == ("classifier",)
+    clock.now += 100
+    with pytest.raises(UnauthenticatedError, match="expired"):
+        store.verify_token(old)
+    assert store.verify_token(new).key_id == successor.key_id
+
+
+def test_rotating_never_makes_an_old_key_live_longer(store, clock):
+    _, key = store.create("demo", (), lifetime_seconds=50)
+    _, _, old = store.rotate(key.key_id, overlap_seconds=100, lifetime_seconds=None)
+    assert old.expires == key.expires
+    clock.now += 60
+    with pytest.raises(ConfigurationError, match="not valid any more"):
+        store.rotate(key.key_id, overlap_seconds=100, lifetime_seconds=None)
+
+
+def test_the_last_day_of_use_is_kept_by_all_workers_together(store, clock):
+    token, key = store.create("demo", (), lifetime_seconds=None)
+    other_token, other_key = store.create("other", (), lifetime_seconds=None)
+    second = other_process(store, clock)
+    store.identify(Credentials(token, None, ""))
+    clock.now += 86_400
+    second.identify(Credentials(token, None, ""))
+    second.identify(Credentials(other_token, None, ""))
+    second.last_used.flush()
+    store.last_used.flush()
+    days = store.last_used.read()
+    assert str(days[key.key_id]) == str(days[other_key.key_id]) == "1970-01-13"
+
+
+def test_what_is_no_api_key_is_left_to_others(store):
+    assert store.identify(Credentials("a.b.c", None, "")) is None
+    assert store.identify(Credentials(None, None, "")) is None
+
+
+@pytest.mark.parametrize("field", ["", "Bearer", "Bearer ", "Basic abc", "bearer" + "x", "Bearer " + "x" * 20_000])
 def test_another_authorization_is_refused(field):
     with pytest.raises(UnauthenticatedError):
         bearer_token(field)
+
+
+def test_no_authorization_is_no_token():
+    assert bearer_token(None) is None
 
 
 def test_the_scheme_is_case_insensitive():

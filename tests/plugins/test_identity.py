@@ -1,0 +1,253 @@
+"""Identity against a real OpenID provider: its tokens are known, forgeries are not, and its absence is told apart."""
+
+import asyncio
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from governance.access.caller import Caller
+from governance.access.routes import Route
+from governance.errors import ConfigurationError, NotReadyError, UnauthenticatedError
+from governance.exchange import Connection, Exchange, Reply
+from governance.plugins.identity import IdentityPlugin
+from governance.settings import Settings
+
+ROUTE = Route("GET", "/x", "metadata", "bentoml")
+CLIENT, SECRET = "robot", "a-secret-of-the-test"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Provider:
+    """nanoidp, in a process of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.port = folder, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        settings = {
+            "config_version": 1,
+            "server": {"host": "127.0.0.1", "port": self.port},
+            "oauth": {
+                "issuer": self.url,
+                "audience": "bento",
+                "token_expiry_minutes": 5,
+                "clients": [{"client_id": CLIENT, "client_secret": SECRET}],
+            },
+        }
+        users = {
+            "config_version": 1,
+            "users": {"ada": {"password": "pw", "email": "a@example.org", "roles": ["doctors"]}},
+        }
+        (folder / "settings.yaml").write_text(json.dumps(settings))
+        (folder / "users.yaml").write_text(json.dumps(users))
+        self.process = None
+
+    def start(self):
+        command = [
+            sys.executable,
+            "-m",
+            "nanoidp",
+            "--config",
+            str(self.folder),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+        ]
+        self.process = subprocess.Popen(
+            command, cwd=self.folder, env={**os.environ, "PYTHONWARNINGS": "ignore"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )  # fmt: skip
+        for _ in range(300):
+            try:
+                httpx.get(f"{self.url}/.well-known/openid-configuration")
+                return self
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        raise RuntimeError("nanoidp did not start")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+    def token(self, **form):
+        form = {"grant_type": "password", "username": "ada", "password": "pw", "scope": "openid", **form}
+        answer = httpx.post(f"{self.url}/token", data=form, auth=(CLIENT, SECRET))
+        assert answer.status_code == 200, answer.text
+        return answer.json()["access_token"]
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory):
+    provider = Provider(tmp_path_factory.mktemp("idp")).start()
+    yield provider
+    provider.stop()
+
+
+def plugin(**issuer):
+    section = {"audiences": ["bento"], "roles": {"doctors": ["classifier"]}, "ask_again_seconds": 0.2, **issuer}
+    return IdentityPlugin(
+        Settings.model_validate({"service": {"name": "s"}, "identity": {"issuers": {"corp": section}}})
+    )
+
+
+async def ask(plugin, *headers, peer=""):
+    exchange = Exchange(
+        "i",
+        0,
+        0,
+        "GET",
+        "/x",
+        b"",
+        ROUTE,
+        None,
+        None,
+        list(headers),
+        "",
+        None,
+        connection=lambda: Connection(peer, None),
+    )
+
+    async def proceed(exchange):
+        return Reply(200, (), ())
+
+    await plugin.handle(exchange, proceed)
+    return exchange.fact(Caller)
+
+
+def bearer(token):
+    return (b"authorization", f"Bearer {token}".encode())
+
+
+async def test_a_person_and_a_robot_are_known_by_their_provider(provider):
+    here = plugin(issuer=provider.url)
+    await here.open()
+    try:
+        person = await ask(here, bearer(provider.token()))
+        assert person.id.startswith("corp:") and person.roles == ("classifier",)
+        robot = await ask(here, bearer(provider.token(grant_type="client_credentials")))
+        assert robot.id != person.id and robot.roles == ()
+    finally:
+        await here.close()
+
+
+async def test_forged_and_foreign_tokens_are_refused(provider):
+    here, elsewhere = plugin(issuer=provider.url), plugin(issuer=provider.url, audiences=["other"])
+    await here.open()
+    await elsewhere.open()
+    try:
+        token = provider.token()
+        head, payload, signature = token.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+        claims["roles"] = ["doctors", "admins"]
+        changed = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+        for forged in (
+            f"{head}.{changed}.{signature}",
+            f"{head}.{payload}.",
+            f"{head}.{payload}.{signature[:-4]}AAAA",
+            "a.b.c",
+        ):
+            with pytest.raises(UnauthenticatedError):
+                await ask(here, bearer(forged))
+        with pytest.raises(UnauthenticatedError, match="audience"):
+            await ask(elsewhere, bearer(token))
+        with pytest.raises(UnauthenticatedError, match="one Authorization"):
+            await ask(here, bearer(token), bearer(token))
+        with pytest.raises(UnauthenticatedError, match="Authorization: Bearer"):
+            await ask(here)
+    finally:
+        await here.close()
+        await elsewhere.close()
+
+
+async def test_when_the_provider_goes_away_those_whom_it_named_stay_and_others_cannot_be_checked(tmp_path):
+    provider = Provider(tmp_path).start()
+    here, late = plugin(issuer=provider.url), plugin(issuer=provider.url)
+    await here.open()
+    token = provider.token()
+    before = await ask(here, bearer(token))
+    provider.stop()
+    await late.open()
+    try:
+        assert await ask(here, bearer(token)) == before
+        with pytest.raises(NotReadyError):
+            await ask(late, bearer(token))
+        await asyncio.sleep(0.3)
+        unknown = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":"new"}').rstrip(b"=").decode()
+        with pytest.raises(NotReadyError):
+            await ask(here, bearer(f"{unknown}.{token.split('.')[1]}.AAAA"))
+        assert await ask(here, bearer(token)) == before
+        provider.start()
+        await asyncio.sleep(0.3)
+        with pytest.raises(UnauthenticatedError):
+            await ask(here, bearer(f"{unknown}.{token.split('.')[1]}.AAAA"))
+        await asyncio.sleep(0.3)
+        # It came back with new keys, or with the old ones: either way it can be asked again.
+        assert (await ask(late, bearer(provider.token()))).roles == ("classifier",)
+    finally:
+        await here.close()
+        await late.close()
+        provider.stop()
+
+
+async def test_keys_from_a_file_need_no_provider(provider, tmp_path):
+    (tmp_path / "jwks.json").write_bytes(httpx.get(f"{provider.url}/.well-known/jwks.json").content)
+    here = plugin(issuer=provider.url, jwks_file=tmp_path / "jwks.json")
+    await here.open()
+    try:
+        assert (await ask(here, bearer(provider.token()))).roles == ("classifier",)
+    finally:
+        await here.close()
+
+
+async def test_a_certificate_is_believed_of_the_sockets_own_peer():
+    settings = {
+        "service": {"name": "s"},
+        "identity": {"certificates": {"trusted_proxies": ["10.0.0.0/8"], "roles": {"spiffe://web": ["classifier"]}}},
+    }
+    here = IdentityPlugin(Settings.model_validate(settings))
+    await here.open()
+    field = (b"x-forwarded-client-cert", b"Hash=" + b"ab" * 32 + b";URI=spiffe://web")
+    assert (await ask(here, field, peer="10.0.0.1")).id == "certificate:spiffe://web"
+    for fields in ([field], [field, (b"x-forwarded-for", b"10.0.0.1")]):
+        with pytest.raises(UnauthenticatedError):
+            await ask(here, *fields, peer="127.0.0.1")
+    await here.close()
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {},
+        {"api_keys": "x"},
+        {"issuers": {"corp": {"issuer": "https://x", "audiences": []}}},
+        {"issuers": {"corp": {"issuer": "https://x", "audiences": ["b"], "algorithms": ["HS256"]}}},
+        {"issuers": {"corp": {"issuer": "https://x", "audiences": ["b"], "algorithms": ["none"]}}},
+        {
+            "issuers": {
+                "a": {"issuer": "https://x", "audiences": ["b"]},
+                "c": {"issuer": "https://x", "audiences": ["b"]},
+            }
+        },
+        {"certificates": {"roles": {}}},
+    ],
+)
+def test_settings_that_let_nobody_or_anybody_in_are_refused(section):
+    with pytest.raises(ValueError, match="identity"):
+        Settings.model_validate({"service": {"name": "s"}, "identity": section})
+
+
+async def test_an_issuer_in_clear_stops_the_start():
+    with pytest.raises(ConfigurationError, match="https"):
+        await plugin(issuer="http://login.example").open()

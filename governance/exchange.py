@@ -7,12 +7,14 @@ chain. Plugins know each other only through typed facts on the exchange, each wr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
+from governance.access.obligations import Tensors, restrict
 from governance.access.routes import Route
+from governance.access.verdict import Decision
 from governance.errors import ConfigurationError
 
 Fact = TypeVar("Fact")
@@ -59,13 +61,49 @@ class ModelLoad:
     ready: bool
     degraded: bool
     seconds: float
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @runtime_checkable
 class ModelObserver(Protocol):
-    """What a plugin adds if it wants to know of models being opened."""
+    """What a plugin adds if it wants to know of models being opened; it may refuse one by a GovernanceError."""
 
     def model_loaded(self, load: ModelLoad) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened beside any request: a model was stopped, policies were changed, the glass was broken.
+
+    `action` and `outcome` come from closed sets; `subject` is a model, a grant or a policy digest, `reason` what the
+    operator gave for it.
+    """
+
+    action: Literal["stop", "resume", "policy-reload", "break-glass", "break-glass-end", "shared-limits"]
+    outcome: Literal["done", "refused"]
+    subject: str
+    reason: str
+
+
+Announce = Callable[[Event], Awaitable[None]]
+
+
+@runtime_checkable
+class EventSource(Protocol):
+    """What a plugin adds if it has events to tell: the pipeline puts there whom to tell."""
+
+    announce: Announce
+
+
+@runtime_checkable
+class EventObserver(Protocol):
+    """What a plugin adds if it wants to be told."""
+
+    async def event_happened(self, event: Event) -> None: ...
+
+
+async def tell_nobody(event: Event) -> None:
+    """Stand for whom to tell where there is no pipeline, as in a test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +218,9 @@ class Pipeline:
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         check_order(plugins)
         self.plugins = tuple(plugins)
+        for plugin in self.plugins:
+            if isinstance(plugin, EventSource):
+                plugin.announce = self.announce
 
     async def open(self) -> None:
         """Open every plugin, first to last; if one fails, close those already open."""
@@ -204,12 +245,35 @@ class Pipeline:
         if failure is not None:
             raise failure
 
+    async def announce(self, event: Event) -> None:
+        """Tell an event to every plugin that wants to know."""
+        for plugin in self.plugins:
+            if isinstance(plugin, EventObserver):
+                await plugin.event_happened(event)
+
     def around(self, terminal: Proceed) -> Proceed:
         """Return one callable: the plugins, outermost first, around `terminal`."""
         handler = terminal
         for plugin in reversed(self.plugins):
             handler = partial(plugin.handle, proceed=handler)
         return handler
+
+
+def permitted_outputs(exchange: Exchange, outputs: Tensors, classes: int) -> Tensors:
+    """Return a model's outputs in the detail that the policy permits; whoever runs a model calls this.
+
+    Args:
+        classes: how many classes the model's card names; 0 if it names none.
+
+    Raises:
+        ForbiddenError: if the policy limits the answer, and an output cannot be limited.
+    """
+    decision = exchange.find(Decision)
+    rule = decision.verdict.obligations.output if decision is not None else None
+    if decision is None or rule is None:
+        return outputs
+    decision.fulfilled = True
+    return restrict(outputs, rule, classes)
 
 
 def check_order(plugins: Sequence[Plugin]) -> None:

@@ -27,10 +27,11 @@ from bentoml.models import BentoModel
 
 from governance import __version__
 from governance.access.routes import Route, RouteTable
+from governance.access.stop import StopBoard
 from governance.artifacts.opening import verify_sealed
 from governance.artifacts.trust import Trust
 from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, NotReadyError
-from governance.exchange import Exchange, ModelObserver, Pipeline, Plugin, Proceed, Reply, Usage
+from governance.exchange import Exchange, ModelObserver, Pipeline, Plugin, Proceed, Reply, Usage, permitted_outputs
 from governance.gate import AsgiApp, Gate, behind, describe_exception
 from governance.oip.routes import oip_routes
 from governance.oip.server import OipServer
@@ -107,6 +108,9 @@ class GovernedModel:
         exchange = _exchange.get()
         if exchange is not None and exchange.model not in (None, self.name):
             raise ForbiddenError(f"this call was permitted for another model than '{self.name}'")
+        stops = exchange.find(StopBoard) if exchange is not None else None
+        if stops is not None:
+            stops.verify(self.name)
         model = self._model
         try:
             outputs, seconds = model.run(inputs)
@@ -114,10 +118,12 @@ class GovernedModel:
             if exchange is not None and exchange.find(_Failure) is None:
                 exchange.give(_Failure(error))
             raise
-        if exchange is not None and exchange.find(Usage) is None:
+        if exchange is None:
+            return outputs
+        if exchange.find(Usage) is None:
             items = len(next(iter(inputs.values()))) if inputs else 0
             exchange.give(Usage(model.name, model.version, model.digest, items, seconds))
-        return outputs
+        return dict(permitted_outputs(exchange, outputs, len(model.classes)))
 
     @property
     def _model(self) -> Model:

@@ -146,19 +146,64 @@ class IdentitySettings(Section):
 
 
 class PolicySettings(Section):
-    """Cedar: policies and schema as files; entities from the settings and, optionally, a JSON file."""
+    """Cedar: policies (a file, or a folder of `*.cedar`) and schema; entities and template links from JSON files.
+
+    `shadow` are candidate policies: they decide on every request too, which is logged and counted, and not enforced.
+    Changed files are taken over while the service runs; a broken change is refused, and the old policies stay.
+    """
 
     policies: Path
     cedar_schema: Path
     entities: Path | None = None
+    links: Path | None = None
+    shadow: Path | None = None
 
 
-class LimitsSettings(Section):
-    """A token bucket for each caller: `burst` calls at once, `rate_per_second` in the long run."""
+class GrantSettings(Section):
+    """Breaking the glass: grants in `directory`, signed by `threshold` of the trusted keys, for a listed reason."""
 
-    rate_per_second: float = Field(default=1000.0, gt=0)
-    burst: int = Field(default=2000, ge=1)
+    directory: Path
+    trusted_keys: tuple[Path, ...] = Field(min_length=1)
+    threshold: int = Field(default=2, ge=2)
+    reasons: tuple[Name, ...] = Field(min_length=1)
+    max_minutes: int = Field(default=240, ge=1)
+
+
+class StopSettings(Section):
+    """The kill switch: a file that one of the trusted keys has signed, watched by every worker."""
+
+    file: Path
+    trusted_keys: tuple[Path, ...] = Field(min_length=1)
+
+
+class LimitSettings(Section):
+    """What each caller may do: `burst` calls at once, `rate_per_second` in the long run, so many at the same time, and
+    so many requests and items (of all batches) a day in UTC."""
+
+    rate_per_second: float | None = Field(default=None, gt=0)
+    burst: int | None = Field(default=None, ge=1)
+    concurrency: int | None = Field(default=None, ge=1)
+    requests_per_day: int | None = Field(default=None, ge=1)
+    items_per_day: int | None = Field(default=None, ge=1)
+
+
+class LimitsSettings(LimitSettings):
+    """Each caller's limits over everything, and at single models; and what this process takes on at all.
+
+    `storage` is `memory` (each worker counts for itself) or a Redis URL (all replicas count together); when Redis is
+    gone, `when_storage_fails` closes the service or lets each worker count for itself. `max_concurrent` requests are
+    under way in one worker, `max_queue` wait for `max_wait_seconds` at most; all others get 503 at once.
+    """
+
+    rate_per_second: float | None = Field(default=1000.0, gt=0)
+    burst: int | None = Field(default=2000, ge=1)
     max_callers: int = Field(default=100_000, ge=1)
+    models: dict[Name, LimitSettings] = Field(default_factory=dict)
+    storage: Annotated[str, Field(pattern=r"^(memory|rediss?://.+)$")] = "memory"
+    when_storage_fails: Literal["closed", "local"] = "closed"
+    max_concurrent: int = Field(default=256, ge=1)
+    max_queue: int = Field(default=1024, ge=0)
+    max_wait_seconds: float = Field(default=2.0, gt=0)
 
 
 class AuditSettings(Section):
@@ -178,19 +223,21 @@ class PrivacyField(Section):
     """One declared field: where it is, and what happens to it.
 
     `route` is a route's template; `pointer` is a JSON Pointer (RFC 6901) in which the segment `*` stands for every
-    element of an array or every member of an object.
+    element of an array or every member of an object. `data_class` is what policies know such data as.
     """
 
     route: str
     pointer: str = Field(pattern=r"^(/[^/]+)+$")
     operator: Literal["drop", "mask", "hash"]
+    data_class: Name | None = None
 
 
 class PrivacySettings(Section):
-    """Declared fields, and the key of their keyed hash."""
+    """Declared fields, the key of their keyed hash, and profiles: more fields, where a policy's `@anonymize` asks."""
 
     hash_key: str | None = None
     fields: tuple[PrivacyField, ...] = ()
+    profiles: dict[Name, tuple[PrivacyField, ...]] = Field(default_factory=dict)
 
 
 class RouteSettings(Section):
@@ -219,6 +266,8 @@ class Settings(Section):
     runtime: RuntimeSettings = RuntimeSettings()
     identity: IdentitySettings | None = None
     policy: PolicySettings | None = None
+    break_glass: GrantSettings | None = None
+    stop: StopSettings | None = None
     limits: LimitsSettings = LimitsSettings()
     audit: AuditSettings | None = None
     privacy: PrivacySettings = PrivacySettings()

@@ -23,6 +23,7 @@ from governance.artifacts.manifest import FileEntry, Manifest, is_sha256
 from governance.canonical import canonical_json, parse_json
 from governance.errors import BadRequestError, ConfigurationError, ManifestMismatchError, SignatureError
 from governance.keys import Signer, VerifyingKey
+from governance.keys.dsse import pre_authentication_encoding
 
 BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -105,7 +106,7 @@ def sign_model(signer: ModelSigner, admission: Admission, manifest: Manifest, ro
             "hint": signer.cosigner.public_key.fingerprint,
             **{
                 kind: base64.b64encode(
-                    signer.cosigner.sign(pre_authentication_encoding(canonical_json(statement)))
+                    signer.cosigner.sign(pre_authentication_encoding(PAYLOAD_TYPE, canonical_json(statement)))
                 ).decode()
                 for kind, statement in statements.items()
             },
@@ -116,7 +117,7 @@ def sign_model(signer: ModelSigner, admission: Admission, manifest: Manifest, ro
 def sign_statement(statement: Mapping[str, Any], signer: ModelSigner) -> dict[str, Any]:
     """Return a Sigstore bundle (v0.3) with a DSSE envelope around the statement."""
     payload = canonical_json(statement)
-    signature = signer.key.sign(pre_authentication_encoding(payload))
+    signature = signer.key.sign(pre_authentication_encoding(PAYLOAD_TYPE, payload))
     if signer.chain:
         return _bundle(payload, signature, certificate_material(chain_bytes(signer.chain)))
     return _bundle(payload, signature, key_material(signer.key.public_key.fingerprint))
@@ -143,12 +144,6 @@ def _bundle(payload: bytes, signature: bytes, material: dict[str, Any]) -> dict[
             "signatures": [{"sig": base64.b64encode(signature).decode(), "keyid": ""}],
         },
     }
-
-
-def pre_authentication_encoding(payload: bytes) -> bytes:
-    """Return what DSSE signs: type and payload, each with its length (DSSE protocol v1, PAE)."""
-    kind = PAYLOAD_TYPE.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def parse_bundle(content: bytes) -> Any:
@@ -196,7 +191,7 @@ def verify_statement(bundle: Any, key: VerifyingKey) -> dict[str, Any]:
     if isinstance(signer, str) and signer != key.fingerprint:
         raise SignatureError("a signature bundle names another key")
     payload, signature = envelope_of(bundle)
-    key.verify_signature(signature, pre_authentication_encoding(payload))
+    key.verify_signature(signature, pre_authentication_encoding(PAYLOAD_TYPE, payload))
     return unverified_statement(bundle)
 
 

@@ -14,10 +14,10 @@ from governance.artifacts.certificates import MARKER, load_certificates, verify_
 from governance.artifacts.manifest import Manifest
 from governance.artifacts.signing import (
     COSIGNATURE_ALGORITHM,
+    PAYLOAD_TYPE,
     Admission,
     decode,
     envelope_of,
-    pre_authentication_encoding,
     read_model_statement,
     unverified_signer,
     unverified_statement,
@@ -26,6 +26,7 @@ from governance.artifacts.signing import (
 )
 from governance.errors import ConfigurationError, ManifestMismatchError, SignatureError
 from governance.keys import VerifyingKey, load_verifying_key
+from governance.keys.dsse import pre_authentication_encoding
 from governance.keys.file import read_public
 
 ROLES = ("author", "approver")
@@ -165,7 +166,7 @@ def _verify_cosignature(entry: Any, trust: Trust) -> None:
         raise SignatureError("a co-signature is not by a trusted ML-DSA-65 key")
     for kind in ("model", "admission"):
         payload, _ = envelope_of(entry[kind])
-        key.verify_signature(decode(beside[kind]), pre_authentication_encoding(payload))
+        key.verify_signature(decode(beside[kind]), pre_authentication_encoding(PAYLOAD_TYPE, payload))
 
 
 def render_time(time: datetime) -> str:

@@ -7,11 +7,17 @@ from typing import Literal
 
 import msgspec
 
+VERSION = 1
 SALT_BYTES = 16
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One request. Times are Unix microseconds; commitments are hex, or null where there was no body."""
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One request, or one event beside any. Times are Unix microseconds; commitments are hex, or null without a body.
+
+    What has a default is left out where it has it.
+    """
+
+    v: int
 
     id: str
     time_us: int
@@ -19,7 +25,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: str
     route: str
     action: str
-    outcome: Literal["answered", "refused", "failed"]
+    outcome: Literal["answered", "refused", "failed", "event"]
     reason: str | None
     status: int | None
     caller: str | None
@@ -34,7 +40,12 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redactions: dict[str, int]
     request: str | None
     reply: str | None
-    v: int = 1
+    roles: list[str] = []
+    obligations: str = ""
+    shadow: Literal["", "allow", "deny"] = ""
+    grant: str = ""
+    data_classes: list[str] = []
+    detail: str = ""
 
 
 # Sorted keys, no spaces, integers: for these fields that is canonical JSON (RFC 8785), which a test holds.

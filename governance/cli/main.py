@@ -26,7 +26,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "audit": ("governance.cli.audit", "Verify the audit log, and prove what was answered."),
         "key": ("governance.cli.key", "Create signing, recipient, checkpoint and secret keys."),
-        "policy": ("governance.cli.policy", "Check Cedar policies, and test them against a table of cases."),
+        "grant": ("governance.cli.grant", "Break the glass: time-boxed grants, signed by two keys."),
+        "policy": ("governance.cli.policy", "Check, test, explain and replay Cedar policies."),
+        "resume": ("governance.cli.stop:resume", "Let a stopped model answer again."),
+        "stop": ("governance.cli.stop:stop", "Stop a model, or all: the kill switch."),
     }
 )
 
@@ -48,9 +51,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(COMMANDS[cmd_name][0]).command
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute or "command")
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name][0]}.command is not a command")
+            raise TypeError(f"{COMMANDS[cmd_name][0]} is not a command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

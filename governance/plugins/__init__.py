@@ -14,6 +14,7 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "audit": "governance.plugins.audit:AuditPlugin",
         "metrics": "governance.plugins.metrics:MetricsPlugin",
         "identity": "governance.plugins.identity:IdentityPlugin",
+        "stop": "governance.plugins.stop:StopPlugin",
         "limits": "governance.plugins.limits:LimitsPlugin",
         "policy": "governance.plugins.policy:PolicyPlugin",
         "privacy": "governance.plugins.privacy:PrivacyPlugin",

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from governance.access.caller import Caller
-from governance.access.policy import Verdict
-from governance.audit.entry import SALT_BYTES, Entry, commitment, encode_entry, printable
+from governance.access.verdict import Decision
+from governance.audit.entry import SALT_BYTES, VERSION, Entry, commitment, encode_entry, printable
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
 from governance.errors import ConfigurationError, GovernanceError, RefusedError
-from governance.exchange import Exchange, Proceed, Reply, Usage
+from governance.exchange import Event, Exchange, Proceed, Reply, Usage
 from governance.keys import open_signing_key
 from governance.privacy.records import Redactions
 from governance.settings import Settings
@@ -22,6 +22,7 @@ from governance.settings import Settings
 RECEIPT = b"governance-receipt"
 PURPOSE = b"governance-purpose"
 PROBE = "probe"
+MAX_DETAIL_CHARACTERS = 300
 
 Outcome = Literal["answered", "refused", "failed"]
 
@@ -76,6 +77,10 @@ class AuditPlugin:
         await self._record(exchange, "answered", None, reply)
         return reply
 
+    async def event_happened(self, event: Event) -> None:
+        """Record what happened beside any request."""
+        await self._log.append(encode_entry(_event_entry(event, self._random(SALT_BYTES).hex())))
+
     async def _record(
         self, exchange: Exchange, outcome: Outcome, reason: str | None, reply: Reply | None = None
     ) -> None:
@@ -87,10 +92,13 @@ class AuditPlugin:
 
 
 def _entry(exchange: Exchange, outcome: Outcome, reason: str | None, reply: Reply | None, salt: bytes) -> Entry:
-    caller, verdict = exchange.find(Caller), exchange.find(Verdict)
+    caller, decision = exchange.find(Caller), exchange.find(Decision)
+    verdict = None if decision is None else decision.verdict
+    shadow = None if decision is None else decision.shadow
     usage, redactions = exchange.find(Usage), exchange.find(Redactions)
     request_body, reply_body = exchange.received_body, None if reply is None else b"".join(reply.body)
     return Entry(
+        v=VERSION,
         id=exchange.id,
         time_us=exchange.received_at_us,
         duration_us=(time.perf_counter_ns() - exchange.started_ns) // 1000,
@@ -112,4 +120,39 @@ def _entry(exchange: Exchange, outcome: Outcome, reason: str | None, reply: Repl
         redactions={} if redactions is None else dict(redactions.counts),
         request=None if request_body is None else commitment("request", salt, request_body),
         reply=None if reply_body is None else commitment("reply", salt, reply_body),
+        roles=[] if caller is None else list(caller.roles),
+        obligations="" if verdict is None else str(verdict.obligations),
+        shadow="" if shadow is None else "allow" if shadow.allowed else "deny",
+        grant="" if decision is None or decision.grant is None else decision.grant,
+        data_classes=[] if redactions is None else sorted(redactions.classes),
+        detail="" if verdict is None or verdict.allowed else str(verdict)[:MAX_DETAIL_CHARACTERS],
+    )
+
+
+def _event_entry(event: Event, entry_id: str) -> Entry:
+    return Entry(
+        v=VERSION,
+        id=entry_id,
+        time_us=time.time_ns() // 1000,
+        duration_us=0,
+        method="",
+        route="",
+        action=event.action,
+        outcome="event",
+        reason=event.outcome,
+        status=None,
+        caller=None,
+        key_id=None,
+        purpose=None,
+        model=printable(event.subject) if event.action in ("stop", "resume") else None,
+        version=None,
+        model_digest=None,
+        items=None,
+        policies=[],
+        policy_digest=printable(event.subject) if event.action == "policy-reload" else None,
+        redactions={},
+        request=None,
+        reply=None,
+        grant=event.subject if event.action.startswith("break-glass") else "",
+        detail=event.reason[:MAX_DETAIL_CHARACTERS],
     )

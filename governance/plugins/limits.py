@@ -1,35 +1,150 @@
-"""Limits: how often a caller may ask."""
+"""Limits: how often, how much and how many at a time; and a quick no when there is too much to do."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from governance.access.caller import Caller
-from governance.access.limits import TokenBuckets
-from governance.exchange import Exchange, Proceed, Reply
-from governance.settings import Settings
+from governance.access.limits import Limit, Scope, Standing
+from governance.access.shared_limits import SharedLimits
+from governance.access.shedding import Slots
+from governance.errors import NotReadyError
+from governance.exchange import Event, Exchange, Proceed, Reply, Usage, tell_nobody
+from governance.settings import LimitSettings, Settings
+
+# draft-ietf-httpapi-ratelimit-headers-10
+RATE_LIMIT, RATE_LIMIT_POLICY = b"ratelimit", b"ratelimit-policy"
+EVERYTHING = "caller"
+
+logger = logging.getLogger("governance.limits")
 
 
 class LimitsPlugin:
-    """Takes one token from the caller's bucket, or refuses."""
+    """Counts each call in its caller's scopes (over everything, and at the model), and gives it a slot, or refuses."""
 
     name = "limits"
     needs: frozenset[type] = frozenset({Caller})
     gives: frozenset[type] = frozenset()
 
-    def __init__(self, settings: Settings, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        monotonic: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         limits = settings.limits
-        self._buckets = TokenBuckets(limits.rate_per_second, limits.burst, limits.max_callers)
-        self._monotonic = monotonic
+        everything = Scope(EVERYTHING, _limit(limits), clock, limits.max_callers)
+        self._scopes: dict[str | None, tuple[Scope, ...]] = {
+            name: (everything, Scope(name, _limit(model), clock, limits.max_callers))
+            for name, model in limits.models.items()
+        }
+        self._everywhere = (everything,)
+        self._slots = Slots(limits.max_concurrent, limits.max_queue, limits.max_wait_seconds, monotonic)
+        self._settings, self._monotonic, self._clock = limits, monotonic, clock
+        self._shared: SharedLimits | None = None
+        self._shared_works = True
+        self._watch: asyncio.Task[None] | None = None
+        self.announce = tell_nobody
 
     async def open(self) -> None:
-        """Nothing to open."""
+        if self._settings.storage != "memory":
+            self._shared = SharedLimits(self._settings.storage, self._monotonic, self._clock)
+        self._watch = asyncio.create_task(self._slots.watch_lag(), name="event loop's lag")
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self._shared is not None:
+            await self._shared.close()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        if not exchange.route.public:
-            self._buckets.take(exchange.fact(Caller).id, self._monotonic())
-        return await proceed(exchange)
+        if exchange.route.public:
+            return await proceed(exchange)
+        caller, scopes = exchange.fact(Caller).id, self._scopes.get(exchange.model, self._everywhere)
+        standings = await self._take(scopes, caller)
+        _tell_standing(exchange, scopes, standings)
+        entered = _enter(scopes, caller)
+        try:
+            slot = await self._slots.enter()
+            try:
+                return await proceed(exchange)
+            finally:
+                self._slots.leave(slot)
+                await self._count_items(exchange, scopes, caller)
+        finally:
+            for scope in entered:
+                if scope.concurrency is not None:
+                    scope.concurrency.leave(caller)
+
+    async def _take(self, scopes: Sequence[Scope], caller: str) -> Sequence[Standing | None]:
+        if self._shared is not None:
+            try:
+                standings = await self._shared.take(scopes, caller)
+                await self._tell_shared(works=True)
+                return standings
+            except NotReadyError:
+                await self._tell_shared(works=False)
+                if self._settings.when_storage_fails == "closed":
+                    raise
+        now = self._monotonic()
+        return [scope.take(caller, now) for scope in scopes]
+
+    async def _count_items(self, exchange: Exchange, scopes: Sequence[Scope], caller: str) -> None:
+        usage = exchange.find(Usage)
+        if usage is None:
+            return
+        if self._shared is not None and self._shared_works:
+            try:
+                await self._shared.count_items(scopes, caller, usage.items)
+                return
+            except NotReadyError:
+                await self._tell_shared(works=False)
+        for scope in scopes:
+            scope.count_items(caller, usage.items)
+
+    async def _tell_shared(self, *, works: bool) -> None:
+        if works == self._shared_works:
+            return
+        self._shared_works = works
+        then = "the service is closed" if self._settings.when_storage_fails == "closed" else "each worker counts alone"
+        logger.error("the shared limits %s", "are back" if works else f"are gone: {then}")
+        await self.announce(Event("shared-limits", "done" if works else "refused", "redis", "" if works else then))
+
+
+def _limit(settings: LimitSettings) -> Limit:
+    return Limit(
+        settings.rate_per_second,
+        settings.burst,
+        settings.concurrency,
+        settings.requests_per_day,
+        settings.items_per_day,
+    )
+
+
+def _enter(scopes: Sequence[Scope], caller: str) -> list[Scope]:
+    """Enter every scope, or none."""
+    entered: list[Scope] = []
+    try:
+        for scope in scopes:
+            if scope.concurrency is not None:
+                scope.concurrency.enter(caller)
+                entered.append(scope)
+    except BaseException:
+        for scope in entered:
+            if scope.concurrency is not None:
+                scope.concurrency.leave(caller)
+        raise
+    return entered
+
+
+def _tell_standing(exchange: Exchange, scopes: Sequence[Scope], standings: Sequence[Standing | None]) -> None:
+    told = [(scope, standing) for scope, standing in zip(scopes, standings, strict=True) if standing and scope.policy]
+    if told:
+        policies = ", ".join(str(scope.policy) for scope, _ in told)
+        now = ", ".join(f'"{scope.name}";r={item.left};t={math.ceil(item.reset_seconds)}' for scope, item in told)
+        exchange.reply_headers += [(RATE_LIMIT_POLICY, policies.encode()), (RATE_LIMIT, now.encode())]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from governance.access.policy import Verdict
-from governance.errors import ForbiddenError, GovernanceError, RefusedError
-from governance.exchange import Exchange, ModelLoad, Proceed, Reply, Usage
+from governance.access.verdict import Decision
+from governance.errors import GovernanceError, RefusedError
+from governance.exchange import Event, Exchange, ModelLoad, Proceed, Reply, Usage
 from governance.privacy.records import Redactions
 from governance.settings import Settings
 
@@ -70,9 +70,18 @@ class MetricsPlugin:
         self._child("requests", route.method, route.template, str(model), outcome, reason).inc()
         seconds = (time.perf_counter_ns() - exchange.started_ns) * 1e-9
         self._child("request_seconds", route.method, route.template, outcome).observe(seconds)
-        if exchange.find(Verdict) is not None:
-            decision = "deny" if reason == ForbiddenError.code else "allow"
-            self._child("decisions", route.action, decision).inc()
+        decision = exchange.find(Decision)
+        if decision is not None:
+            self._child("decisions", route.action, _word(decision.verdict.allowed)).inc()
+            if decision.shadow is not None:
+                enforced, shadow = _word(decision.verdict.allowed), _word(decision.shadow.allowed)
+                self._child("shadow_decisions", route.action, enforced, shadow).inc()
+            if decision.grant is not None:
+                self._child("emergencies", route.action).inc()
+            if decision.verdict.obligations.output is not None:
+                self._child("obligations", "output").inc()
+            for _ in decision.verdict.obligations.anonymize:
+                self._child("obligations", "anonymize").inc()
         redactions = exchange.find(Redactions)
         if redactions is not None:
             for operator, count in redactions.counts.items():
@@ -82,12 +91,24 @@ class MetricsPlugin:
             self._child("inference_seconds", usage.model, usage.version).observe(usage.inference_seconds)
             self._child("inference_items", usage.model, usage.version).inc(usage.items)
 
+    async def event_happened(self, event: Event) -> None:
+        """Count what happened beside any request, and show what is stopped."""
+        self._instruments.events.labels(event.action, event.outcome).inc()
+        if event.action in ("stop", "resume") and (event.subject == "ALL" or event.subject in self._models):
+            self._instruments.stopped.labels(event.subject).set(float(event.action == "stop"))
+        if event.action == "policy-reload":
+            self._instruments.policy_stale.set(float(event.outcome == "refused"))
+
     def _child(self, instrument: str, *labels: str) -> Any:
         key = (instrument, *labels)
         child = self._bound.get(key)
         if child is None:
             child = self._bound[key] = getattr(self._instruments, instrument).labels(*labels)
         return child
+
+
+def _word(allowed: bool) -> str:
+    return "allow" if allowed else "deny"
 
 
 def _outcome_of_status(status: int) -> tuple[str, str]:
@@ -103,6 +124,12 @@ class _Instruments:
     requests: Counter
     request_seconds: Histogram
     decisions: Counter
+    shadow_decisions: Counter
+    emergencies: Counter
+    obligations: Counter
+    events: Counter
+    stopped: Gauge
+    policy_stale: Gauge
     inference_seconds: Histogram
     inference_items: Counter
     redactions: Counter
@@ -126,6 +153,33 @@ class _Instruments:
             buckets=REQUEST_BUCKETS,
         )
         self.decisions = Counter("governance_decisions_total", "Policy decisions by action.", ("action", "decision"))
+        self.shadow_decisions = Counter(
+            "governance_shadow_decisions_total",
+            "Decisions of the candidate policies beside those in force.",
+            ("action", "decision", "shadow"),
+        )
+        self.emergencies = Counter(
+            "governance_break_glass_requests_total", "Requests that were permitted by a grant alone.", ("action",)
+        )
+        self.obligations = Counter(
+            "governance_obligations_total", "Obligations of deciding permits, by kind.", ("obligation",)
+        )
+        self.events = Counter(
+            "governance_events_total",
+            "What happened beside any request, in each worker: stops, policy changes, broken glass.",
+            ("event", "outcome"),
+        )
+        self.stopped = Gauge(
+            "governance_stopped",
+            "1 if the kill switch stops the model (or ALL); the highest over all workers.",
+            ("model",),
+            multiprocess_mode="livemax",
+        )
+        self.policy_stale = Gauge(
+            "governance_policy_reload_failed",
+            "1 if changed policies were refused and old ones are in force; the highest over all workers.",
+            multiprocess_mode="livemax",
+        )
         self.inference_seconds = Histogram(
             "governance_inference_seconds",
             "Time inside the runtime alone, by model.",

@@ -1,53 +1,106 @@
-"""Policy: asks Cedar whether the caller may, and refuses where it may not."""
+"""Policy: asks Cedar whether the caller may, refuses where it may not, and sees to what a permit obliges to."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from governance.access.caller import Caller
-from governance.access.policy import PolicySet, Request, Verdict
-from governance.errors import BadRequestError, ConfigurationError, ForbiddenError, NotFoundError
-from governance.exchange import Exchange, Proceed, Reply
-from governance.settings import Settings
+from governance.access.grants import GrantFolder, GrantRules
+from governance.access.model_card import ModelFacts, read_card
+from governance.access.policy import PolicyFiles, PolicySet
+from governance.access.verdict import Decision, Request, Verdict
+from governance.errors import (
+    BadRequestError,
+    ConfigurationError,
+    ForbiddenError,
+    GovernanceError,
+    NotFoundError,
+    PurposeError,
+)
+from governance.exchange import Event, Exchange, ModelLoad, Proceed, Reply, tell_nobody
+from governance.keys import load_verifying_key
+from governance.settings import GrantSettings, PolicySettings, Settings
 
-PURPOSE = b"governance-purpose"
+PURPOSE, OUTPUT = b"governance-purpose", b"governance-output"
+LOOK_SECONDS = 0.5
+# Reading about a model is for no purpose, and gives no answer of it.
+READING = frozenset({"metadata", "metrics"})
 _PURPOSE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_NOTHING_KNOWN = ModelFacts()
 
 logger = logging.getLogger("governance.policy")
 
 
 class PolicyPlugin:
-    """Gives the Verdict on the request; it is given before a refusal too, so that the audit log knows the reason."""
+    """Gives the Decision on the request; it is given before a refusal too, so that the audit log knows the reason."""
 
     name = "policy"
     needs: frozenset[type] = frozenset({Caller})
-    gives: frozenset[type] = frozenset({Verdict})
+    gives: frozenset[type] = frozenset({Decision})
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         if settings.policy is None:
             raise ConfigurationError("the plugin 'policy' needs a [policy] section: policies and cedar_schema")
-        self._files = settings.policy
+        self._settings, self._clock = settings, clock
+        self._files = policy_files(settings.policy)
+        shadow = settings.policy.shadow
+        self._shadow_files = None if shadow is None else policy_files(settings.policy, shadow)
         self._service = settings.service.name
         self._groups = {name: model.groups for name, model in settings.models.items()}
+        self._models: dict[str, ModelFacts] = {}
+        self.announce = tell_nobody
 
     async def open(self) -> None:
-        files = self._files
-        self._policies = PolicySet.from_files(files.policies, files.cedar_schema, files.entities)
+        self._seen = self._fingerprints()
+        self._policies, self._shadow = self._load()
+        self._grants = self._grant_folder()
+        if self._grants is not None:
+            await self._look_at_grants(self._grants)
+        self._watch = asyncio.create_task(self._look_again_and_again(), name="policies")
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        self._watch.cancel()
+        await asyncio.gather(self._watch, return_exceptions=True)
+
+    def model_loaded(self, load: ModelLoad) -> None:
+        """Take what the model's signed card says of it into the decisions."""
+        self._models[load.model] = read_card(load.card)
+        self._groups.setdefault(load.model, ())
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         if exchange.route.public:
             return await proceed(exchange)
-        verdict = self._policies.decide(self._request(exchange))
-        exchange.give(verdict)
-        if not verdict.allowed:
-            if verdict.errors:
-                logger.error("a decision was denied because policies erred: %s", "; ".join(verdict.errors))
+        decision = self._decide(exchange)
+        exchange.give(decision)
+        if not decision.verdict.allowed:
+            if decision.verdict.errors:
+                logger.error("a decision was denied because policies erred: %s", "; ".join(decision.verdict.errors))
             raise ForbiddenError("the policy does not permit this")
-        return await proceed(exchange)
+        self._verify_purpose(exchange)
+        reply = await proceed(exchange)
+        _verify_fulfilled(exchange, decision)
+        return reply
+
+    def _decide(self, exchange: Exchange) -> Decision:
+        request, policies = self._request(exchange), self._policies
+        verdict, grant = policies.decide(request), None
+        if not verdict.allowed and self._grants is not None:
+            grant = self._grants.find(request.caller, request.action, exchange.model)
+            if grant is not None:
+                request = request._replace(emergency=grant.reason)
+                verdict = policies.decide(request)
+        return Decision(
+            verdict,
+            partial(_review, policies, request),
+            None if self._shadow is None else self._shadow.decide(request),
+            grant.id if grant is not None and verdict.allowed else None,
+        )
 
     def _request(self, exchange: Exchange) -> Request:
         caller, model = exchange.fact(Caller), exchange.model
@@ -64,7 +117,112 @@ class PolicyPlugin:
             groups=groups,
             route=exchange.route.template,
             purpose=_purpose(exchange),
+            attributes=caller.attributes,
+            model_attributes=self._models.get(model, _NOTHING_KNOWN).attributes if model is not None else (),
+            client_ip=exchange.client_ip or None,
+            minute=int(self._clock() // 60),
         )
+
+    def _verify_purpose(self, exchange: Exchange) -> None:
+        if exchange.model is None or exchange.route.action in READING:
+            return
+        allowed = self._models.get(exchange.model, _NOTHING_KNOWN).purposes
+        if allowed and _purpose(exchange) not in allowed:
+            raise PurposeError("the model may be asked for certain purposes alone: name one as Governance-Purpose")
+
+    def _load(self) -> tuple[PolicySet, PolicySet | None]:
+        loaded = self._files.load()
+        shadow = None if self._shadow_files is None else self._shadow_files.load()
+        for policies in filter(None, (loaded, shadow)):
+            self._verify_profiles(policies)
+        return loaded, shadow
+
+    def _verify_profiles(self, policies: PolicySet) -> None:
+        """An obligation that nobody carries out would be a hole."""
+        plugins, known = self._settings.service.plugins, self._settings.privacy.profiles
+        wanted = {profile for policy in policies.policies.values() for profile in policy.obligations.anonymize}
+        if wanted - set(known):
+            raise ConfigurationError(
+                f"policies anonymize by profiles that [privacy] has not: {sorted(wanted - set(known))}"
+            )
+        if wanted and "privacy" not in plugins[plugins.index(self.name) :]:
+            raise ConfigurationError("policies anonymize, and the plugin 'privacy' does not stand behind 'policy'")
+
+    def _grant_folder(self) -> GrantFolder | None:
+        settings = self._settings.break_glass
+        if settings is None:
+            return None
+        actions = {"infer", *(route.action for route in self._settings.routes)}
+        kinds = ("Model", "Service")
+        emergency = frozenset({"emergency"})
+        if not any(self._policies.declared("context", emergency, action, kind) for action in actions for kind in kinds):
+            raise ConfigurationError("[break_glass] is set, and the schema has no `emergency?: String` in its context")
+        return GrantFolder(settings.directory, grant_rules(settings), self._clock)
+
+    def _fingerprints(self) -> object:
+        shadow = None if self._shadow_files is None else self._shadow_files.fingerprint()
+        return self._files.fingerprint(), shadow
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._grants is not None:
+                await self._look_at_grants(self._grants)
+            seen = self._fingerprints()
+            if seen != self._seen:
+                await self._reload()
+                self._seen = seen
+
+    async def _reload(self) -> None:
+        """Take over changed policies, or keep the old ones and say so."""
+        try:
+            self._policies, self._shadow = await asyncio.to_thread(self._load)
+        except GovernanceError as error:
+            logger.error("changed policies are refused, and the old ones stay (%s): %s", self._policies.digest, error)
+            await self.announce(Event("policy-reload", "refused", self._policies.digest, "the change is not valid"))
+            return
+        logger.warning("changed policies are in force: %s", self._policies.digest)
+        await self.announce(Event("policy-reload", "done", self._policies.digest, ""))
+
+    async def _look_at_grants(self, grants: GrantFolder) -> None:
+        came, went, refused = grants.look()
+        for grant in came:
+            logger.warning("the glass is broken: grant %s, reason %s", grant.id, grant.reason)
+            await self.announce(Event("break-glass", "done", grant.id, grant.reason))
+        for grant in went:
+            await self.announce(Event("break-glass-end", "done", grant.id, grant.reason))
+        for name in refused:
+            await self.announce(Event("break-glass", "refused", name[:128], "it cannot be verified"))
+
+
+def policy_files(settings: PolicySettings, policies: Path | None = None) -> PolicyFiles:
+    """Return where the settings' policies lie, or candidates with the same schema and entities."""
+    return PolicyFiles(policies or settings.policies, settings.cedar_schema, settings.entities, settings.links)
+
+
+def grant_rules(settings: GrantSettings) -> GrantRules:
+    """Return which grants count.
+
+    Raises:
+        ConfigurationError: if a key cannot be read, or there are too few of them.
+    """
+    trusted = tuple(load_verifying_key(path) for path in settings.trusted_keys)
+    if len({key.fingerprint for key in trusted}) < settings.threshold:
+        raise ConfigurationError(f"[break_glass] has fewer keys than its threshold of {settings.threshold}")
+    return GrantRules(trusted, settings.threshold, frozenset(settings.reasons), settings.max_minutes * 60)
+
+
+def _review(policies: PolicySet, request: Request, classes: frozenset[str]) -> Verdict:
+    return policies.decide(request._replace(data_classes=tuple(sorted(classes))))
+
+
+def _verify_fulfilled(exchange: Exchange, decision: Decision) -> None:
+    output = decision.verdict.obligations.output
+    if output is None or exchange.route.action in READING:
+        return
+    if not decision.fulfilled:
+        raise ForbiddenError("the policy limits the answer, and this route gives one that cannot be limited")
+    exchange.reply_headers.append((OUTPUT, str(output).encode()))
 
 
 def _purpose(exchange: Exchange) -> str | None:

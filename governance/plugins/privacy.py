@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from governance.errors import BadRequestError, ConfigurationError, UnsupportedMediaTypeError
+from governance.access.verdict import Decision
+from governance.errors import BadRequestError, ConfigurationError, ForbiddenError, UnsupportedMediaTypeError
 from governance.exchange import Exchange, Proceed, Reply
 from governance.keys import open_secret
 from governance.privacy.operators import operators
 from governance.privacy.records import Redactions, Rule, redact_json
-from governance.settings import Settings
+from governance.settings import PrivacyField, Settings
 
 HEAD_LENGTH = b"inference-header-content-length"
 JSON_TYPES = frozenset({"", "application/json"})
@@ -29,11 +30,8 @@ class PrivacyPlugin:
     def __init__(self, settings: Settings) -> None:
         privacy = settings.privacy
         self._hash_key = privacy.hash_key
-        self._rules: dict[str, list[Rule]] = {}
-        for field in privacy.fields:
-            if field.operator == "hash" and privacy.hash_key is None:
-                raise ConfigurationError(f"[privacy] the field {field.pointer} is hashed, and there is no hash_key")
-            self._rules.setdefault(_without_version(field.route), []).append(Rule.parse(field.pointer, field.operator))
+        self._rules = _rules(privacy.fields, privacy.hash_key)
+        self._profiles = {name: _rules(fields, privacy.hash_key) for name, fields in privacy.profiles.items()}
 
     async def open(self) -> None:
         self._operators = operators(open_secret(self._hash_key) if self._hash_key is not None else None)
@@ -42,10 +40,20 @@ class PrivacyPlugin:
         """Nothing is held open."""
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        rules = self._rules.get(_without_version(exchange.route.template))
-        if rules and exchange.route.content_types:
-            await self._redact(exchange, rules)
+        if exchange.route.content_types:
+            template = _without_version(exchange.route.template)
+            rules = [*self._obliged(exchange, template), *self._rules.get(template, ())]
+            if rules:
+                await self._redact(exchange, rules)
         return await proceed(exchange)
+
+    def _obliged(self, exchange: Exchange, template: str) -> list[Rule]:
+        """Return the rules of the profiles that the policy's permit asks for; they come before the service's own."""
+        decision = exchange.find(Decision)
+        profiles = decision.verdict.obligations.anonymize if decision is not None else ()
+        if not all(template in self._profiles[profile] for profile in profiles):
+            raise ForbiddenError("the policy asks for a profile of anonymization that has no rule for this route")
+        return [rule for profile in profiles for rule in self._profiles[profile][template]]
 
     async def _redact(self, exchange: Exchange, rules: Sequence[Rule]) -> None:
         body = await exchange.read_body()
@@ -57,6 +65,23 @@ class PrivacyPlugin:
         if redactions.counts:
             exchange.body = b"".join((redacted, tail))
             _tell_length(exchange, len(redacted))
+        decision = exchange.find(Decision)
+        if decision is not None and redactions.classes:
+            before = decision.verdict.obligations.anonymize
+            decision.data_found(redactions.classes)
+            if set(decision.verdict.obligations.anonymize) - set(before):
+                raise ForbiddenError("the policy asks for more anonymization of such data than was done")
+
+
+def _rules(fields: Sequence[PrivacyField], hash_key: str | None) -> dict[str, list[Rule]]:
+    """Return the rules by route."""
+    rules: dict[str, list[Rule]] = {}
+    for field in fields:
+        if field.operator == "hash" and hash_key is None:
+            raise ConfigurationError(f"[privacy] the field {field.pointer} is hashed, and there is no hash_key")
+        rule = Rule.parse(field.pointer, field.operator, field.data_class)
+        rules.setdefault(_without_version(field.route), []).append(rule)
+    return rules
 
 
 def _without_version(template: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from governance.canonical import canonical_json
 
 MASK = "***"
+DROP = "drop"
 
 
 class Dropped:
@@ -25,7 +26,7 @@ def operators(hash_key: bytes | None) -> Mapping[str, Callable[[Any], Any]]:
     `hash` puts HMAC-SHA256 over its canonical JSON there, in hex: equal values stay equal, and whoever has not the
     key cannot find the value by trying (RFC 2104, RFC 8785).
     """
-    table: dict[str, Callable[[Any], Any]] = {"drop": lambda _: Dropped, "mask": lambda _: MASK}
+    table: dict[str, Callable[[Any], Any]] = {DROP: lambda _: Dropped, "mask": lambda _: MASK}
     if hash_key is not None:
         key = hash_key
         table["hash"] = lambda value: hmac.digest(key, b"privacy-hash\x00" + canonical_json(value), "sha256").hex()

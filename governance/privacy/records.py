@@ -9,7 +9,7 @@ from typing import Any
 
 from governance.canonical import parse_json
 from governance.errors import BadRequestError
-from governance.privacy.operators import Dropped
+from governance.privacy.operators import DROP, Dropped
 
 WILDCARD = "*"
 
@@ -18,22 +18,25 @@ Place = tuple[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Redactions:
-    """How many values each operator changed."""
+    """How many values each operator changed, and of which data classes they were."""
 
     counts: Mapping[str, int]
+    classes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One declared field: the segments of its pointer (RFC 6901), `*` for every element, and its operator's name."""
+    """One declared field: the segments of its pointer (RFC 6901), `*` for every element, its operator and its class."""
 
     segments: tuple[str, ...]
     operator: str
+    data_class: str | None = None
 
     @classmethod
-    def parse(cls, pointer: str, operator: str) -> Rule:
+    def parse(cls, pointer: str, operator: str, data_class: str | None = None) -> Rule:
         """Parse a JSON Pointer."""
-        return cls(tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]), operator)
+        segments = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+        return cls(segments, operator, data_class)
 
 
 def redact_json(
@@ -49,10 +52,12 @@ def redact_json(
         return bytes(data), Redactions({})
     document = parse_json(data)
     # All places are found before one is changed: removing an element moves those behind it.
-    found = [(rule.operator, place) for rule in rules for place in _places(document, rule.segments)]
+    matches = [(rule, place) for rule in rules for place in _places(document, rule.segments)]
+    found = _unique(matches)
     counts: dict[str, int] = {}
     dropped: list[Place] = []
-    for name, (container, key) in found:
+    for rule, (container, key) in found:
+        name = rule.operator
         try:
             changed = operators[name](container[key])
         except (ValueError, OverflowError, RecursionError):
@@ -67,7 +72,8 @@ def redact_json(
         text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError):
         raise BadRequestError("the document holds a number beyond a double, or is nested too deeply") from None
-    return text.encode("ascii"), Redactions(counts)
+    classes = frozenset(rule.data_class for rule, _ in matches if rule.data_class is not None)
+    return text.encode("ascii"), Redactions(counts, classes)
 
 
 def may_hold(data: bytes, rules: Sequence[Rule]) -> bool:
@@ -79,6 +85,16 @@ def may_hold(data: bytes, rules: Sequence[Rule]) -> bool:
         all(part == WILDCARD or part.isdigit() or part.encode("utf-8", "replace") in data for part in rule.segments)
         for rule in rules
     )
+
+
+def _unique(found: Sequence[tuple[Rule, Place]]) -> list[tuple[Rule, Place]]:
+    """Change each place once, by the first rule that names it; but where one of them drops it, it goes."""
+    first: dict[tuple[int, Any], tuple[Rule, Place]] = {}
+    for rule, place in found:
+        key = id(place[0]), place[1]
+        if key not in first or (rule.operator == DROP and first[key][0].operator != DROP):
+            first[key] = rule, place
+    return list(first.values())
 
 
 def _places(value: Any, segments: tuple[str, ...]) -> Iterator[Place]:

@@ -63,6 +63,7 @@ class Model:
     Attributes:
         digest: the signed manifest's digest, by which the audit log names the model.
         classes: the classes' names in the order of the output's last axis, from the model's card.
+        card: the signed card itself.
         ready: False if the model is not on the device it must have; `reason` says why.
         degraded: True if it answers from another device than asked for.
         device: where the nodes were proved to run.
@@ -77,11 +78,13 @@ class Model:
         version: int,
         digest: str,
         classes: tuple[str, ...],
+        card: Mapping[str, Any],
         placement: Placement,
         session: Any,
         weights: Weights,
     ) -> None:
         self.name, self.version, self.digest, self.classes = name, str(version), digest, classes
+        self.card = card
         self.device, self.ready = placement.device, placement.ready
         self.degraded, self.reason = placement.degraded, placement.reason
         # ONNX Runtime keeps no reference to the weights that it uses where they lie: they must outlive the session.
@@ -161,6 +164,7 @@ def open_model(
         version=version,
         digest=digest,
         classes=_classes(card),
+        card=card,
         placement=placement,
         session=session,
         weights=weights,

@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from governance.access.policy import PolicySet, Request
+from governance.access.policy import PolicyFiles, PolicySet
+from governance.access.verdict import Request
 from governance.errors import ConfigurationError
 
 DIGITS = Path(__file__).parents[2] / "bentos/digits"
 SCHEMA = (DIGITS / "schema.cedarschema").read_text()
 PERMIT = '@id("all") permit (principal, action, resource);'
+
+
+def policy_set(text, schema=SCHEMA, entities="[]", links="[]"):
+    return PolicySet([("policy.cedar", text)], schema, entities, links)
 
 
 def ask(policies, **changes):
@@ -26,11 +31,11 @@ def ask(policies, **changes):
 
 @pytest.fixture(scope="module")
 def digits():
-    return PolicySet.from_files(DIGITS / "policy.cedar", DIGITS / "schema.cedarschema")
+    return PolicyFiles(DIGITS / "policy.cedar", DIGITS / "schema.cedarschema").load()
 
 
 def test_an_empty_policy_file_denies_everything():
-    verdict = ask(PolicySet("", SCHEMA))
+    verdict = ask(policy_set(""))
     assert (verdict.allowed, verdict.policy_ids) == (False, ())
 
 
@@ -72,14 +77,14 @@ def test_a_policy_that_errs_denies():
         PERMIT
         + '\n@id("errs") forbid (principal, action, resource) when { context has purpose && 9223372036854775807 + 1 > 0 };'
     )
-    verdict = ask(PolicySet(erring, schema), purpose="x")
+    verdict = ask(policy_set(erring, schema), purpose="x")
     assert not verdict.allowed
     assert verdict.errors
 
 
 def test_the_digest_changes_with_every_file():
     digests = {
-        PolicySet(p, s, e).digest
+        policy_set(p, s, e).digest
         for p, s, e in [("", SCHEMA, "[]"), (PERMIT, SCHEMA, "[]"), ("", SCHEMA + "\n", "[]"), ("", SCHEMA, "[ ]")]
     }
     assert len(digests) == 4
@@ -92,29 +97,32 @@ def test_the_digest_changes_with_every_file():
         (PERMIT + "\npermit (principal, action, resource);", "line 2: has no @id"),
         (PERMIT + "\n" + PERMIT, "line 2: another policy has the @id 'all'"),
         (PERMIT + "\n" + '@id("b") permit (principal, action, resource) when { context.nothing };', "line 2, policy 'b'.*nothing"),
-        ('@id("a") @output("label") permit (principal, action, resource);', "cannot carry out"),
-        ('@id("a") @anonymize("x") permit (principal, action, resource);', "cannot carry out"),
+        ('@id("a") @output("labels") permit (principal, action, resource);', "line 1: @output must be"),
+        ('@id("a") @output("top-k") permit (principal, action, resource);', "line 1: @output must be"),
+        ('@id("a") @output("top-k:0") permit (principal, action, resource);', "line 1: @output must be"),
+        ('@id("a") @anonymize("") permit (principal, action, resource);', "names no profile"),
+        ('@id("a") @output("label") forbid (principal, action, resource);', "a forbid obliges to nothing"),
         ('@id("a") @colour("x") permit (principal, action, resource);', "unknown annotation"),
-        ('@id("a") permit (principal == ?principal, action, resource);', "templates"),
+        ('@id("a") permit (principal == ?principal, action, resource in ?resource) when { context.no };', "does not fit the schema"),
         ('@id("a") permit (principal == User::"x", action, resource);', "does not fit the schema"),
         ('@id("a;b") permit (principal, action, resource)', "does not parse"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_found_at_start_with_its_line(policies, says):
     with pytest.raises(ConfigurationError, match=says):
-        PolicySet(policies, SCHEMA)
+        policy_set(policies)
 
 
 def test_a_broken_schema_or_entity_is_found_at_start():
     with pytest.raises(ConfigurationError, match="schema does not parse"):
-        PolicySet(PERMIT, "entity ;")
+        policy_set(PERMIT, "entity ;")
     with pytest.raises(ConfigurationError, match="entities"):
-        PolicySet(PERMIT, SCHEMA, '[{"uid":{"type":"Nobody","id":"x"},"attrs":{},"parents":[]}]')
+        policy_set(PERMIT, SCHEMA, '[{"uid":{"type":"Nobody","id":"x"},"attrs":{},"parents":[]}]')
 
 
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(ConfigurationError, match="absent"):
-        PolicySet.from_files(tmp_path / "absent", DIGITS / "schema.cedarschema")
+        PolicyFiles(tmp_path / "absent", DIGITS / "schema.cedarschema").load()
 
 
 def test_a_decision_is_remembered_exactly(digits):

@@ -15,10 +15,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from governance.artifacts.certificates import verify_chain
 from governance.artifacts.opening import inspect_sealed
 from governance.artifacts.signing import (
+    PAYLOAD_TYPE,
     ModelSigner,
     envelope_of,
     parse_bundle,
-    pre_authentication_encoding,
     read_model_statement,
     unverified_signer,
     unverified_statement,
@@ -28,6 +28,7 @@ from governance.artifacts.signing import (
 from governance.artifacts.trust import Trust
 from governance.errors import ConfigurationError, IntegrityError, SignatureError
 from governance.keys import SigningKey, VerifyingKey, generate_signing_key
+from governance.keys.dsse import pre_authentication_encoding
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -78,7 +79,7 @@ def test_the_valid_public_key_bundle_verifies(vectors):
     """Its public key is not published; the one that its signature implies has the fingerprint that it hints at."""
     valid = bundle(vectors, "valid/key")
     payload, signature = envelope_of(valid)
-    digest = hashlib.sha384(pre_authentication_encoding(payload)).digest()
+    digest = hashlib.sha384(pre_authentication_encoding(PAYLOAD_TYPE, payload)).digest()
     keys = [VerifyingKey.from_key(key) for key in recovered_keys(digest, signature, ec.SECP384R1())]
     assert unverified_signer(valid) in {key.fingerprint for key in keys}
     key = next(key for key in keys if key.fingerprint == unverified_signer(valid))

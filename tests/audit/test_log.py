@@ -26,7 +26,7 @@ KEY = generate_signing_key("ed25519")
 
 def entry(number=0, **changes):
     fields = {
-        "id": f"{number:032x}", "time_us": number, "duration_us": 1, "method": "POST", "route": "/v2", "action": "infer",
+        "v": 1, "id": f"{number:032x}", "time_us": number, "duration_us": 1, "method": "POST", "route": "/v2", "action": "infer",
         "outcome": "answered", "reason": None, "status": 200, "caller": "demo", "key_id": "k", "purpose": None,
         "model": "m", "version": "1", "model_digest": None, "items": 1, "policies": ["p"], "policy_digest": None,
         "redactions": {}, "request": None, "reply": None,
@@ -52,7 +52,7 @@ text = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size
     st.integers(0, 2**53 - 1),
 )
 def test_an_entry_is_canonical_json(word, words, counts, number):
-    made = entry(caller=word, policies=words, redactions=counts, time_us=number)
+    made = entry(caller=word, policies=words, redactions=counts, time_us=number, roles=words, detail=word)
     encoded = encode_entry(made)
     assert encoded == canonical_json(json.loads(encoded))
     assert decode_entry(encoded) == made

@@ -81,6 +81,9 @@ class Provider:
         self.process.terminate()
         self.process.wait(10)
 
+    def key_set(self):
+        return httpx.get(f"{self.url}/.well-known/jwks.json").content
+
     def token(self, **form):
         form = {"grant_type": "password", "username": "ada", "password": "pw", "scope": "openid", **form}
         answer = httpx.post(f"{self.url}/token", data=form, auth=(CLIENT, SECRET))
@@ -202,7 +205,7 @@ async def test_when_the_provider_goes_away_those_whom_it_named_stay_and_others_c
 
 
 async def test_keys_from_a_file_need_no_provider(provider, tmp_path):
-    (tmp_path / "jwks.json").write_bytes(httpx.get(f"{provider.url}/.well-known/jwks.json").content)
+    (tmp_path / "jwks.json").write_bytes(provider.key_set())
     here = plugin(issuer=provider.url, jwks_file=tmp_path / "jwks.json")
     await here.open()
     try:

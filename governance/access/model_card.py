@@ -1,0 +1,51 @@
+"""What a model's signed card says to access: its Cedar attributes, and the purposes that it allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from governance.access.caller import Attribute
+from governance.errors import ManifestMismatchError
+
+CLASSIFICATION = "data_classification"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Read from a card.
+
+    Attributes:
+        attributes: Cedar attributes of the Model, sorted by name; `data_classification` is one of them.
+        purposes: for which the model may be asked; empty if the card says nothing of it.
+    """
+
+    attributes: tuple[tuple[str, Attribute], ...] = ()
+    purposes: frozenset[str] = frozenset()
+
+
+def read_card(card: Mapping[str, Any]) -> ModelFacts:
+    """Read `purposes`, `data_classification` and `attributes` of a card; each may be absent.
+
+    Raises:
+        ManifestMismatchError: if one has a wrong form.
+    """
+    purposes, attributes = card.get("purposes", []), card.get("attributes", {})
+    if not isinstance(purposes, list) or not all(isinstance(item, str) for item in purposes):
+        raise ManifestMismatchError("card.json: 'purposes' must be a list of words")
+    if not isinstance(attributes, dict):
+        raise ManifestMismatchError("card.json: 'attributes' must be an object")
+    given = {**attributes, **({CLASSIFICATION: card[CLASSIFICATION]} if CLASSIFICATION in card else {})}
+    pairs = tuple((name, _attribute(name, value)) for name, value in sorted(given.items()))
+    return ModelFacts(pairs, frozenset(purposes))
+
+
+def _attribute(name: str, value: Any) -> Attribute:
+    if isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 2**53):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(sorted(set(value)))
+    raise ManifestMismatchError(
+        f"card.json: '{name[:80]}' must be a text, a whole number, true, false or a list of texts"
+    )

@@ -1,0 +1,84 @@
+"""Shedding: so many requests at a time, a bounded queue for the others, and a quick no before latency explodes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from governance.errors import OverloadedError
+
+LAG_CHECK_SECONDS = 0.05
+_SMOOTHING = 0.1
+
+
+class Slots:
+    """Slots for requests under way in this process.
+
+    A request is refused at once if the queue is full, if those before it will take longer than it may wait, or if the
+    event loop itself is that late; it is refused later if it waited in vain.
+    """
+
+    def __init__(
+        self, max_concurrent: int, max_queue: int, max_wait_seconds: float, monotonic: Callable[[], float]
+    ) -> None:
+        self._max_concurrent, self._max_queue, self._max_wait = max_concurrent, max_queue, max_wait_seconds
+        self._monotonic = monotonic
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self.running = 0
+        self._service_seconds = 0.0
+        self.lag_seconds = 0.0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    async def enter(self) -> float:
+        """Wait for a slot, and return when the request got it (monotonic seconds).
+
+        Raises:
+            OverloadedError: if there is none in time.
+        """
+        if self.lag_seconds > self._max_wait:
+            raise self._refusal()
+        if self.running < self._max_concurrent:
+            self.running += 1
+            return self._monotonic()
+        expected = (len(self._queue) + 1) * self._service_seconds / self._max_concurrent
+        if len(self._queue) >= self._max_queue or expected > self._max_wait:
+            raise self._refusal()
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        try:
+            await asyncio.wait_for(turn, self._max_wait)
+        except TimeoutError:
+            raise self._refusal() from None
+        except asyncio.CancelledError:
+            # It got its slot in the very moment in which its caller went away.
+            if turn.done() and not turn.cancelled():
+                self._pass_on()
+            raise
+        return self._monotonic()
+
+    def leave(self, entered: float) -> None:
+        """Give the slot to the next in the queue."""
+        self._service_seconds += _SMOOTHING * (self._monotonic() - entered - self._service_seconds)
+        self._pass_on()
+
+    async def watch_lag(self) -> None:
+        """Measure how late the event loop is, until cancelled."""
+        while True:
+            before = self._monotonic()
+            await asyncio.sleep(LAG_CHECK_SECONDS)
+            self.lag_seconds = self._monotonic() - before - LAG_CHECK_SECONDS
+
+    def _pass_on(self) -> None:
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.running -= 1
+
+    def _refusal(self) -> OverloadedError:
+        return OverloadedError("too much to do: try again", retry_after_seconds=max(1.0, self._max_wait))

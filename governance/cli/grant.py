@@ -1,0 +1,127 @@
+"""`bento-governance grant`: break the glass, by a time-boxed grant that two keys sign."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from governance.access.files import read_limited, replace_file
+from governance.access.grants import MAX_BYTES, PAYLOAD_TYPE, SUFFIX, Grant, parse_grant
+from governance.errors import ConfigurationError, GovernanceError
+from governance.keys import open_signing_key
+from governance.keys.dsse import add_signature, sign_document, unverified_document
+from governance.plugins.policy import grant_rules
+from governance.settings import GrantSettings, load_settings
+
+PATH = click.Path(path_type=Path)
+settings_option = click.option(
+    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="The service's settings."
+)
+sign_option = click.option("--sign-with", "signer", required=True, help="URI of a key that [break_glass] trusts.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def command() -> None:
+    """Break the glass: let a caller do for a short while what policies permit only in an emergency.
+
+    One person creates a grant, another signs it; a file in the folder that [break_glass] names takes effect within a
+    second, and taking it away ends it. It permits nothing by itself: policies see its reason as `context.emergency`.
+    """
+
+
+@command.command()
+@click.argument("caller")
+@click.argument("output", type=PATH)
+@click.option("--action", "actions", multiple=True, default=("infer",), show_default=True)
+@click.option("--model", "models", multiple=True, required=True, help="A model's name; * for every model.")
+@click.option("--reason", required=True, help="One of the reason codes in the settings.")
+@click.option("--minutes", type=click.IntRange(1), required=True, help="How long it holds, from now on.")
+@sign_option
+@settings_option
+def create(
+    caller: str,
+    output: Path,
+    actions: tuple[str, ...],
+    models: tuple[str, ...],
+    reason: str,
+    minutes: int,
+    signer: str,
+    settings: Path,
+) -> None:
+    """Write a grant for CALLER to OUTPUT, with the first signature."""
+    rules = _settings(settings)
+    if reason not in rules.reasons:
+        raise ConfigurationError(f"no reason code '{reason[:80]}'; there are: {', '.join(rules.reasons)}")
+    if minutes > rules.max_minutes:
+        raise ConfigurationError(f"a grant holds for {rules.max_minutes} minutes at most")
+    if output.exists():
+        raise ConfigurationError(f"{output} is there already")
+    now = int(time.time())
+    grant = Grant(secrets.token_hex(16), caller, actions, models, reason, now, now + minutes * 60)
+    replace_file(output, sign_document(grant.to_document(), PAYLOAD_TYPE, open_signing_key(signer)))
+    click.echo(f"{output}: {_sentence(grant)}")
+    click.echo(f"It takes {rules.threshold} signatures: bento-governance grant sign {output} --sign-with KEY")
+
+
+@command.command()
+@click.argument("file", type=PATH)
+@sign_option
+@settings_option
+def sign(file: Path, signer: str, settings: Path) -> None:
+    """Add a signature to the grant in FILE, after reading what it lets whom do."""
+    rules, content = _settings(settings), read_limited(file, MAX_BYTES)
+    grant = parse_grant(unverified_document(content, PAYLOAD_TYPE))
+    content = add_signature(content, PAYLOAD_TYPE, open_signing_key(signer))
+    replace_file(file, content)
+    click.echo(f"{file}: {_sentence(grant)}")
+    try:
+        grant_rules(rules).verify(content)
+    except GovernanceError as error:
+        click.echo(f"It does not count yet: {error}")
+        return
+    click.echo(f"It counts: copy it to {rules.directory} as a file that ends with {SUFFIX}")
+
+
+@command.command(name="list")
+@settings_option
+@json_option
+def list_(settings: Path, as_json: bool) -> None:
+    """List the grants in the folder, and what keeps those that do not count from counting."""
+    section = _settings(settings)
+    rows = [_row(path, section) for path in sorted(section.directory.glob(f"*{SUFFIX}"))]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo(f"There are no grants in {section.directory}")
+    for row in rows:
+        click.echo(f"{row['file']}: {row['state']}" + (f"; {row['grant']}" if row["grant"] else ""))
+
+
+def _row(path: Path, section: GrantSettings) -> dict[str, Any]:
+    try:
+        grant = grant_rules(section).verify(read_limited(path, MAX_BYTES))
+    except GovernanceError as error:
+        return {"file": path.name, "state": f"does not count: {error}", "grant": None}
+    state = "holds" if time.time() < grant.ends else "is over"
+    return {"file": path.name, "state": state, "grant": _sentence(grant)}
+
+
+def _settings(file: Path) -> GrantSettings:
+    section = load_settings(file).break_glass
+    if section is None:
+        raise ConfigurationError(f"{file} has no [break_glass] section: directory, trusted_keys, reasons")
+    return section
+
+
+def _sentence(grant: Grant) -> str:
+    ends = datetime.fromtimestamp(grant.ends, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    what = f"{', '.join(grant.actions)} on {', '.join(grant.models)}"
+    return f"{grant.caller} may {what} until {ends}, for {grant.reason} (grant {grant.id})"

@@ -1,0 +1,111 @@
+"""DSSE envelopes: a JSON document and the signatures over it, by k of those who are trusted.
+
+Source: https://github.com/secure-systems-lab/dsse (protocol.md, envelope.md).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from governance.canonical import canonical_json, parse_json
+from governance.errors import BadRequestError, SignatureError
+from governance.keys.signing import Signer, VerifyingKey
+
+MAX_SIGNATURES = 16
+
+
+def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
+    """Return what DSSE signs: type and payload, each with its length (DSSE protocol v1, PAE)."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def sign_document(document: Mapping[str, Any], payload_type: str, signer: Signer) -> bytes:
+    """Return an envelope around the document's canonical JSON, with one signature."""
+    payload = canonical_json(document)
+    return _render(payload, payload_type, [_signature(payload, payload_type, signer)])
+
+
+def add_signature(content: bytes, payload_type: str, signer: Signer) -> bytes:
+    """Return the envelope with one more signature; those that are there are not checked.
+
+    Raises:
+        SignatureError: if it is no such envelope, or this key signed it already.
+    """
+    payload, signatures = _parse(content, payload_type)
+    added = _signature(payload, payload_type, signer)
+    if any(item["keyid"] == added["keyid"] for item in signatures):
+        raise SignatureError("this key signed it already")
+    return _render(payload, payload_type, [*signatures, added])
+
+
+def unverified_document(content: bytes, payload_type: str) -> Any:
+    """Return what an envelope holds; who signed it is not checked.
+
+    Raises:
+        SignatureError: if it is no such envelope.
+    """
+    payload, _ = _parse(content, payload_type)
+    try:
+        return parse_json(payload)
+    except BadRequestError as error:
+        raise SignatureError(f"what was signed is {error}") from None
+
+
+def verify_document(
+    content: bytes, payload_type: str, trusted: Sequence[VerifyingKey], threshold: int = 1
+) -> tuple[Any, tuple[str, ...]]:
+    """Return the document that at least `threshold` of the trusted signed, and their fingerprints.
+
+    Raises:
+        SignatureError: if it is no such envelope, a trusted key's signature is wrong, or there are too few.
+    """
+    payload, signatures = _parse(content, payload_type)
+    message = pre_authentication_encoding(payload_type, payload)
+    keys = {key.fingerprint: key for key in trusted}
+    signers = set()
+    for item in signatures:
+        key = keys.get(item["keyid"])
+        if key is not None:
+            key.verify_signature(_decoded(item["sig"]), message)
+            signers.add(item["keyid"])
+    if len(signers) < threshold:
+        raise SignatureError(f"signed by {len(signers)} of the {len(keys)} trusted keys, and it takes {threshold}")
+    return unverified_document(content, payload_type), tuple(sorted(signers))
+
+
+def _signature(payload: bytes, payload_type: str, signer: Signer) -> dict[str, str]:
+    signature = signer.sign(pre_authentication_encoding(payload_type, payload))
+    return {"keyid": signer.public_key.fingerprint, "sig": base64.b64encode(signature).decode()}
+
+
+def _render(payload: bytes, payload_type: str, signatures: Sequence[Mapping[str, str]]) -> bytes:
+    envelope = {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": payload_type,
+        "signatures": list(signatures),
+    }
+    return json.dumps(envelope, indent=1).encode()
+
+
+def _parse(content: bytes, payload_type: str) -> tuple[bytes, list[dict[str, str]]]:
+    try:
+        envelope = parse_json(content)
+        signatures = envelope["signatures"]
+        if envelope["payloadType"] != payload_type or len(signatures) > MAX_SIGNATURES:
+            raise KeyError("payloadType")
+        listed = [{"keyid": str(item["keyid"]), "sig": str(item["sig"])} for item in signatures]
+        return _decoded(envelope["payload"]), listed
+    except (BadRequestError, LookupError, TypeError):
+        raise SignatureError(f"it is not a DSSE envelope of {payload_type}") from None
+
+
+def _decoded(text: Any) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError, TypeError):
+        raise SignatureError("an envelope holds something that is not base64") from None

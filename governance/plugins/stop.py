@@ -1,0 +1,58 @@
+"""Stop: the kill switch; refuses what the operator has stopped, and tells the log and the metrics of every order."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from governance.access.stop import ALL, StopBoard
+from governance.errors import ConfigurationError
+from governance.exchange import Event, Exchange, Proceed, Reply, tell_nobody
+from governance.keys import load_verifying_key
+from governance.settings import Settings
+
+LOOK_SECONDS = 0.25
+# What an operator needs to see while everything is stopped.
+READING = frozenset({"metadata", "metrics"})
+
+
+class StopPlugin:
+    """Gives the StopBoard, which is asked again wherever a model runs."""
+
+    name = "stop"
+    needs: frozenset[type] = frozenset()
+    gives: frozenset[type] = frozenset({StopBoard})
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.stop is None:
+            raise ConfigurationError("the plugin 'stop' needs a [stop] section: file and trusted_keys")
+        self._settings = settings.stop
+        self.announce = tell_nobody
+
+    async def open(self) -> None:
+        trusted = [load_verifying_key(path) for path in self._settings.trusted_keys]
+        self._board = StopBoard(self._settings.file, trusted, lambda: datetime.now(UTC))
+        self._board.load()
+        for model, stop in self._board.orders.stopped.items():
+            await self._tell("stop", model, stop.reason)
+        self._watch = asyncio.create_task(self._look_again_and_again(), name="kill switch")
+
+    async def close(self) -> None:
+        self._watch.cancel()
+        await asyncio.gather(self._watch, return_exceptions=True)
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        if not exchange.route.public and exchange.route.action not in READING:
+            self._board.verify(exchange.model)
+            exchange.give(self._board)
+        return await proceed(exchange)
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for model, stop in self._board.look().items():
+                await self._tell("resume" if stop is None else "stop", model, "" if stop is None else stop.reason)
+
+    async def _tell(self, action: str, model: str, reason: str) -> None:
+        subject = "ALL" if model == ALL else model
+        await self.announce(Event("stop" if action == "stop" else "resume", "done", subject, reason))

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import cedarpy
 
 from governance.access.policy_index import Uid
 from governance.access.policy_text import parsed
-from governance.canonical import parse_json
-from governance.errors import BadRequestError, ConfigurationError
 
 INDIVIDUALS = frozenset({"Caller", "Model", "Service"})
 
@@ -35,11 +34,11 @@ class Entities:
     """
 
     def __init__(self, text: str, schema: str, mentioned: Iterable[Any], name: str) -> None:
-        parsed(lambda: cedarpy.Entities.from_json_str(text, schema), f"{name}: the entities do not fit the schema")
-        try:
-            entities: list[Entity] = parse_json(text.encode())
-        except BadRequestError as error:
-            raise ConfigurationError(f"{name}: the entities are {error}") from None
+        handle = parsed(
+            partial(cedarpy.Entities.from_json_str, text, schema), f"{name}: the entities do not fit the schema"
+        )
+        # Cedar writes them back with every reference marked as one, so that they can be read without the schema.
+        entities: list[Entity] = json.loads(str(handle))
         self._all = {_uid(entity["uid"]): entity for entity in entities}
         shared = {uid for uid in self._all if uid[0] not in INDIVIDUALS}
         self._shared = self._reachable(shared | set(_named([*mentioned])))

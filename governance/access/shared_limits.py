@@ -42,12 +42,13 @@ class SharedLimits:
         except ImportError:
             raise ConfigurationError("limits in Redis need packages: pip install 'bento-governance[redis]'") from None
         try:
-            self._pool: Any = ConnectionPool.from_url(
+            self._pool = ConnectionPool.from_url(
                 url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
             )
         except ValueError:
             raise ConfigurationError("[limits] storage is no Redis URL") from None
-        storage = RedisStorage(f"async+{url}", implementation="redispy", connection_pool=self._pool)
+        options: dict[str, Any] = {"connection_pool": self._pool}
+        storage = RedisStorage(f"async+{url}", implementation="redispy", **options)
         self._windows, self._days = SlidingWindowCounterRateLimiter(storage), FixedWindowRateLimiter(storage)
         self._monotonic, self._clock = monotonic, clock
         self._away_until = float("-inf")

@@ -50,13 +50,14 @@ class Slots:
         turn = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         try:
-            await asyncio.wait_for(turn, self._max_wait)
-        except TimeoutError:
-            raise self._refusal() from None
-        except asyncio.CancelledError:
-            # It got its slot in the very moment in which its caller went away.
+            async with asyncio.timeout(self._max_wait):
+                await turn
+        except BaseException as error:
+            # It got its slot in the very moment in which its time was up, or its caller went away.
             if turn.done() and not turn.cancelled():
                 self._pass_on()
+            if isinstance(error, TimeoutError):
+                raise self._refusal() from None
             raise
         return self._monotonic()
 

@@ -1,0 +1,104 @@
+"""Breaking the glass: two keys, a listed reason, a short while, one caller, and nothing beyond."""
+
+import pytest
+
+from governance.access.grants import PAYLOAD_TYPE, Grant, GrantFolder, GrantRules
+from governance.errors import SignatureError
+from governance.keys import generate_signing_key
+from governance.keys.dsse import add_signature, sign_document
+
+KEYS = [generate_signing_key() for _ in range(3)]
+RULES = GrantRules(tuple(key.public_key for key in KEYS), 2, frozenset({"resuscitation"}), 3600)
+NOW = 1_800_000_000
+GRANT = Grant("g1", "ada", ("infer",), ("m",), "resuscitation", NOW, NOW + 600)
+
+
+def signed(grant=GRANT, keys=KEYS[:2], **changes):
+    content = sign_document({**grant.to_document(), **changes}, PAYLOAD_TYPE, keys[0])
+    for key in keys[1:]:
+        content = add_signature(content, PAYLOAD_TYPE, key)
+    return content
+
+
+class Clock:
+    now = float(NOW)
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def folder(tmp_path, clock):
+    return GrantFolder(tmp_path, RULES, clock)
+
+
+def test_a_grant_holds_for_its_caller_action_model_and_while(folder, tmp_path, clock):
+    (tmp_path / "a.grant").write_bytes(signed())
+    came, went, refused = folder.look()
+    assert (list(came), list(went), list(refused)) == ([GRANT], [], [])
+    assert folder.find("ada", "infer", "m") == GRANT
+    for other in (("bob", "infer", "m"), ("ada", "explain", "m"), ("ada", "infer", "n"), ("ada", "infer", None)):
+        assert folder.find(*other) is None
+    clock.now = NOW + 599
+    assert folder.find("ada", "infer", "m")
+    clock.now = NOW + 600
+    assert folder.find("ada", "infer", "m") is None
+    clock.now = NOW - 61
+    assert folder.find("ada", "infer", "m") is None
+
+
+def test_taking_the_file_away_ends_it(folder, tmp_path):
+    (tmp_path / "a.grant").write_bytes(signed())
+    folder.look()
+    (tmp_path / "a.grant").unlink()
+    assert list(folder.look()[1]) == [GRANT]
+    assert folder.find("ada", "infer", "m") is None
+
+
+def test_a_star_is_every_model(folder, tmp_path):
+    (tmp_path / "a.grant").write_bytes(signed(models=["*"]))
+    folder.look()
+    assert folder.find("ada", "infer", "n")
+
+
+BAD = {
+    "one signature": lambda: signed(keys=KEYS[:1]),
+    "a stranger's second signature": lambda: signed(keys=[KEYS[0], generate_signing_key()]),
+    "for too long": lambda: signed(ends=NOW + 3601),
+    "for no time": lambda: signed(ends=NOW),
+    "for a reason of its own": lambda: signed(reason="curiosity"),
+    "with more than a grant has": lambda: signed(also=1),
+    "without a caller": lambda: signed(caller=""),
+    "for every action": lambda: signed(actions="infer"),
+    "for no model": lambda: signed(models=[]),
+    "with a time that is text": lambda: signed(begins="0"),
+    "nothing": lambda: b"",
+    "garbage": lambda: b"\xff" * 100,
+    "a list": lambda: sign_document([], PAYLOAD_TYPE, KEYS[0]),
+    "too much": lambda: signed() + b" " * 70_000,
+}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD)
+def test_a_bad_grant_is_refused_and_named(folder, tmp_path, content):
+    (tmp_path / "bad.grant").write_bytes(content())
+    assert list(folder.look()[2]) == ["bad.grant"]
+    assert folder.find("ada", "infer", "m") is None
+
+
+def test_a_changed_grant_is_refused(folder, tmp_path):
+    (tmp_path / "a.grant").write_bytes(signed())
+    folder.look()
+    (tmp_path / "a.grant").write_bytes(signed(keys=KEYS[:1]))
+    assert list(folder.look()[2]) == ["a.grant"]
+    assert folder.find("ada", "infer", "m") is None
+
+
+def test_rules_refuse_by_class():
+    with pytest.raises(SignatureError, match="reason"):
+        RULES.verify(signed(reason="x"))

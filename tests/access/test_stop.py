@@ -1,0 +1,109 @@
+"""The kill switch: signed, never jammed by removing or garbling its file, never turned back."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from governance.access.stop import ALL, Orders, Stop, StopBoard, read_orders, write_orders
+from governance.errors import ConfigurationError, SignatureError, StoppedError
+from governance.keys import generate_signing_key
+
+KEY, STRANGER = generate_signing_key(), generate_signing_key()
+STOP = Stop("wrong answers", "2026-01-01T00:00:00Z")
+
+
+@pytest.fixture
+def file(tmp_path):
+    write_orders(tmp_path / "stop.json", Orders().changed(ALL, None), KEY)
+    return tmp_path / "stop.json"
+
+
+@pytest.fixture
+def board(file):
+    board = StopBoard(file, [KEY.public_key], lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    board.load()
+    return board
+
+
+def stopped(board, model):
+    try:
+        board.verify(model)
+    except StoppedError:
+        return True
+    return False
+
+
+def test_a_stopped_model_is_stopped_and_others_go_on(board, file):
+    assert not stopped(board, "m") and not stopped(board, None)
+    write_orders(file, board.orders.changed("m", STOP), KEY)
+    assert board.look() == {"m": STOP}
+    assert stopped(board, "m") and not stopped(board, "n") and not stopped(board, None)
+    assert board.look() == {}
+    write_orders(file, board.orders.changed("m", None), KEY)
+    assert board.look() == {"m": None}
+    assert not stopped(board, "m")
+
+
+def test_all_is_everything_and_resuming_all_resumes_each(board, file):
+    write_orders(file, board.orders.changed("m", STOP).changed(ALL, STOP), KEY)
+    board.look()
+    assert stopped(board, "n") and stopped(board, None)
+    write_orders(file, board.orders.changed(ALL, None), KEY)
+    board.look()
+    assert not stopped(board, "m") and not stopped(board, "n")
+
+
+@pytest.mark.parametrize("harm", ["remove", "garble", "stranger", "older", "empty"])
+def test_a_switch_that_cannot_be_verified_stops_everything(board, file, harm):
+    write_orders(file, board.orders.changed("m", STOP), KEY)
+    board.look()
+    if harm == "remove":
+        file.unlink()
+    elif harm == "garble":
+        file.write_bytes(file.read_bytes().replace(b"payload", b"payloaf", 1))
+    elif harm == "stranger":
+        write_orders(file, board.orders.changed("m", None), STRANGER)
+    elif harm == "older":
+        write_orders(file, Orders(1, {}), KEY)
+    else:
+        file.write_bytes(b"")
+    assert set(board.look()) == {ALL}
+    assert stopped(board, "n")
+    write_orders(file, Orders(board.orders.sequence, {}), KEY)
+    assert board.look() == {ALL: None, "m": None}
+    assert not stopped(board, "m")
+
+
+def test_a_service_does_not_start_without_its_switch(tmp_path, file):
+    absent = StopBoard(tmp_path / "absent", [KEY.public_key], lambda: datetime.now(UTC))
+    with pytest.raises(ConfigurationError, match="resume ALL"):
+        absent.load()
+    with pytest.raises(SignatureError):
+        StopBoard(file, [STRANGER.public_key], lambda: datetime.now(UTC)).load()
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"), [("", "x"), ("a b", "x"), ("m", ""), ("m", "a\nb"), ("m", "ü"), ("m", "x" * 201)]
+)
+def test_orders_that_could_confuse_a_log_are_not_written(model, reason):
+    with pytest.raises(ConfigurationError):
+        Orders().changed(model, Stop(reason, "now"))
+
+
+def test_what_was_signed_for_something_else_is_no_order(tmp_path):
+    from governance.access.stop import PAYLOAD_TYPE
+    from governance.keys.dsse import sign_document
+
+    for document in (
+        {},
+        {"sequence": True, "stopped": {}},
+        {"sequence": 0, "stopped": {}},
+        {"sequence": 1, "stopped": []},
+        {"sequence": 1, "stopped": {"m": 1}},
+    ):
+        (tmp_path / "x").write_bytes(sign_document(document, PAYLOAD_TYPE, KEY))
+        with pytest.raises(SignatureError):
+            read_orders(tmp_path / "x", [KEY.public_key])
+    (tmp_path / "x").write_bytes(sign_document({"sequence": 1, "stopped": {}}, "application/other", KEY))
+    with pytest.raises(SignatureError):
+        read_orders(tmp_path / "x", [KEY.public_key])

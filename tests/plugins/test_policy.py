@@ -1,0 +1,349 @@
+"""The policy plugin: purposes, obligations, data classes, shadow, changed files and broken glass."""
+
+import asyncio
+import json
+import time
+
+import numpy as np
+import pytest
+
+from governance.access.caller import Caller
+from governance.access.grants import PAYLOAD_TYPE, Grant
+from governance.access.routes import Route
+from governance.access.verdict import Decision
+from governance.errors import ConfigurationError, ForbiddenError, NotFoundError, PurposeError
+from governance.exchange import Exchange, ModelLoad, Pipeline, Reply, permitted_outputs
+from governance.keys import generate_signing_key
+from governance.keys.dsse import add_signature, sign_document
+from governance.keys.file import write_new
+from governance.plugins.policy import PolicyPlugin
+from governance.plugins.privacy import PrivacyPlugin
+from governance.settings import Settings
+
+SCHEMA = """
+entity Role; entity ModelGroup; entity Caller in [Role];
+entity Model in [ModelGroup] { data_classification?: String };
+entity Service;
+type Call = { route: String, purpose?: String, data_classes?: Set<String>, emergency?: String };
+action infer appliesTo { principal: [Caller], resource: [Model, Service], context: Call };
+action metadata appliesTo { principal: [Caller], resource: [Model, Service], context: Call };
+"""
+INFER = Route(
+    "POST", "/ask", "infer", "bentoml", model="m", content_types=frozenset({"application/json"}), max_body_bytes=1000
+)
+READ = Route("GET", "/read", "metadata", "bentoml", model="m")
+ALL = '@id("all") permit (principal, action, resource);'
+KEYS = [generate_signing_key() for _ in range(2)]
+
+
+class Service:
+    """A plugin chain over a folder of policies."""
+
+    def __init__(self, folder, text, **sections):
+        self.folder = folder
+        (folder / "p.cedar").write_text(text)
+        (folder / "s.cedarschema").write_text(SCHEMA)
+        policy = {
+            "policies": folder / "p.cedar",
+            "cedar_schema": folder / "s.cedarschema",
+            **sections.pop("policy", {}),
+        }
+        base = {"service": {"name": "s"}, "models": {"m": {"artifact": "x", "groups": ["g"]}}, "policy": policy}
+        self.settings = Settings.model_validate({**base, **sections})
+        self.policy = PolicyPlugin(self.settings)
+        self.pipeline = Pipeline([Identified(), self.policy, PrivacyPlugin(self.settings), Watcher()])
+        self.events = self.pipeline.plugins[-1].events
+
+    async def ask(self, body=b"{}", route=INFER, run=True, headers=(), caller="ada"):
+        async def read():
+            return body
+
+        headers = [(b"content-type", b"application/json"), (b"x-caller", caller.encode()), *headers]
+        exchange = Exchange("i", 0, 0, route.method, route.template, b"", route, route.model, None, headers, "", read)
+
+        async def server(exchange):
+            if run:
+                outputs = permitted_outputs(exchange, {"y": np.array([[0.2, 0.8]], np.float32)}, 2)
+                return Reply(200, (), (json.dumps(outputs["y"].tolist()).encode(),))
+            return Reply(200, (), (await exchange.read_body(),))
+
+        reply = await self.pipeline.around(server)(exchange)
+        return exchange, b"".join(reply.body)
+
+    def load_model(self, **card):
+        self.policy.model_loaded(ModelLoad("m", "1", "cpu", True, False, 0.0, card))
+
+
+class Identified:
+    name, needs, gives = "identified", frozenset(), frozenset({Caller})
+
+    async def open(self):
+        pass
+
+    async def close(self):
+        pass
+
+    async def handle(self, exchange, proceed):
+        exchange.give(Caller(exchange.header(b"x-caller"), ("r",), "k"))
+        return await proceed(exchange)
+
+
+class Watcher(Identified):
+    name, gives = "watcher", frozenset()
+
+    def __init__(self):
+        self.events = []
+
+    async def event_happened(self, event):
+        self.events.append(event)
+
+    async def handle(self, exchange, proceed):
+        return await proceed(exchange)
+
+
+@pytest.fixture
+async def start(tmp_path):
+    opened = []
+
+    async def start(text=ALL, **sections):
+        service = Service(tmp_path, text, **sections)
+        await service.pipeline.open()
+        opened.append(service)
+        return service
+
+    yield start
+    for service in opened:
+        await service.pipeline.close()
+
+
+def purpose(word):
+    return [(b"governance-purpose", word.encode())]
+
+
+async def test_a_purpose_must_be_one_that_the_models_card_allows(start):
+    service = await start()
+    await service.ask()
+    service.load_model(purposes=["treatment", "research"])
+    await service.ask(headers=purpose("treatment"))
+    await service.ask(route=READ, run=False)
+    for headers in ([], purpose("advertising"), purpose("treatments")):
+        with pytest.raises(PurposeError):
+            await service.ask(headers=headers)
+
+
+async def test_a_models_classification_counts(start):
+    service = await start(
+        '@id("a") permit (principal, action, resource is Model) when { resource has data_classification && resource.data_classification == "public" };'
+    )
+    with pytest.raises(ForbiddenError):
+        await service.ask()
+    service.load_model(data_classification="public", attributes={"unknown": 1})
+    await service.ask()
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"purposes": "x"},
+        {"purposes": [1]},
+        {"attributes": []},
+        {"attributes": {"a": 1.5}},
+        {"data_classification": None},
+    ],
+)
+async def test_a_card_that_cannot_be_read_stops_the_start(start, card):
+    from governance.errors import ManifestMismatchError
+
+    service = await start()
+    with pytest.raises(ManifestMismatchError, match=r"card\.json"):
+        service.load_model(**card)
+
+
+async def test_the_answer_is_limited_as_the_permit_says(start):
+    service = await start('@id("a") @output("label") permit (principal, action, resource);')
+    exchange, body = await service.ask()
+    assert json.loads(body) == [[0, 1]]
+    assert (b"governance-output", b"label") in exchange.reply_headers
+    await service.ask(route=READ, run=False)
+
+
+async def test_an_answer_that_cannot_be_limited_does_not_leave(start):
+    service = await start('@id("a") @output("label") permit (principal, action, resource);')
+    with pytest.raises(ForbiddenError, match="cannot be limited"):
+        await service.ask(run=False)
+
+
+HEALTH = """
+@id("all") permit (principal, action, resource);
+@id("coarse") @output("label") permit (principal, action == Action::"infer", resource) when { context has data_classes && context.data_classes.contains("health") };
+@id("no-id") forbid (principal, action == Action::"infer", resource) when { context has data_classes && context.data_classes.contains("identity") };
+"""
+FIELDS = [
+    {"route": "/ask", "pointer": "/diagnosis", "operator": "mask", "data_class": "health"},
+    {"route": "/ask", "pointer": "/ssn", "operator": "drop", "data_class": "identity"},
+]
+
+
+async def test_the_classes_of_data_that_is_found_are_decided_on(start):
+    service = await start(HEALTH, privacy={"fields": FIELDS})
+    assert json.loads((await service.ask(b'{"age": 3}'))[1]) != [[0, 1]]
+    exchange, body = await service.ask(b'{"diagnosis": "flu"}')
+    assert json.loads(body) == [[0, 1]]
+    assert exchange.fact(Decision).verdict.policy_ids == ("all", "coarse")
+    with pytest.raises(ForbiddenError, match="of this kind"):
+        await service.ask(b'{"ssn": 1}')
+
+
+async def test_a_profile_of_anonymization_is_carried_out(start):
+    text = (
+        '@id("a") @anonymize("strict") permit (principal, action, resource) when { context.route == "/ask" };'
+        + ALL.replace("all", "b")
+    )
+    profile = [{"route": "/ask", "pointer": "/name", "operator": "drop"}]
+    service = await start(text, privacy={"profiles": {"strict": profile}})
+    _, body = await service.ask(b'{"name": "Ada", "x": 1}', run=False)
+    assert json.loads(body) == {"x": 1}
+
+
+async def test_a_profile_without_a_rule_for_the_route_refuses(start):
+    service = await start(
+        '@id("a") @anonymize("strict") permit (principal, action, resource);',
+        privacy={"profiles": {"strict": [{"route": "/other", "pointer": "/x", "operator": "drop"}]}},
+    )
+    with pytest.raises(ForbiddenError, match="no rule for this route"):
+        await service.ask(b'{"name": "Ada"}')
+
+
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        ({}, "has not: .'strict'"),
+        (
+            {
+                "privacy": {"profiles": {"strict": []}},
+                "service": {"name": "s", "plugins": ["identity", "privacy", "policy"]},
+            },
+            "does not stand behind",
+        ),
+    ],
+)
+async def test_an_obligation_that_nobody_carries_out_stops_the_start(start, sections, says):
+    with pytest.raises(ConfigurationError, match=says):
+        await start('@id("a") @anonymize("strict") permit (principal, action, resource);', **sections)
+
+
+async def test_candidate_policies_decide_in_the_shadow(start, tmp_path):
+    (tmp_path / "new.cedar").write_text('@id("none") forbid (principal, action, resource);')
+    service = await start(policy={"shadow": tmp_path / "new.cedar"})
+    exchange, _ = await service.ask()
+    decision = exchange.fact(Decision)
+    assert decision.verdict.allowed and not decision.shadow.allowed and decision.shadow.policy_ids == ("none",)
+
+
+async def eventually(holds, seconds=5):
+    for _ in range(seconds * 50):
+        if await holds():
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+async def test_changed_policies_are_taken_over_and_broken_ones_are_not(start):
+    service = await start()
+    before = (await service.ask())[0].fact(Decision).verdict.policy_digest
+
+    async def refused():
+        try:
+            await service.ask()
+        except ForbiddenError:
+            return True
+        return False
+
+    (service.folder / "p.cedar").write_text('@id("none") forbid (principal, action, resource);')
+    assert await eventually(refused)
+    assert [(event.action, event.outcome) for event in service.events] == [("policy-reload", "done")]
+    (service.folder / "p.cedar").write_text(ALL + " nonsense")
+
+    async def told():
+        return len(service.events) == 2
+
+    assert await eventually(told)
+    assert service.events[-1].outcome == "refused" and await refused()
+    (service.folder / "p.cedar").unlink()
+    await asyncio.sleep(0.8)
+    assert await refused() and service.events[-1].outcome == "refused"
+    (service.folder / "p.cedar").write_text(ALL)
+
+    async def allowed():
+        return not await refused()
+
+    assert await eventually(allowed)
+    assert (await service.ask())[0].fact(Decision).verdict.policy_digest == before
+
+
+GLASS = '@id("glass") permit (principal, action == Action::"infer", resource) when { context has emergency && context.emergency == "code-blue" };'
+
+
+def glass(tmp_path):
+    for number, key in enumerate(KEYS):
+        if not (tmp_path / f"{number}.pub").exists():
+            write_new(tmp_path / f"{number}.pub", key.public_key.pem, mode=0o644)
+    (tmp_path / "grants").mkdir(exist_ok=True)
+    return {
+        "break_glass": {
+            "directory": tmp_path / "grants",
+            "trusted_keys": [tmp_path / "0.pub", tmp_path / "1.pub"],
+            "reasons": ["code-blue", "other"],
+        }
+    }
+
+
+def put_grant(tmp_path, reason="code-blue"):
+    now = int(time.time())
+    grant = Grant("g1", "ada", ("infer",), ("m",), reason, now, now + 60)
+    content = add_signature(sign_document(grant.to_document(), PAYLOAD_TYPE, KEYS[0]), PAYLOAD_TYPE, KEYS[1])
+    (tmp_path / "grants/a.grant").write_bytes(content)
+
+
+async def test_broken_glass_opens_what_policies_say_and_is_told(start, tmp_path):
+    service = await start(GLASS, **glass(tmp_path))
+    with pytest.raises(ForbiddenError):
+        await service.ask()
+    put_grant(tmp_path)
+
+    async def open_now():
+        try:
+            return (await service.ask())[0].fact(Decision).grant == "g1"
+        except ForbiddenError:
+            return False
+
+    assert await eventually(open_now)
+    with pytest.raises(ForbiddenError):
+        await service.ask(caller="bob")
+    assert [(event.action, event.outcome, event.subject) for event in service.events] == [("break-glass", "done", "g1")]
+    (tmp_path / "grants/a.grant").unlink()
+
+    async def closed_again():
+        return not await open_now()
+
+    assert await eventually(closed_again)
+
+
+async def test_a_grant_for_a_reason_that_no_policy_knows_opens_nothing(start, tmp_path):
+    sections = glass(tmp_path)
+    put_grant(tmp_path, "other")
+    service = await start(GLASS, **sections)
+    with pytest.raises(ForbiddenError):
+        await service.ask()
+
+
+async def test_glass_that_no_policy_can_see_stops_the_start(start, tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.plugins.test_policy.SCHEMA", SCHEMA.replace(", emergency?: String", ""))
+    with pytest.raises(ConfigurationError, match="emergency"):
+        await start(ALL, **glass(tmp_path))
+
+
+async def test_a_model_that_is_not_there_is_404(start):
+    service = await start()
+    with pytest.raises(NotFoundError):
+        await service.ask(route=Route("GET", "/read", "metadata", "bentoml", model="other"))

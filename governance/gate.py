@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from governance.access.routes import Route, RouteTable
-from governance.access.uploads import verify_file_fields
+from governance.access.uploads import verify_files
 from governance.errors import (
     BadRequestError,
     ForbiddenError,
@@ -128,7 +128,7 @@ class Gate:
             reply = await self._handlers[exchange.route.server](exchange)
         except Exception as error:
             reply = reply_to_error(error, under_v2=exchange.path.startswith("/v2"))
-        await _send(send, reply, exchange.reply_headers)
+        await send_reply(send, reply, exchange.reply_headers)
 
     def _exchange(self, scope: Scope, receive: Receive) -> Exchange:
         path = scope["raw_path"].decode("latin-1")
@@ -281,7 +281,7 @@ def behind(app: AsgiApp, max_reply_bytes: int) -> Proceed:
         route = exchange.route
         body = await exchange.read_body() if route.content_types else b""
         if route.file_fields:
-            verify_file_fields(body, exchange.header(b"content-type") or "", route.file_fields)
+            verify_files(body, exchange.header(b"content-type") or "", route.file_fields, route.fetch_hosts)
         headers = [field for field in exchange.headers if field[0] not in NOT_PASSED_ON]
         headers.append((b"content-length", str(len(body)).encode()))
         pending = [{"type": "http.request", "body": body, "more_body": False}]
@@ -390,7 +390,8 @@ def describe_exception(error: BaseException) -> str:
     return f"{type(error).__name__} at {where}"
 
 
-async def _send(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]]) -> None:
+async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]]) -> None:
+    """Send a whole answer, with the fields that every answer bears and `extra` ones."""
     body = reply.body[0] if len(reply.body) == 1 else b"".join(reply.body)
     headers = [*reply.headers, *extra, *ALWAYS, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

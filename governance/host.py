@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -21,6 +22,7 @@ from typing import Any, TypeVar
 
 import bentoml
 import numpy as np
+from _bentoml_impl.client import RemoteProxy
 from _bentoml_sdk import Service
 from bentoml.exceptions import BentoMLException
 from bentoml.models import BentoModel
@@ -33,6 +35,7 @@ from governance.artifacts.trust import Trust
 from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, NotReadyError
 from governance.exchange import Exchange, ModelObserver, Pipeline, Plugin, Proceed, Reply, Usage, permitted_outputs
 from governance.gate import AsgiApp, Gate, behind, describe_exception
+from governance.inner_gate import TOKEN_HEADER, InnerGate
 from governance.oip.routes import oip_routes
 from governance.oip.server import OipServer
 from governance.plugins import BUILT_IN
@@ -45,6 +48,10 @@ STORED_FILE = "model.sealed"
 
 # Metrics live in workers alone: BentoML chooses its multi-process folder before prometheus_client may be imported.
 WORKERS_ONLY = frozenset({"metrics"})
+
+INNER = "_BENTO_GOVERNANCE_INNER"
+
+logger = logging.getLogger("governance.host")
 
 AnyService = TypeVar("AnyService", bound="Service[Any]")
 
@@ -158,22 +165,26 @@ class Governance:
         """
         if not isinstance(service, Service):
             raise ConfigurationError("governance.guard takes a BentoML service: put it above @bentoml.service")
-        governance = self
-        plain: type[Service[Any]] = type(service)
-
-        def to_asgi(self: Service[Any], is_main: bool = True) -> AsgiApp:
-            app: AsgiApp = plain.to_asgi(self, is_main)
-            # An inner service listens on a socket that only this bento's processes reach; callers meet the entry.
-            return governance.gate(app, self) if is_main else app
-
-        guarded = type(f"Guarded{plain.__name__}", (plain,), {"__slots__": (), "to_asgi": to_asgi})
-        service.__class__ = guarded
+        # Made in the master, and inherited by its workers.
+        os.environ.setdefault(INNER, secrets.token_hex(32))
+        for one in service.all_services().values():
+            self._stand_in_front(one)
         # `bentoml build` takes along what the settings name in the model store: ciphertext.
         for model in self._registry.declared.values():
             if str(model.artifact).startswith(STORE_PREFIX):
                 service.models.append(BentoModel(str(model.artifact).removeprefix(STORE_PREFIX)))
         service.inner.governance_preflight = bentoml.on_deployment(partial(self.preflight_or_exit, service))
         return service
+
+    def _stand_in_front(self, service: Service[Any]) -> None:
+        governance = self
+        plain: type[Service[Any]] = type(service)
+
+        def to_asgi(self: Service[Any], is_main: bool = True) -> AsgiApp:
+            app: AsgiApp = plain.to_asgi(self, is_main)
+            return governance.gate(app, self) if is_main else _inner_gate(app, self)
+
+        service.__class__ = type(f"Guarded{plain.__name__}", (plain,), {"__slots__": (), "to_asgi": to_asgi})
 
     def open_model(self, name: str) -> GovernedModel:
         """Return the model of this name, or `name:tag` in BentoML's model store; it is opened when the worker starts.
@@ -252,6 +263,7 @@ class Governance:
 
         async def open() -> None:
             _silence_exception_text()
+            _introduce_to_inner_services(service)
             for load in self._registry.open():
                 for plugin in plugins:
                     if isinstance(plugin, ModelObserver):
@@ -296,6 +308,7 @@ class Governance:
             content_types=frozenset(route.content_types) if route.method == "POST" else frozenset(),
             max_body_bytes=route.max_body_bytes,
             file_fields=frozenset(api.input_spec.multipart_fields) if api is not None else frozenset(),
+            fetch_hosts=frozenset(route.fetch_hosts),
         )
 
     def _native(self, app: AsgiApp) -> Proceed:
@@ -343,6 +356,31 @@ class Governance:
             self._registry.share()
         finally:
             await here.close()
+
+
+def _inner_gate(app: AsgiApp, service: Service[Any]) -> InnerGate:
+    endpoints = service.config.get("endpoints") or {}
+    probes = frozenset({endpoints.get("livez", "/livez"), endpoints.get("readyz", "/readyz")})
+
+    async def open() -> None:
+        _silence_exception_text()
+        _introduce_to_inner_services(service)
+
+    return InnerGate(app, token=os.environ[INNER], probes=probes, open=open)
+
+
+def _introduce_to_inner_services(service: Service[Any]) -> None:
+    """Give the token to the clients of the services that this one depends on, before they are used for the first time.
+
+    A dependency by URL or deployment is another bento's, and none of its business.
+    """
+    for name, dependency in service.dependencies.items():
+        if dependency.on is None or dependency.url or dependency.deployment:
+            continue
+        client = dependency.__get__(service, type(service))
+        if isinstance(client, RemoteProxy):
+            client.to_async.default_headers[TOKEN_HEADER.decode()] = os.environ[INNER]
+            logger.debug("the service '%s' is known to '%s'", service.name, name)
 
 
 def stored_artifact(tag: str) -> Path:

@@ -244,7 +244,8 @@ class RouteSettings(Section):
     """One route of the service's own, opened to callers. What is not listed here is refused.
 
     `model` is the resource of the decision; with `model_parameter` the caller may name another of `models`
-    in the query string.
+    in the query string. A file field takes files alone, or an https URL of one of `fetch_hosts`, which the server then
+    fetches: name only hosts that you trust not to lead elsewhere.
     """
 
     path: str = Field(pattern=r"^/[A-Za-z0-9._~/-]*$")
@@ -255,6 +256,7 @@ class RouteSettings(Section):
     models: tuple[Name, ...] = ()
     content_types: tuple[str, ...] = ("application/json",)
     max_body_bytes: int = Field(default=4 * 2**20, ge=0)
+    fetch_hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")], ...] = ()
 
 
 class Settings(Section):

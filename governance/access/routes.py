@@ -28,6 +28,7 @@ class Route:
         content_types: what a body may be; empty for a route without a body.
         max_body_bytes: the longest body that is read.
         file_fields: multipart fields that must be files (a URL there would make the server fetch it).
+        fetch_hosts: hosts from which a URL in such a field may be fetched.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Route:
     content_types: frozenset[str] = frozenset()
     max_body_bytes: int = 0
     file_fields: frozenset[str] = frozenset()
+    fetch_hosts: frozenset[str] = frozenset()
 
 
 # Stands for every path that is not listed, so that its refusal is counted and recorded like any other.

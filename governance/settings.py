@@ -170,10 +170,14 @@ class GrantSettings(Section):
 
 
 class StopSettings(Section):
-    """The kill switch: a file that one of the trusted keys has signed, watched by every worker."""
+    """The kill switch: a file that one of the trusted keys has signed, watched by every worker.
+
+    `sign_with` is the key's URI for the command line, where it is kept on the same machine.
+    """
 
     file: Path
     trusted_keys: tuple[Path, ...] = Field(min_length=1)
+    sign_with: str | None = None
 
 
 class LimitSettings(Section):

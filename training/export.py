@@ -114,6 +114,7 @@ def card(
         "task": "classification of handwritten digits",
         "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "intended_purposes": ["demonstration"],
+        "data_classification": "public",
         "data": {
             "source": split.source,
             "digest": split.digest,

@@ -17,6 +17,7 @@ make_key() { [ -e "$KEYS/$2" ] || "$BIN/bento-governance" key create "$1" "$KEYS
 make_key signing signing.key
 make_key recipient recipient.key
 make_key checkpoint checkpoint.key
+make_key signing stop.key
 make_key secret api-key-hash.key
 make_key secret privacy-hash.key
 
@@ -26,6 +27,11 @@ for model in digits-cnn digits-rnn; do
     "$TRAINED/$model/export" "$sealed" --name "$model" --version 1 \
     --sign-with "file:$KEYS/signing.key" --recipient "$KEYS/recipient.key.pub"
 done
+
+# The kill switch, with nothing stopped.
+[ -e "$STATE/stop.json" ] || GOVERNANCE_STOP__FILE="$(realpath "$STATE")/stop.json" \
+  GOVERNANCE_STOP__TRUSTED_KEYS="[\"$(realpath "$KEYS")/stop.key.pub\"]" "$BIN/bento-governance" resume ALL \
+  --reason "first start" --sign-with "file:$KEYS/stop.key" --settings bentos/digits/governance.toml
 
 # The key is printed once and stored hashed; the demo keeps a copy, so that the call that is printed can be copied.
 if [ ! -s "$KEYS/demo.api-key" ]; then

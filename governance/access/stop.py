@@ -36,21 +36,33 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """All orders that hold, by model; `*` stands for every model. `sequence` counts the file's versions."""
+    """All orders that hold, by model; `*` stands for every model.
+
+    `sequence` counts the file's versions; `reason` is that of the last change.
+    """
 
     sequence: int = 0
     stopped: Mapping[str, Stop] = field(default_factory=dict)
+    reason: str = ""
 
-    def changed(self, model: str, stop: Stop | None) -> Orders:
-        """Return the next version: with this model stopped, or not any more; resuming `*` resumes every model.
+    def with_stop(self, model: str, stop: Stop) -> Orders:
+        """Return the next version, with this model stopped.
 
         Raises:
             ConfigurationError: if the model's name or the reason cannot be used.
         """
-        if not _MODEL.fullmatch(model) or (stop is not None and not _REASON.fullmatch(stop.reason)):
-            raise ConfigurationError("a model's name, or ALL, and a reason of up to 200 ASCII characters are needed")
-        others = {} if stop is None and model == ALL else {n: s for n, s in self.stopped.items() if n != model}
-        return Orders(self.sequence + 1, others if stop is None else {**others, model: stop})
+        _verify_words(model, stop.reason)
+        return Orders(self.sequence + 1, {**self.stopped, model: stop}, stop.reason)
+
+    def without(self, model: str, reason: str) -> Orders:
+        """Return the next version, with this model not stopped any more; `*` resumes every model.
+
+        Raises:
+            ConfigurationError: if the model's name or the reason cannot be used.
+        """
+        _verify_words(model, reason)
+        left = {} if model == ALL else {name: stop for name, stop in self.stopped.items() if name != model}
+        return Orders(self.sequence + 1, left, reason)
 
 
 def read_orders(file: Path, trusted: Sequence[VerifyingKey]) -> Orders:
@@ -65,12 +77,12 @@ def read_orders(file: Path, trusted: Sequence[VerifyingKey]) -> Orders:
         stopped = {
             str(name): Stop(str(item["reason"]), str(item["since"])) for name, item in document["stopped"].items()
         }
-        sequence = document["sequence"]
+        sequence, reason = document["sequence"], str(document["reason"])
         if not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 1:
             raise TypeError
     except (LookupError, TypeError, AttributeError):
         raise SignatureError("what was signed are no orders of a kill switch") from None
-    return Orders(sequence, stopped)
+    return Orders(sequence, stopped, reason)
 
 
 def write_orders(file: Path, orders: Orders, signer: Signer) -> None:
@@ -80,12 +92,18 @@ def write_orders(file: Path, orders: Orders, signer: Signer) -> None:
         ConfigurationError: if it cannot be written.
     """
     stopped = {name: {"reason": stop.reason, "since": stop.since} for name, stop in orders.stopped.items()}
-    content = sign_document({"sequence": orders.sequence, "stopped": stopped}, PAYLOAD_TYPE, signer)
+    document = {"sequence": orders.sequence, "stopped": stopped, "reason": orders.reason}
+    content = sign_document(document, PAYLOAD_TYPE, signer)
     try:
         replace_file(file, content)
         file.chmod(0o644)
     except OSError as error:
         raise ConfigurationError(f"cannot write {file}: {error.strerror}") from None
+
+
+def _verify_words(model: str, reason: str) -> None:
+    if not _MODEL.fullmatch(model) or not _REASON.fullmatch(reason):
+        raise ConfigurationError("a model's name, or ALL, and a reason of up to 200 ASCII characters are needed")
 
 
 def now_text(now: datetime) -> str:
@@ -131,7 +149,7 @@ class StopBoard:
             reason = f"the kill switch cannot be verified ({error.code})"
             already = before.get(ALL)
             since = already.since if already is not None and already.reason == reason else now_text(self._clock())
-            self.orders = Orders(self.orders.sequence, {**before, ALL: Stop(reason, since)})
+            self.orders = Orders(self.orders.sequence, {**before, ALL: Stop(reason, since)}, reason)
         after = self.orders.stopped
         changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
         return {name: after.get(name) for name in sorted(changed)}

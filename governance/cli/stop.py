@@ -10,14 +10,14 @@ import click
 
 from governance.access.stop import ALL, Orders, Stop, now_text, read_orders, to_rows, write_orders
 from governance.errors import ConfigurationError
-from governance.keys import VerifyingKey, load_verifying_key, open_signing_key
+from governance.keys import Signer, load_verifying_key, open_signing_key
 from governance.settings import load_settings
 
 PATH = click.Path(path_type=Path)
 settings_option = click.option(
     "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="The service's settings."
 )
-sign_option = click.option("--sign-with", "signer", required=True, help="URI of a key that [stop] trusts.")
+sign_option = click.option("--sign-with", "signer", help="URI of a key that [stop] trusts; default: its sign_with.")
 reason_option = click.option("--reason", required=True, help="For the audit log: up to 200 ASCII characters.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -28,9 +28,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @sign_option
 @settings_option
 @json_option
-def stop(model: str, reason: str, signer: str, settings: Path, as_json: bool) -> None:
+def stop(model: str, reason: str, signer: str | None, settings: Path, as_json: bool) -> None:
     """Stop MODEL, or ALL: running workers answer 503 for it in less than a second."""
-    _change(model, Stop(reason, now_text(datetime.now(UTC))), signer, settings, as_json)
+    place, key, orders = _open(model, signer, settings)
+    order = Stop(reason, now_text(datetime.now(UTC)))
+    _finish(place, key, orders.with_stop(ALL if model == "ALL" else model, order), f"Stopped {model}", as_json)
 
 
 @click.command()
@@ -39,38 +41,38 @@ def stop(model: str, reason: str, signer: str, settings: Path, as_json: bool) ->
 @sign_option
 @settings_option
 @json_option
-def resume(model: str, reason: str, signer: str, settings: Path, as_json: bool) -> None:
+def resume(model: str, reason: str, signer: str | None, settings: Path, as_json: bool) -> None:
     """Let MODEL answer again, or ALL. `resume ALL` makes the file where there is none yet."""
-    if not reason.isprintable():
-        raise ConfigurationError("the reason must be printable")
-    _change(model, None, signer, settings, as_json)
+    place, key, orders = _open(model, signer, settings, may_be_new=model == "ALL")
+    _finish(place, key, orders.without(ALL if model == "ALL" else model, reason), f"Resumed {model}", as_json)
 
 
-def _change(name: str, order: Stop | None, signer: str, file: Path, as_json: bool) -> None:
+def _open(name: str, signer: str | None, file: Path, *, may_be_new: bool = False) -> tuple[Path, Signer, Orders]:
+    """Return where the orders lie, the key that signs them, and what they are now."""
     settings = load_settings(file)
     if settings.stop is None:
         raise ConfigurationError(f"{file} has no [stop] section: file and trusted_keys")
     if name != "ALL" and name not in settings.models:
         raise ConfigurationError(f"there is no model '{name[:80]}'; there are: ALL, {', '.join(settings.models)}")
-    key, trusted = open_signing_key(signer), [load_verifying_key(path) for path in settings.stop.trusted_keys]
+    uri = signer or settings.stop.sign_with
+    if uri is None:
+        raise ConfigurationError("say which key signs: --sign-with KEY, or sign_with in [stop]")
+    key, trusted = open_signing_key(uri), [load_verifying_key(path) for path in settings.stop.trusted_keys]
     if key.public_key.fingerprint not in {item.fingerprint for item in trusted}:
         raise ConfigurationError("[stop] trusted_keys do not hold this key: workers would stop everything")
     place = settings.stop.file
-    orders = _present(place, trusted, name, order).changed(ALL if name == "ALL" else name, order)
+    if not place.exists() and not may_be_new:
+        raise ConfigurationError(f"{place} is not there: `resume ALL` makes it")
+    return place, key, read_orders(place, trusted) if place.exists() else Orders()
+
+
+def _finish(place: Path, key: Signer, orders: Orders, sentence: str, as_json: bool) -> None:
     write_orders(place, orders, key)
     if as_json:
         click.echo(json.dumps({"sequence": orders.sequence, "stopped": to_rows(orders)}, indent=2))
         return
-    click.echo(f"{'Resumed' if order is None else 'Stopped'} {name}: {place}")
+    click.echo(f"{sentence}: {place}")
     for row in to_rows(orders):
         click.echo(f"  stopped: {row['model']} since {row['since']}: {row['reason']}")
     if not orders.stopped:
         click.echo("  nothing is stopped")
-
-
-def _present(place: Path, trusted: list[VerifyingKey], name: str, order: Stop | None) -> Orders:
-    if place.exists():
-        return read_orders(place, trusted)
-    if name != "ALL" or order is not None:
-        raise ConfigurationError(f"{place} is not there: `resume ALL` makes it")
-    return Orders()

@@ -126,9 +126,11 @@ class PolicyPlugin:
     def _verify_purpose(self, exchange: Exchange) -> None:
         if exchange.model is None or exchange.route.action in READING:
             return
-        allowed = self._models.get(exchange.model, _NOTHING_KNOWN).purposes
-        if allowed and _purpose(exchange) not in allowed:
-            raise PurposeError("the model may be asked for certain purposes alone: name one as Governance-Purpose")
+        facts, named = self._models.get(exchange.model, _NOTHING_KNOWN), _purpose(exchange)
+        if named is None and facts.purpose_required:
+            raise PurposeError("the model is asked for a purpose alone: name it in the field Governance-Purpose")
+        if named is not None and facts.purposes and named not in facts.purposes:
+            raise PurposeError("this is none of the purposes that the model is for")
 
     def _load(self) -> tuple[PolicySet, PolicySet | None]:
         loaded = self._files.load()

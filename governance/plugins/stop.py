@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Literal
 
 from governance.access.stop import ALL, StopBoard
 from governance.errors import ConfigurationError
@@ -51,8 +52,7 @@ class StopPlugin:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for model, stop in self._board.look().items():
-                await self._tell("resume" if stop is None else "stop", model, "" if stop is None else stop.reason)
+                await self._tell("resume" if stop is None else "stop", model, (stop or self._board.orders).reason)
 
-    async def _tell(self, action: str, model: str, reason: str) -> None:
-        subject = "ALL" if model == ALL else model
-        await self.announce(Event("stop" if action == "stop" else "resume", "done", subject, reason))
+    async def _tell(self, action: Literal["stop", "resume"], model: str, reason: str) -> None:
+        await self.announce(Event(action, "done", "ALL" if model == ALL else model, reason))

@@ -14,7 +14,7 @@ STOP = Stop("wrong answers", "2026-01-01T00:00:00Z")
 
 @pytest.fixture
 def file(tmp_path):
-    write_orders(tmp_path / "stop.json", Orders().changed(ALL, None), KEY)
+    write_orders(tmp_path / "stop.json", Orders().without(ALL, "fixed"), KEY)
     return tmp_path / "stop.json"
 
 
@@ -35,34 +35,34 @@ def stopped(board, model):
 
 def test_a_stopped_model_is_stopped_and_others_go_on(board, file):
     assert not stopped(board, "m") and not stopped(board, None)
-    write_orders(file, board.orders.changed("m", STOP), KEY)
+    write_orders(file, board.orders.with_stop("m", STOP), KEY)
     assert board.look() == {"m": STOP}
     assert stopped(board, "m") and not stopped(board, "n") and not stopped(board, None)
     assert board.look() == {}
-    write_orders(file, board.orders.changed("m", None), KEY)
+    write_orders(file, board.orders.without("m", "fixed"), KEY)
     assert board.look() == {"m": None}
     assert not stopped(board, "m")
 
 
 def test_all_is_everything_and_resuming_all_resumes_each(board, file):
-    write_orders(file, board.orders.changed("m", STOP).changed(ALL, STOP), KEY)
+    write_orders(file, board.orders.with_stop("m", STOP).with_stop(ALL, STOP), KEY)
     board.look()
     assert stopped(board, "n") and stopped(board, None)
-    write_orders(file, board.orders.changed(ALL, None), KEY)
+    write_orders(file, board.orders.without(ALL, "fixed"), KEY)
     board.look()
     assert not stopped(board, "m") and not stopped(board, "n")
 
 
 @pytest.mark.parametrize("harm", ["remove", "garble", "stranger", "older", "empty"])
 def test_a_switch_that_cannot_be_verified_stops_everything(board, file, harm):
-    write_orders(file, board.orders.changed("m", STOP), KEY)
+    write_orders(file, board.orders.with_stop("m", STOP), KEY)
     board.look()
     if harm == "remove":
         file.unlink()
     elif harm == "garble":
         file.write_bytes(file.read_bytes().replace(b"payload", b"payloaf", 1))
     elif harm == "stranger":
-        write_orders(file, board.orders.changed("m", None), STRANGER)
+        write_orders(file, board.orders.without("m", "fixed"), STRANGER)
     elif harm == "older":
         write_orders(file, Orders(1, {}), KEY)
     else:
@@ -87,7 +87,9 @@ def test_a_service_does_not_start_without_its_switch(tmp_path, file):
 )
 def test_orders_that_could_confuse_a_log_are_not_written(model, reason):
     with pytest.raises(ConfigurationError):
-        Orders().changed(model, Stop(reason, "now"))
+        Orders().with_stop(model, Stop(reason, "now"))
+    with pytest.raises(ConfigurationError):
+        Orders().without(model, reason)
 
 
 def test_what_was_signed_for_something_else_is_no_order(tmp_path):
@@ -96,10 +98,11 @@ def test_what_was_signed_for_something_else_is_no_order(tmp_path):
 
     for document in (
         {},
-        {"sequence": True, "stopped": {}},
-        {"sequence": 0, "stopped": {}},
-        {"sequence": 1, "stopped": []},
-        {"sequence": 1, "stopped": {"m": 1}},
+        {"sequence": 1, "stopped": {}},
+        {"sequence": True, "stopped": {}, "reason": ""},
+        {"sequence": 0, "stopped": {}, "reason": ""},
+        {"sequence": 1, "stopped": [], "reason": ""},
+        {"sequence": 1, "stopped": {"m": 1}, "reason": ""},
     ):
         (tmp_path / "x").write_bytes(sign_document(document, PAYLOAD_TYPE, KEY))
         with pytest.raises(SignatureError):

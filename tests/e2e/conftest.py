@@ -39,6 +39,9 @@ class State:
             "GOVERNANCE_IDENTITY__API_KEYS": str(folder / "api-keys.json"),
             "GOVERNANCE_IDENTITY__HASH_KEY": f"file:{self.keys}/api-key-hash.key",
             "GOVERNANCE_PRIVACY__HASH_KEY": f"file:{self.keys}/privacy-hash.key",
+            "GOVERNANCE_STOP__FILE": str(folder / "stop.json"),
+            "GOVERNANCE_STOP__TRUSTED_KEYS": json.dumps([f"{self.keys}/stop.key.pub"]),
+            "GOVERNANCE_STOP__SIGN_WITH": f"file:{self.keys}/stop.key",
             "GOVERNANCE_AUDIT__DIRECTORY": str(folder / "audit"),
             "GOVERNANCE_AUDIT__CHECKPOINT_KEY": f"file:{self.keys}/checkpoint.key",
         }
@@ -48,7 +51,7 @@ class State:
 
     def cli(self, *arguments) -> subprocess.CompletedProcess:
         command = [str(BIN / "bento-governance"), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=self.environment)
 
     def api_key(self, *arguments) -> str:
         store = ("--store", self.folder / "api-keys.json", "--hash-key", f"file:{self.keys}/api-key-hash.key")

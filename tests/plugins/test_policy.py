@@ -123,12 +123,16 @@ def purpose(word):
 async def test_a_purpose_must_be_one_that_the_models_card_allows(start):
     service = await start()
     await service.ask()
-    service.load_model(purposes=["treatment", "research"])
+    service.load_model(intended_purposes=["treatment", "research"])
     await service.ask(headers=purpose("treatment"))
-    await service.ask(route=READ, run=False)
-    for headers in ([], purpose("advertising"), purpose("treatments")):
+    await service.ask(route=READ, run=False, headers=purpose("advertising"))
+    for word in ("advertising", "treatments"):
         with pytest.raises(PurposeError):
-            await service.ask(headers=headers)
+            await service.ask(headers=purpose(word))
+    await service.ask()
+    service.load_model(intended_purposes=["treatment"], purpose_required=True)
+    with pytest.raises(PurposeError, match="Governance-Purpose"):
+        await service.ask()
 
 
 async def test_a_models_classification_counts(start):
@@ -144,8 +148,9 @@ async def test_a_models_classification_counts(start):
 @pytest.mark.parametrize(
     "card",
     [
-        {"purposes": "x"},
-        {"purposes": [1]},
+        {"intended_purposes": "x"},
+        {"intended_purposes": [1]},
+        {"purpose_required": True},
         {"attributes": []},
         {"attributes": {"a": 1.5}},
         {"data_classification": None},

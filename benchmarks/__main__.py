@@ -1,11 +1,11 @@
-"""`python -m benchmarks [serving] [artifacts]`: measure what the README claims, beside its peers in the same run."""
+"""`python -m benchmarks [serving|artifacts|access …]`: measure what the README claims, beside peers in one run."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-KNOWN = ("serving", "artifacts")
+KNOWN = ("serving", "artifacts", "access")
 
 
 def main() -> None:

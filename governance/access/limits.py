@@ -144,7 +144,8 @@ class Scope:
         )
         self._items = DailyCounts(limit.items_per_day, max_callers) if limit.items_per_day is not None else None
         self.concurrency = Concurrency(limit.concurrency) if limit.concurrency is not None else None
-        self.policy = f'"{name}";q={burst};w={max(1, round(burst / rate))}' if rate is not None else None
+        # As the RateLimit-Policy field says it.
+        self.policy = f'"{name}";q={burst};w={max(1, round(burst / rate))}'.encode() if rate is not None else None
 
     def take(self, caller: str, now: float) -> Standing | None:
         """Count one call of the caller, and say what is left where there is a rate.

@@ -135,15 +135,21 @@ class PolicySet:
         """Leave out what the schema does not declare: Cedar would refuse it, and the memo would grow by it."""
         action, kind = request.action, request.resource[0]
         context = self.declared("context", OPTIONAL_CONTEXT, action, kind)
-        return request._replace(
-            purpose=request.purpose if "purpose" in context else None,
-            client_ip=request.client_ip if "client_ip" in context else None,
-            minute=request.minute if "time" in context else None,
-            data_classes=(request.data_classes or ()) if "data_classes" in context else None,
-            emergency=request.emergency if "emergency" in context else None,
-            attributes=request.attributes and self._declared_of("principal", request.attributes, action, kind),
-            model_attributes=request.model_attributes
-            and self._declared_of("resource", request.model_attributes, action, kind),
+        own, models = request.attributes, request.model_attributes
+        return Request(
+            request.caller,
+            request.roles,
+            action,
+            request.resource,
+            request.groups,
+            request.route,
+            request.purpose if "purpose" in context else None,
+            own and self._declared_of("principal", own, action, kind),
+            models and self._declared_of("resource", models, action, kind),
+            request.client_ip if "client_ip" in context else None,
+            request.minute if "time" in context else None,
+            (request.data_classes or ()) if "data_classes" in context else None,
+            request.emergency if "emergency" in context else None,
         )
 
     def _declared_of(

@@ -143,8 +143,7 @@ def _enter(scopes: Sequence[Scope], caller: str) -> list[Scope]:
 
 
 def _tell_standing(exchange: Exchange, scopes: Sequence[Scope], standings: Sequence[Standing | None]) -> None:
-    told = [(scope, standing) for scope, standing in zip(scopes, standings, strict=True) if standing and scope.policy]
-    if told:
-        policies = ", ".join(str(scope.policy) for scope, _ in told)
-        now = ", ".join(f'"{scope.name}";r={item.left};t={math.ceil(item.reset_seconds)}' for scope, item in told)
-        exchange.reply_headers += [(RATE_LIMIT_POLICY, policies.encode()), (RATE_LIMIT, now.encode())]
+    for scope, standing in zip(scopes, standings, strict=True):
+        if standing is not None and scope.policy is not None:
+            now = f'"{scope.name}";r={standing.left};t={math.ceil(standing.reset_seconds)}'
+            exchange.reply_headers += [(RATE_LIMIT_POLICY, scope.policy), (RATE_LIMIT, now.encode())]

@@ -1,0 +1,155 @@
+"""The limits plugin: scopes of one caller, items of batches, shedding, and what it does without its Redis."""
+
+import asyncio
+import shutil
+
+import pytest
+
+from governance.access.caller import Caller
+from governance.access.routes import Route
+from governance.errors import NotReadyError, OverloadedError, RateLimitedError
+from governance.exchange import Exchange, Pipeline, Reply, Usage
+from governance.plugins.limits import LimitsPlugin
+from governance.settings import Settings
+from tests.access.test_shared_limits import Redis
+from tests.plugins.test_policy import Watcher
+
+INFER = Route("POST", "/ask", "infer", "bentoml", model="m")
+PROBE = Route("GET", "/livez", "probe", "bentoml", public=True)
+
+
+def pipeline(**limits):
+    settings = Settings.model_validate({"service": {"name": "s"}, "limits": limits})
+    return Pipeline([Known(), LimitsPlugin(settings), Watcher()])
+
+
+class Known(Watcher):
+    name, gives = "known", frozenset({Caller})
+
+    async def handle(self, exchange, proceed):
+        exchange.give(Caller(exchange.header(b"x-caller") or "ada", (), "k"))
+        return await proceed(exchange)
+
+
+async def ask(pipe, caller="ada", model="m", items=0, route=INFER, work=None):
+    exchange = Exchange("i", 0, 0, "POST", "/ask", b"", route, model, None, [(b"x-caller", caller.encode())], "", None)
+
+    async def server(exchange):
+        if work is not None:
+            await work()
+        if items:
+            exchange.give(Usage(model, "1", "d", items, 0.0))
+        return Reply(200, (), ())
+
+    await pipe.around(server)(exchange)
+    return dict(exchange.reply_headers)
+
+
+async def passed(pipe, times, **changes):
+    count = 0
+    for _ in range(times):
+        try:
+            await ask(pipe, **changes)
+            count += 1
+        except RateLimitedError:
+            pass
+    return count
+
+
+async def test_a_models_limit_counts_beside_the_callers_own():
+    pipe = pipeline(rate_per_second=0.001, burst=10, models={"m": {"rate_per_second": 0.001, "burst": 3}})
+    await pipe.open()
+    assert await passed(pipe, 20) == 3
+    assert await passed(pipe, 20, model="n") < 10
+    assert await passed(pipe, 20, caller="bob") == 3
+    assert await passed(pipe, 20, route=PROBE) == 20
+    await pipe.close()
+
+
+async def test_items_of_batches_are_counted():
+    pipe = pipeline(models={"m": {"items_per_day": 100}})
+    await pipe.open()
+    assert await passed(pipe, 20, items=32) == 4
+    assert await passed(pipe, 20, items=32, model="n") == 20
+    await pipe.close()
+
+
+async def test_what_is_left_is_told():
+    pipe = pipeline(rate_per_second=1, burst=5)
+    await pipe.open()
+    headers = await ask(pipe)
+    assert headers == {b"ratelimit-policy": b'"caller";q=5;w=5', b"ratelimit": b'"caller";r=4;t=1'}
+    await pipe.close()
+
+
+async def test_so_many_at_a_time_and_every_place_is_given_back():
+    pipe = pipeline(concurrency=2, models={"m": {"concurrency": 1}})
+    await pipe.open()
+    gate = asyncio.Event()
+    first = asyncio.create_task(ask(pipe, work=gate.wait))
+    await asyncio.sleep(0.01)
+    with pytest.raises(RateLimitedError):
+        await ask(pipe)
+    second = asyncio.create_task(ask(pipe, model="n", work=gate.wait))
+    await asyncio.sleep(0.01)
+    with pytest.raises(RateLimitedError):
+        await ask(pipe, model="n")
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await ask(pipe)
+    gate.set()
+    await second
+    assert await passed(pipe, 10) == 10
+    await pipe.close()
+
+
+async def test_too_much_to_do_is_503_and_not_a_long_wait():
+    pipe = pipeline(max_concurrent=1, max_queue=1, max_wait_seconds=0.1)
+    await pipe.open()
+    gate = asyncio.Event()
+    tasks = [asyncio.create_task(ask(pipe, work=gate.wait)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    with pytest.raises(OverloadedError):
+        await ask(pipe)
+    await asyncio.sleep(0.2)
+    gate.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(result, OverloadedError) for result in results) == 1
+    await ask(pipe)
+    await pipe.close()
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+@pytest.mark.parametrize("fallback", ["closed", "local"])
+async def test_without_redis_it_is_closed_or_local_as_the_settings_say(tmp_path, fallback):
+    redis = Redis(tmp_path).start()
+    pipes = [
+        pipeline(
+            storage=redis.url,
+            when_storage_fails=fallback,
+            rate_per_second=0.001,
+            burst=4,
+            models={"m": {"items_per_day": 50}},
+        )
+        for _ in range(2)
+    ]
+    for pipe in pipes:
+        await pipe.open()
+    try:
+        assert sum([await passed(pipe, 10) for pipe in pipes]) == 4
+        redis.stop()
+        if fallback == "closed":
+            with pytest.raises(NotReadyError):
+                await ask(pipes[0])
+        else:
+            assert await passed(pipes[0], 10) == 4
+        assert [event.action for event in pipes[0].plugins[-1].events] == ["shared-limits"]
+        assert pipes[0].plugins[-1].events[0].outcome == "refused"
+        redis.start()
+        await asyncio.sleep(1.1)
+        assert await passed(pipes[0], 10, caller="bob", items=20) == 3
+        assert [event.outcome for event in pipes[0].plugins[-1].events] == ["refused", "done"]
+    finally:
+        for pipe in pipes:
+            await pipe.close()
+        redis.stop()

@@ -2,12 +2,14 @@
 
 import re
 import tomllib
+from importlib import import_module
 from importlib.metadata import requires
 from pathlib import Path
 
 from governance import __version__
 from governance.cli.main import COMMANDS
 from governance.plugins import BUILT_IN
+from governance.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -34,7 +36,7 @@ def test_a_bento_installs_what_the_distribution_needs():
 
 
 def test_every_threat_names_a_test_that_is_there():
-    named = re.findall(r"`(tests/[a-z_/]+\.py|…)(?:::(\w+))?`", (ROOT / "THREATS.md").read_text())
+    named = re.findall(r"`(tests/[a-z0-9_/]+\.py|…)(?:::(\w+))?`", (ROOT / "THREATS.md").read_text())
     assert len(named) > 10
     content = ""
     for file, test in named:
@@ -48,3 +50,18 @@ def test_the_readme_shows_only_commands_that_exist():
         assert name in COMMANDS
     for target in re.findall(r"^make ([a-z]+)$", text, re.MULTILINE):
         assert f"\n{target}:" in (ROOT / "Makefile").read_text()
+
+
+def test_the_settings_that_the_documents_show_are_valid():
+    text = (ROOT / "docs/access.md").read_text()
+    document = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)))
+    Settings.model_validate({"service": {"name": "s"}, **document})
+    assert {"identity", "policy", "limits", "stop", "break_glass"} <= set(document)
+
+
+def test_the_documents_show_only_commands_that_exist():
+    for line in re.findall(r"^bento-governance (.*)$", (ROOT / "docs/access.md").read_text(), re.MULTILINE):
+        words = line.split()
+        command = import_module(COMMANDS[words[0]][0].partition(":")[0])
+        group = getattr(command, "command", None)
+        assert group is None or words[1] in group.commands, line

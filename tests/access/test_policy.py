@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from governance.access.memo import Memo
 from governance.access.policy import PolicyFiles, PolicySet
 from governance.access.policy_review import review
 from governance.access.verdict import Request
@@ -390,3 +391,12 @@ def test_a_second_look_finds_what_can_never_decide():
         )
     }
     assert remarks["again"] == "'some' permits all of it already"
+
+
+def test_a_flood_of_addresses_takes_bounded_memory():
+    text = '@id("a") permit (principal, action == Action::"infer", resource) when { context has client_ip && context.client_ip.isInRange(ip("10.0.0.0/8")) };'
+    policies = policy_set(text, RICH)
+    policies._memo = Memo(100)
+    for number in range(2000):
+        assert ask(policies, client_ip=f"10.0.{number // 250}.{number % 250}").allowed
+    assert len(policies._memo) <= 200

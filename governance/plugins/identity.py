@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from governance.access.api_keys import ApiKeyStore
 from governance.access.caller import Caller
@@ -16,10 +16,12 @@ from governance.access.tokens import Issuer, TokenVerifier, UnknownKeyError
 from governance.errors import ConfigurationError, UnauthenticatedError
 from governance.exchange import Connection, Exchange, Proceed, Reply
 from governance.keys import open_secret
+from governance.plugins.watch import Watch
 from governance.settings import CertificateSettings, IssuerSettings, Settings
 
 AUTHORIZATION, FORWARDED_CERTIFICATE = b"authorization", b"x-forwarded-client-cert"
 FLUSH_SECONDS = 60.0
+CHECK_SECONDS = 0.5
 # How soon a silent identity provider is asked again, the first time; doubled up to its refresh_seconds.
 RETRY_SECONDS = 5.0
 
@@ -37,7 +39,7 @@ class IdentityPlugin:
         if settings.identity is None:
             raise ConfigurationError("the plugin 'identity' needs an [identity] section: api_keys, issuers or more")
         self._settings = settings.identity
-        self._tasks: list[asyncio.Task[None]] = []
+        self._watches: list[Watch] = []
         self._store: ApiKeyStore | None = None
 
     async def open(self) -> None:
@@ -46,18 +48,16 @@ class IdentityPlugin:
         self._identity = Identity(list(self._authenticators(key_sets)))
         for name, keys in key_sets.items():
             await keys.refresh()
-            task = _keep_fresh(keys, settings.issuers[name].refresh_seconds)
-            self._tasks.append(asyncio.create_task(task, name=f"keys of {name}"))
+            refresher = Refresher(keys, settings.issuers[name].refresh_seconds, time.monotonic)
+            self._watches.append(Watch(f"keys of the issuer '{name}'", CHECK_SECONDS, refresher.look))
         if self._store is not None:
-            self._tasks.append(asyncio.create_task(_keep_last_used(self._store), name="last use of API keys"))
+            self._watches.append(Watch("last use of API keys", FLUSH_SECONDS, self._flush))
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
-        if self._store is not None:
-            _flush(self._store)
+        for watch in self._watches:
+            await watch.stop()
+        self._watches.clear()
+        await self._flush()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         if not exchange.route.public:
@@ -69,6 +69,15 @@ class IdentityPlugin:
                 caller = self._identity.identify(credentials)
             exchange.give(caller)
         return await proceed(exchange)
+
+    async def _flush(self) -> None:
+        """A store that cannot be written (a mounted secret) still lets its callers in; their last day is not kept."""
+        if self._store is None:
+            return
+        try:
+            await asyncio.to_thread(self._store.last_used.flush)
+        except ConfigurationError as error:
+            logger.warning("the last use of API keys is not kept: %s", error)
 
     def _authenticators(self, key_sets: dict[str, KeySet]) -> Iterator[Authenticator]:
         settings = self._settings
@@ -124,23 +133,18 @@ def _certificate_policy(settings: CertificateSettings) -> CertificatePolicy:
     return CertificatePolicy("certificate", settings.subject, settings.trusted_proxies, settings.roles)
 
 
-async def _keep_fresh(keys: KeySet, refresh_seconds: float) -> None:
-    """Ask for the keys again and again; soon, where the last answer did not come."""
-    wait = refresh_seconds if keys.answered else RETRY_SECONDS
-    while True:
-        await asyncio.sleep(min(wait, refresh_seconds))
-        wait = refresh_seconds if await keys.refresh() else min(2 * wait, refresh_seconds)
+class Refresher:
+    """Asks for an issuer's keys again when they are due; soon, where the last answer did not come."""
 
+    def __init__(self, keys: KeySet, refresh_seconds: float, monotonic: Callable[[], float]) -> None:
+        self._keys, self._refresh_seconds, self._monotonic = keys, refresh_seconds, monotonic
+        self._wait = refresh_seconds if keys.answered else min(RETRY_SECONDS, refresh_seconds)
+        self._due = monotonic() + self._wait
 
-async def _keep_last_used(store: ApiKeyStore) -> None:
-    while True:
-        await asyncio.sleep(FLUSH_SECONDS)
-        await asyncio.to_thread(_flush, store)
-
-
-def _flush(store: ApiKeyStore) -> None:
-    """A store that cannot be written (a mounted secret) still lets its callers in; only their last day is not kept."""
-    try:
-        store.last_used.flush()
-    except ConfigurationError as error:
-        logger.warning("the last use of API keys is not kept: %s", error)
+    async def look(self) -> None:
+        """Ask, if it is time."""
+        if self._monotonic() < self._due:
+            return
+        answered = await self._keys.refresh()
+        self._wait = self._refresh_seconds if answered else min(2 * self._wait, self._refresh_seconds)
+        self._due = self._monotonic() + self._wait

@@ -25,6 +25,7 @@ from governance.errors import (
 )
 from governance.exchange import Event, Exchange, ModelLoad, Proceed, Reply, tell_nobody
 from governance.keys import load_verifying_key
+from governance.plugins.watch import Watch
 from governance.settings import GrantSettings, PolicySettings, Settings
 
 PURPOSE, OUTPUT = b"governance-purpose", b"governance-output"
@@ -62,11 +63,13 @@ class PolicyPlugin:
         self._grants = self._grant_folder()
         if self._grants is not None:
             await self._look_at_grants(self._grants)
-        self._watch = asyncio.create_task(self._look_again_and_again(), name="policies")
+        self._watches = [Watch("policies", LOOK_SECONDS, self._look_at_policies)]
+        if self._grants is not None:
+            self._watches.append(Watch("grants", LOOK_SECONDS, partial(self._look_at_grants, self._grants)))
 
     async def close(self) -> None:
-        self._watch.cancel()
-        await asyncio.gather(self._watch, return_exceptions=True)
+        for watch in self._watches:
+            await watch.stop()
 
     def model_loaded(self, load: ModelLoad) -> None:
         """Take what the model's signed card says of it into the decisions."""
@@ -165,15 +168,11 @@ class PolicyPlugin:
         shadow = None if self._shadow_files is None else self._shadow_files.fingerprint()
         return self._files.fingerprint(), shadow
 
-    async def _look_again_and_again(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            if self._grants is not None:
-                await self._look_at_grants(self._grants)
-            seen = self._fingerprints()
-            if seen != self._seen:
-                await self._reload()
-                self._seen = seen
+    async def _look_at_policies(self) -> None:
+        seen = self._fingerprints()
+        if seen != self._seen:
+            self._seen = seen
+            await self._reload()
 
     async def _reload(self) -> None:
         """Take over changed policies, or keep the old ones and say so."""

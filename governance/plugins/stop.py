@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -10,6 +9,7 @@ from governance.access.stop import ALL, StopBoard
 from governance.errors import ConfigurationError
 from governance.exchange import Event, Exchange, Proceed, Reply, tell_nobody
 from governance.keys import load_verifying_key
+from governance.plugins.watch import Watch
 from governance.settings import Settings
 
 LOOK_SECONDS = 0.25
@@ -36,11 +36,10 @@ class StopPlugin:
         self._board.load()
         for model, stop in self._board.orders.stopped.items():
             await self._tell("stop", model, stop.reason)
-        self._watch = asyncio.create_task(self._look_again_and_again(), name="kill switch")
+        self._watch = Watch("kill switch", LOOK_SECONDS, self._look)
 
     async def close(self) -> None:
-        self._watch.cancel()
-        await asyncio.gather(self._watch, return_exceptions=True)
+        await self._watch.stop()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         if not exchange.route.public and exchange.route.action not in READING:
@@ -48,11 +47,9 @@ class StopPlugin:
             exchange.give(self._board)
         return await proceed(exchange)
 
-    async def _look_again_and_again(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            for model, stop in self._board.look().items():
-                await self._tell("resume" if stop is None else "stop", model, (stop or self._board.orders).reason)
+    async def _look(self) -> None:
+        for model, stop in self._board.look().items():
+            await self._tell("resume" if stop is None else "stop", model, (stop or self._board.orders).reason)
 
     async def _tell(self, action: Literal["stop", "resume"], model: str, reason: str) -> None:
         await self.announce(Event(action, "done", "ALL" if model == ALL else model, reason))

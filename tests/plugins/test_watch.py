@@ -1,0 +1,32 @@
+"""A watch goes on, whatever goes wrong with one look, and says nothing of what it met but its class."""
+
+import asyncio
+import logging
+
+from governance.errors import ConfigurationError
+from governance.plugins.watch import Watch
+
+
+async def test_a_look_that_fails_does_not_end_the_watch(caplog):
+    looks, enough = [], asyncio.Event()
+
+    async def look():
+        looks.append(len(looks))
+        if len(looks) == 5:
+            enough.set()
+        if len(looks) == 1:
+            raise ValueError("4111 1111 1111 1111")
+        if len(looks) == 2:
+            raise ConfigurationError("the file is not there")
+
+    with caplog.at_level(logging.ERROR):
+        watch = Watch("test", 0.01, look)
+        await enough.wait()
+        await watch.stop()
+    assert [record.getMessage() for record in caplog.records] == [
+        "looking at the test failed: ValueError",
+        "looking at the test failed: the file is not there",
+    ]
+    before = len(looks)
+    await asyncio.sleep(0.05)
+    assert len(looks) == before

@@ -179,4 +179,4 @@ def test_the_policy_table_holds():
         [*command, "--settings", "bentos/digits/governance.toml"], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ok  ") == 12
+    assert done.stdout.count("ok  ") == len(json.loads((ROOT / "bentos/digits/policy_cases.json").read_text()))

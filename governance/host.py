@@ -305,6 +305,7 @@ class Governance:
             model=route.model,
             model_parameter=route.model_parameter,
             models=frozenset(route.models),
+            public=route.public,
             content_types=frozenset(route.content_types) if route.method == "POST" else frozenset(),
             max_body_bytes=route.max_body_bytes,
             file_fields=frozenset(api.input_spec.multipart_fields) if api is not None else frozenset(),

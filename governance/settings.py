@@ -236,20 +236,40 @@ class PrivacyField(Section):
     data_class: Name | None = None
 
 
+class TextSettings(Section):
+    """Free text of one route: in the strings below `pointers` (all of them by default) personal data is found and
+    changed, in requests and, if `replies` says so, in JSON answers.
+
+    `profile` names an operator for each entity, and for all others as `default` (see docs/privacy.md); `classes` what
+    policies know an entity as; `tagger` finds persons, places, organisations and addresses too.
+    """
+
+    route: str
+    pointers: tuple[Annotated[str, Field(pattern=r"^(/[^/]+)*$")], ...] = ("",)
+    tagger: bool = False
+    threshold: float = Field(default=0.4, ge=0, le=1)
+    profile: dict[str, str] = Field(default_factory=dict)
+    classes: dict[str, Name] = Field(default_factory=dict)
+    scope: str = ""
+    replies: bool = False
+
+
 class PrivacySettings(Section):
     """Declared fields, the key of their keyed hash, and profiles: more fields, where a policy's `@anonymize` asks."""
 
     hash_key: str | None = None
     fields: tuple[PrivacyField, ...] = ()
+    text: tuple[TextSettings, ...] = ()
     profiles: dict[Name, tuple[PrivacyField, ...]] = Field(default_factory=dict)
 
 
 class RouteSettings(Section):
     """One route of the service's own, opened to callers. What is not listed here is refused.
 
-    `model` is the resource of the decision; with `model_parameter` the caller may name another of `models`
-    in the query string. A file field takes files alone, or an https URL of one of `fetch_hosts`, which the server then
-    fetches: name only hosts that you trust not to lead elsewhere.
+    `model` is the resource of the decision; with `model_parameter` the caller may name another of `models` in the query
+    string. A `public` one answers strangers too, without a decision: for static files alone. A file field takes files
+    alone, or an https URL of one of `fetch_hosts`, which the server then fetches: name only hosts that you trust not to
+    lead elsewhere.
     """
 
     path: str = Field(pattern=r"^/[A-Za-z0-9._~/-]*$")
@@ -260,7 +280,14 @@ class RouteSettings(Section):
     models: tuple[Name, ...] = ()
     content_types: tuple[str, ...] = ("application/json",)
     max_body_bytes: int = Field(default=4 * 2**20, ge=0)
+    public: bool = False
     fetch_hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")], ...] = ()
+
+    @model_validator(mode="after")
+    def _public_reads_alone(self) -> RouteSettings:
+        if self.public and (self.method != "GET" or self.model is not None or self.model_parameter is not None):
+            raise ValueError("a public route is a GET without a model")
+        return self
 
 
 class Settings(Section):

@@ -53,6 +53,31 @@ def fit(name: str, data: Path | None, out: Path, resume: bool, dry_run: bool, **
     _fit(config, data, None if dry_run else out / name, resume=resume, dry_run=dry_run)
 
 
+@command.command(name="pii-tagger")
+@click.option("--texts", type=click.IntRange(100), default=130_000, show_default=True, help="Texts to train on.")
+@click.option("--epochs", type=click.IntRange(1), default=11, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@click.option(
+    "--to", type=click.Path(path_type=Path), default=Path(".state/training/pii-tagger/export"), show_default=True
+)
+def pii_tagger(texts: int, epochs: int, seed: int, threads: int, to: Path) -> None:
+    """Train the tagger of personal data on generated text, and export it (about 20 minutes on two cores)."""
+    from training.tagger import fit as tagger_fit
+    from training.tagger.export import export as export_tagger
+    from training.tagger.generate import generate
+
+    model, history = tagger_fit.fit(texts, epochs, seed=seed, threads=threads)
+    bias = tagger_fit.best_bias(model, generate("validation", 3_000, seed))
+    held_out = generate("test", 4_000, seed)
+    found = tagger_fit.evaluate(model, held_out, bias)
+    scores = {"validation": history, "held_out": found}
+    export_tagger(to, model, scores, bias, datetime.now(UTC), held_out[:64])
+    click.echo(
+        f"On unseen templates and locales: F2 {found['f2']:.3f}, precision {found['precision']:.3f}; it lies in {to}"
+    )
+
+
 @command.command()
 @name_argument
 @data_option

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "key": ("governance.cli.key", "Create signing, recipient, checkpoint and secret keys."),
         "grant": ("governance.cli.grant", "Break the glass: time-boxed grants, signed by two keys."),
         "policy": ("governance.cli.policy", "Check, test, explain and replay Cedar policies."),
+        "privacy": ("governance.cli.privacy", "Find and change personal data in files."),
         "resume": ("governance.cli.stop:resume", "Let a stopped model answer again."),
         "stop": ("governance.cli.stop:stop", "Stop a model, or all: the kill switch."),
     }

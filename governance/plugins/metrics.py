@@ -86,6 +86,8 @@ class MetricsPlugin:
         if redactions is not None:
             for operator, count in redactions.counts.items():
                 self._child("redactions", operator).inc(count)
+            for entity, count in redactions.entities.items():
+                self._child("entities", entity).inc(count)
         usage = exchange.find(Usage)
         if usage is not None:
             self._child("inference_seconds", usage.model, usage.version).observe(usage.inference_seconds)
@@ -133,6 +135,7 @@ class _Instruments:
     inference_seconds: Histogram
     inference_items: Counter
     redactions: Counter
+    entities: Counter
     model_loads: Counter
     model_load_seconds: Histogram
     model_ready: Gauge
@@ -191,6 +194,9 @@ class _Instruments:
         )
         self.redactions = Counter(
             "governance_redactions_total", "Values of declared fields that were changed, by operator.", ("operator",)
+        )
+        self.entities = Counter(
+            "governance_entities_total", "Findings in free text that were changed, by entity.", ("entity",)
         )
         self.model_loads = Counter(
             "governance_model_loads_total", "Sealed models opened, by outcome.", ("model", "version", "outcome")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from governance.canonical import parse_json
@@ -18,10 +18,11 @@ Place = tuple[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Redactions:
-    """How many values each operator changed, and of which data classes they were."""
+    """How many values each operator changed, of which data classes they were, and how many of each entity in text."""
 
     counts: Mapping[str, int]
     classes: frozenset[str] = frozenset()
+    entities: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def redact_json(
         return bytes(data), Redactions({})
     document = parse_json(data)
     # All places are found before one is changed: removing an element moves those behind it.
-    matches = [(rule, place) for rule in rules for place in _places(document, rule.segments)]
+    matches = [(rule, place) for rule in rules for place in places_of(document, rule.segments)]
     found = _unique(matches)
     counts: dict[str, int] = {}
     dropped: list[Place] = []
@@ -68,12 +69,20 @@ def redact_json(
             container[key] = changed
         counts[name] = counts.get(name, 0) + 1
     _drop(dropped)
+    classes = frozenset(rule.data_class for rule, _ in matches if rule.data_class is not None)
+    return render_json(document), Redactions(counts, classes)
+
+
+def render_json(document: Any) -> bytes:
+    """Return a document's bytes.
+
+    Raises:
+        BadRequestError: if it holds what JSON cannot carry.
+    """
     try:
-        text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
     except (ValueError, RecursionError):
         raise BadRequestError("the document holds a number beyond a double, or is nested too deeply") from None
-    classes = frozenset(rule.data_class for rule, _ in matches if rule.data_class is not None)
-    return text.encode("ascii"), Redactions(counts, classes)
 
 
 def may_hold(data: bytes, rules: Sequence[Rule]) -> bool:
@@ -97,13 +106,14 @@ def _unique(found: Sequence[tuple[Rule, Place]]) -> list[tuple[Rule, Place]]:
     return list(first.values())
 
 
-def _places(value: Any, segments: tuple[str, ...]) -> Iterator[Place]:
+def places_of(value: Any, segments: tuple[str, ...]) -> Iterator[Place]:
+    """Yield where a pointer leads: container and key."""
     segment, rest = segments[0], segments[1:]
     for key in _keys(value, segment):
         if not rest:
             yield value, key
         else:
-            yield from _places(value[key], rest)
+            yield from places_of(value[key], rest)
 
 
 def _keys(value: Any, segment: str) -> list[Any]:

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Makes all that the redactor needs, once: keys and a demo caller. What is already there stays as it is.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+BIN=${BIN:-.venv/bin}
+STATE=${STATE:-bentos/redactor/state}
+KEYS=$STATE/keys
+
+mkdir -p "$STATE/audit" "$KEYS"
+chmod 700 "$STATE" "$KEYS" "$STATE/audit"
+[ -e "$KEYS/checkpoint.key" ] || "$BIN/bento-governance" key create checkpoint "$KEYS/checkpoint.key"
+[ -e "$KEYS/api-key-hash.key" ] || "$BIN/bento-governance" key create secret "$KEYS/api-key-hash.key"
+if [ ! -s "$KEYS/demo.api-key" ]; then
+  (umask 077 && "$BIN/bento-governance" api-key create demo --role redactor --role operator --json \
+    --store "$STATE/api-keys.json" --hash-key "file:$KEYS/api-key-hash.key" |
+    "$BIN/python" -c 'import json, sys; print(json.load(sys.stdin)["token"])' >"$KEYS/demo.api-key.new")
+  mv "$KEYS/demo.api-key.new" "$KEYS/demo.api-key"
+fi
+echo "Ready: $BIN/bentoml serve bentos.redactor.service:Redactor --host 127.0.0.1"
+echo "The page is http://127.0.0.1:3000/page/ and the demo's key lies in $KEYS/demo.api-key"

@@ -1,0 +1,56 @@
+"""The redactor: `POST /redact` answers a text with its personal data changed, and what was found where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import bentoml
+from pydantic import BaseModel, Field
+
+from bentos.redactor.page import app
+from governance import Governance
+from governance.privacy.detect import Detectors
+from governance.privacy.tagger import shipped_tagger
+from governance.privacy.text import Profile, TextAnonymizer
+from governance.privacy.transform import Context
+
+MAX_CHARACTERS = 200_000
+
+governance = Governance.from_file(Path(__file__).with_name("governance.toml"))
+
+
+class Found(BaseModel):
+    """One finding: `start` and `end` are code points of the text that was sent."""
+
+    entity: str
+    start: int
+    end: int
+    score: float
+
+
+class Redaction(BaseModel):
+    """A changed text, and what was found in the one that was sent."""
+
+    text: str
+    findings: list[Found]
+
+
+@governance.guard
+@bentoml.service(name="redactor")
+@bentoml.asgi_app(app, path="/page")
+class Redactor:
+    """Finds personal data by patterns and by the tagger, and puts the kind of each in its place."""
+
+    def __init__(self) -> None:
+        self.detectors = Detectors(shipped_tagger().find)
+        self.anonymizer = TextAnonymizer(self.detectors, Profile.parse({}), Context())
+
+    @bentoml.api
+    def redact(self, text: Annotated[str, Field(max_length=MAX_CHARACTERS)]) -> Redaction:
+        """Change the personal data in a text."""
+        findings = self.detectors.find(text)
+        return Redaction(
+            text=self.anonymizer.change(text, findings).text,
+            findings=[Found(entity=f.entity, start=f.start, end=f.end, score=f.score) for f in findings],
+        )

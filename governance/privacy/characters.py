@@ -1,0 +1,48 @@
+"""Text as people see it: what is invisible goes, and look-alike digits become digits, without losing the place.
+
+A card number with zero-width spaces or full-width digits in it is a card number.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
+)
+_STRANGE = re.compile(
+    "[\u00a0\u00ad\u034f\u061c\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u2010-\u2015\u2024\u202a-\u202f\u205f-\u206f\u2212\u3000\ufe00-\ufe0f\ufe52\ufeff\uff01-\uff5e\U0001d7ce-\U0001d7ff\U000e0000-\U000e007f]"
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def _table() -> dict[int, str]:
+    table = {number: unicodedata.normalize("NFKC", chr(number)) for number in range(0xFF01, 0xFF5F)}
+    for number in range(sys.maxunicode + 1):
+        value = unicodedata.decimal(chr(number), None) if number > 127 else None
+        if value is not None:
+            table[number] = str(value)
+    table |= dict.fromkeys([*range(0x2000, 0x200B), 0x00A0, 0x202F, 0x205F, 0x3000], " ")
+    table |= dict.fromkeys([*range(0x2010, 0x2016), 0x2212], "-")
+    table |= dict.fromkeys([0x2024, 0xFE52], ".")
+    return {number: value for number, value in table.items() if len(value) == 1}
+
+
+_TABLE = _table()
+
+
+def readable(text: str) -> tuple[str, Sequence[int] | None]:
+    """Return a text without what is invisible, and for each of its code points the place in the original.
+
+    The places are None if nothing was taken out: they are the same then.
+    """
+    if text.isascii() or not (_STRANGE.search(text) or _SURROGATES.search(text)):
+        return text, None
+    text = _STRANGE.sub(lambda found: _TABLE.get(ord(found[0]), found[0]), _SURROGATES.sub("\ufffd", text))
+    if not _INVISIBLE.search(text):
+        return text, None
+    places = [place for place, character in enumerate(text) if not _INVISIBLE.match(character)]
+    return "".join(text[place] for place in places), [*places, len(text)]

@@ -1,0 +1,216 @@
+"""Checks of candidates: checksums and structures, from python-stdnum where it has them.
+
+Each takes the candidate's text and returns whether it can be such a number. They run on candidates alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+
+from governance.errors import ConfigurationError
+
+Check = Callable[[str], bool]
+
+_SEPARATORS = str.maketrans("", "", " -.()/\u00a0")
+_LUHN = tuple((2 * digit - 9 if digit > 4 else 2 * digit) for digit in range(10))
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def digits_of(text: str) -> str:
+    """Return a number without what people write between its digits."""
+    return text.translate(_SEPARATORS)
+
+
+def luhn(digits: str) -> bool:
+    """Return whether the last digit is the check digit of the others (ISO/IEC 7812-1)."""
+    total = 0
+    for place, character in enumerate(reversed(digits)):
+        digit = ord(character) - 48
+        total += _LUHN[digit] if place & 1 else digit
+    return total % 10 == 0
+
+
+def credit_card(text: str) -> bool:
+    """A card number of an issuer that there is, with its check digit."""
+    digits = digits_of(text)
+    first, two, four = digits[0], int(digits[:2]), int(digits[:4])
+    size = len(digits)
+    known = (
+        (first == "4" and size in (13, 16, 19))
+        or ((51 <= two <= 55 or 2221 <= four <= 2720) and size == 16)
+        or (two in (34, 37) and size == 15)
+        or ((two in (65, 62, 81) or four == 6011 or 644 <= int(digits[:3]) <= 649) and 16 <= size <= 19)
+        or ((two in (36, 38, 39) or 300 <= int(digits[:3]) <= 305) and 14 <= size <= 19)
+        or (3528 <= four <= 3589 and 16 <= size <= 19)
+        or (two in (50, 56, 57, 58, 63, 67, 69) and 12 <= size <= 19)
+    )
+    return known and luhn(digits) and digits != digits[0] * size
+
+
+def iban(text: str) -> bool:
+    """Country, length and check digits of an IBAN (ISO 13616, mod 97)."""
+    compact = digits_of(text).upper()
+    return _IBAN_LENGTHS.get(compact[:2]) == len(compact) and _mod_97(compact[4:] + compact[:4]) == 1
+
+
+def ssn(text: str) -> bool:
+    """A US Social Security number that can be given out."""
+    digits = digits_of(text)
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000" and digits != "123456789"
+
+
+def itin(text: str) -> bool:
+    """A US Individual Taxpayer Identification Number."""
+    digits = digits_of(text)
+    group = int(digits[3:5])
+    return digits[0] == "9" and (50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 92 or 94 <= group <= 99)
+
+
+def nhs(text: str) -> bool:
+    """An NHS number (modulus 11)."""
+    digits = digits_of(text)
+    rest = 11 - sum((10 - place) * int(digit) for place, digit in enumerate(digits[:9])) % 11
+    return rest != 10 and rest % 11 == int(digits[9]) and digits != digits[0] * 10
+
+
+def nino(text: str) -> bool:
+    """A UK National Insurance number: prefixes that are given out."""
+    prefix = digits_of(text)[:2].upper()
+    return (
+        prefix[0] not in "DFIQUV"
+        and prefix[1] not in "DFIOQUV"
+        and prefix not in ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ")
+    )
+
+
+def cn_resident_id(text: str) -> bool:
+    """A Chinese resident identity number: a date that can be, and its check character (GB 11643, ISO 7064 MOD 11-2)."""
+    body, check = text[:17], text[17].upper()
+    month, day = int(body[10:12]), int(body[12:14])
+    total = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(body))
+    return (
+        1 <= month <= 12 and 1 <= day <= 31 and body[6:8] in ("18", "19", "20") and "10X98765432"[total % 11] == check
+    )
+
+
+def ip_address(text: str) -> bool:
+    """An IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def version_like(text: str) -> bool:
+    """Whether an IPv4 address looks no more like one than like a version number."""
+    return text.startswith(("0.", "1.", "2.", "3.", "4.")) and all(len(part) == 1 for part in text.split("."))
+
+
+def bitcoin(text: str) -> bool:
+    """A Bitcoin address: Base58Check, or the shape of a Bech32 one."""
+    if text[:3].lower() == "bc1":
+        return True
+    import hashlib
+
+    number = 0
+    for character in text:
+        number = number * 58 + _BASE58.index(character)
+    raw = number.to_bytes(25, "big") if number.bit_length() <= 200 else b""
+    return len(raw) == 25 and hashlib.sha256(hashlib.sha256(raw[:21]).digest()).digest()[:4] == raw[21:]
+
+
+def phone(text: str) -> bool:
+    """A phone number: the digits that its calling code takes, or a national one as people write it."""
+    digits = "".join(character for character in text if character.isdigit())
+    if text.lstrip("( ").startswith(("+", "00")):
+        international = digits[2:] if text.startswith("00") else digits
+        return 8 <= len(international) <= 15 and any(int(international[:n]) in _calling_codes() for n in (1, 2, 3))
+    return 7 <= len(digits) <= 13 and len(set(digits)) > 2
+
+
+def north_american_phone(text: str) -> bool:
+    """Area code and exchange begin with 2 to 9 (NANP)."""
+    digits = "".join(character for character in text if character.isdigit())
+    digits = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+    return len(digits) == 10 and digits[0] > "1" and digits[3] > "1" and len(set(digits)) > 2
+
+
+def date(text: str) -> bool:
+    """Numbers that can be day, month and year."""
+    parts = [int(part) for part in re.findall(r"\d+", text)]
+    if len(parts) < 3:
+        return True
+    year = max(parts[:3])
+    day, month = sorted(parts[:3])[1], sorted(parts[:3])[0]
+    return 1 <= month <= 12 and 1 <= day <= 31 and (1850 <= year <= 2150 or year < 100)
+
+
+def age(text: str) -> bool:
+    """An age that people reach."""
+    found = re.search(r"\d+", text)
+    return found is not None and 0 < int(found[0]) <= 120
+
+
+def domain(text: str) -> bool:
+    """A domain under a top-level domain that there is."""
+    return text.rsplit(".", 1)[-1].lower() in _TOP_LEVEL and not text.lower().endswith((".py", ".sh", ".md", ".rs"))
+
+
+def stdnum(module: str) -> Check:
+    """Return the check of one of python-stdnum's modules, such as `es.nif`."""
+
+    def check(text: str) -> bool:
+        return bool(_stdnum(module)(text))
+
+    return check
+
+
+@lru_cache
+def _stdnum(module: str) -> Callable[[str], bool]:
+    try:
+        found: Callable[[str], bool] = import_module(f"stdnum.{module}").is_valid
+    except ImportError:
+        raise ConfigurationError("detecting needs packages: pip install 'bento-governance[privacy]'") from None
+    return found
+
+
+@lru_cache
+def _calling_codes() -> frozenset[int]:
+    try:
+        import phonenumbers
+    except ImportError:
+        raise ConfigurationError("detecting needs packages: pip install 'bento-governance[privacy]'") from None
+    return frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+
+
+def _mod_97(text: str) -> int:
+    return int("".join(str(int(character, 36)) for character in text)) % 97
+
+
+# ISO 13616: how long an IBAN is in each country.
+_IBAN_LENGTHS = {
+    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
+    "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18,
+    "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22,
+    "IL": 23, "IQ": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LC": 32, "LI": 21, "LT": 20,
+    "LU": 20, "LV": 21, "MC": 27, "MD": 24, "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15,
+    "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SC": 31, "SE": 24, "SI": 19,
+    "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
+}  # fmt: skip
+
+# Those that addresses in texts end with; a file name is no domain.
+_TOP_LEVEL = frozenset({
+    "com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "name", "io", "ai", "co", "app", "dev", "cloud",
+    "tech", "online", "shop", "site", "xyz", "me", "tv", "eu", "uk", "us", "ca", "de", "fr", "it", "es", "pt", "nl",
+    "be", "ch", "at", "dk", "se", "no", "fi", "is", "ie", "pl", "cz", "sk", "hu", "ro", "bg", "gr", "tr", "ru",
+    "ua", "by", "lt", "lv", "ee", "si", "hr", "rs", "ba", "mk", "al", "cn", "hk", "tw", "jp", "kr", "in", "pk",
+    "bd", "lk", "np", "th", "vn", "my", "sg", "id", "ph", "au", "nz", "za", "ng", "ke", "gh", "eg", "ma", "tn",
+    "il", "sa", "ae", "qa", "kw", "ir", "iq", "br", "ar", "cl", "pe", "uy", "py", "bo", "ec", "ve", "mx", "cr",
+    "pa", "gt", "do", "cu", "example", "test",
+})  # fmt: skip

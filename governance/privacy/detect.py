@@ -1,0 +1,214 @@
+"""Detection: a text goes in, findings come out.
+
+All patterns in one pass, checks and context words on candidates alone, and then, of findings that lie over each other,
+the surest and the longest. Offsets are code points of the text as it came.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from governance.privacy.characters import readable
+from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS
+from governance.privacy.finding import Finding
+from governance.privacy.patterns import Candidates, Match, Word
+
+THRESHOLD = 0.4
+# How far before and behind a candidate a context word may stand, in bytes.
+BEFORE, BEHIND = 64, 20
+
+_ALNUM = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_EDGES = [(_ALNUM | frozenset(item.edges.encode())) for item in DETECTORS]
+_WORDS = {word: number for number, word in enumerate(CONTEXT_WORDS)}
+_CONTEXT = [frozenset(_WORDS[word] for word in item.context) for item in DETECTORS]
+_DETECTORS_OF = [
+    [number for number, item in enumerate(DETECTORS) if item.needs_context and word in item.context]
+    for word in CONTEXT_WORDS
+]
+# An edge that is part of a sentence and not of a number: a full stop, a comma or a dash at the very end of one.
+_SENTENCE = frozenset(b".,-:/")
+_LOOSE = " \t\r\n,;:，；：、。"
+
+# Takes texts, and returns the findings of each.
+Tagger = Callable[[Sequence[str]], Sequence[Iterable[Finding]]]
+
+
+@lru_cache
+def candidates() -> Candidates:
+    """Return the patterns, compiled once."""
+    return Candidates()
+
+
+class Detectors:
+    """Finds personal data in texts.
+
+    Args:
+        tagger: finds persons, places, organisations and addresses too; None for patterns alone.
+        threshold: what is less sure is left out.
+        using: the compiled patterns.
+    """
+
+    def __init__(
+        self, tagger: Tagger | None = None, threshold: float = THRESHOLD, using: Candidates | None = None
+    ) -> None:
+        self._tagger, self._threshold, self._candidates = tagger, threshold, using or candidates()
+
+    def find(self, text: str) -> list[Finding]:
+        """Return the findings of a text, in their order; none lies over another."""
+        return self.find_all([text])[0]
+
+    def find_all(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """Return the findings of each text; with the tagger, many at once are faster than one by one."""
+        seen = [readable(text) for text in texts]
+        tagged = self._tagger([text for text, _ in seen]) if self._tagger is not None else [()] * len(seen)
+        return [
+            _in_place(self._chosen(text, [*self._patterns(text), *also]), places)
+            for (text, places), also in zip(seen, tagged, strict=True)
+        ]
+
+    def _chosen(self, text: str, found: Sequence[Finding]) -> list[Finding]:
+        resolved = resolve([finding for finding in found if finding.score >= self._threshold])
+        trimmed = (_trimmed(text, finding) for finding in resolved)
+        return [finding for finding in trimmed if finding is not None]
+
+    def _patterns(self, text: str) -> Iterator[Finding]:
+        data = text.encode("utf-8", "replace")
+        matches, words = self._candidates.find(data)
+        words = [
+            word for word in words if not (word[0] and data[word[0]] in _LETTERS and data[word[0] - 1] in _LETTERS)
+        ]
+        matches.extend(self._beside(data, words))
+        if not matches:
+            return
+        inner = _inner_bytes(data) if len(data) != len(text) else None
+        for number, first, ends in matches:
+            edges = _EDGES[number]
+            if first and data[first - 1] in edges:
+                continue
+            for last in ends:
+                if not _may_end(data, last, edges):
+                    continue
+                judged = _judge(data, number, first, last, words)
+                if judged is not None:
+                    entity, end, score, why = judged
+                    if inner is None:
+                        yield Finding(entity, first, end, score, why)
+                    else:
+                        start, stop = first - int(inner.searchsorted(first)), end - int(inner.searchsorted(end))
+                        yield Finding(entity, start, stop, score, why)
+                    break
+
+    def _beside(self, data: bytes, words: Sequence[Word]) -> Iterator[Match]:
+        """Look beside each context word for what is nothing without one."""
+        seen: dict[int, int] = {}
+        for start, word in words:
+            for number in _DETECTORS_OF[word]:
+                first, last = max(start - BEHIND, seen.get(number, 0)), min(len(data), start + BEFORE)
+                if first < last:
+                    seen[number] = last
+                    yield from self._candidates.near(data, number, first, last)
+
+
+def _trimmed(text: str, finding: Finding) -> Finding | None:
+    """Return a finding without blanks and commas at its edges, or None if nothing is left of it."""
+    piece = text[finding.start : finding.end]
+    if piece[:1].isalnum() and piece[-1:].isalnum():
+        return finding
+    if not any(character.isalnum() for character in piece):
+        return None
+    start = finding.start + len(piece) - len(piece.lstrip(_LOOSE))
+    return replace(finding, start=start, end=finding.end - (len(piece) - len(piece.rstrip(_LOOSE))))
+
+
+def _in_place(findings: list[Finding], places: Sequence[int] | None) -> list[Finding]:
+    """Put findings where they are in the text as it came."""
+    if places is None:
+        return findings
+    return [Finding(f.entity, places[f.start], places[f.end - 1] + 1, f.score, f.why) for f in findings]
+
+
+def resolve(findings: Sequence[Finding]) -> list[Finding]:
+    """Make of findings that lie over each other such that do not, and cover the same characters.
+
+    The surest goes first. One of the same entity is joined to it; of one of another entity what sticks out stays.
+    """
+    kept: list[Finding] = []
+    for finding in sorted(findings, key=lambda item: (-item.score, item.start - item.end, item.start)):
+        first, last = _overlapped(kept, finding)
+        over = kept[first:last]
+        if all(other.entity == finding.entity for other in over):
+            start = min([finding.start, *(other.start for other in over)])
+            end = max([finding.end, *(other.end for other in over)])
+            surest = over[0] if over else finding
+            kept[first:last] = [Finding(finding.entity, start, end, surest.score, surest.why)]
+        else:
+            kept[first:last] = _beside_each_other(finding, over)
+    return kept
+
+
+def _overlapped(kept: Sequence[Finding], finding: Finding) -> tuple[int, int]:
+    """Return which of the kept ones, that are in order, lie over a finding."""
+    first = bisect.bisect_right(kept, finding.start, key=lambda item: item.end)
+    return first, bisect.bisect_left(kept, finding.end, lo=first, key=lambda item: item.start)
+
+
+def _beside_each_other(finding: Finding, over: Sequence[Finding]) -> list[Finding]:
+    pieces, start = [], finding.start
+    for other in over:
+        pieces += [replace(finding, start=start, end=other.start), other]
+        start = other.end
+    pieces.append(replace(finding, start=start))
+    return [piece for piece in pieces if piece.start < piece.end]
+
+
+def _may_end(data: bytes, end: int, edges: frozenset[int]) -> bool:
+    """Return whether a match does not end within a longer word or number."""
+    if end >= len(data) or data[end] not in edges:
+        return True
+    # "…1984." ends a sentence, and "1.2.3.4.5" goes on.
+    return data[end] in _SENTENCE and (end + 1 >= len(data) or data[end + 1] not in _ALNUM)
+
+
+def _judge(
+    data: bytes, number: int, first: int, last: int, words: Sequence[Word]
+) -> tuple[str, int, float, str] | None:
+    """Return entity, end, score and reason of a candidate, or None if it is none."""
+    detector = DETECTORS[number]
+    score, why, entity = detector.score, detector.name, detector.entity
+    if detector.context and words:
+        word = _word_beside(words, _CONTEXT[number], first, last)
+        if word is not None:
+            score, why = detector.with_context, f"{detector.name}, beside '{CONTEXT_WORDS[word]}'"
+            entity = "DATE_OF_BIRTH" if entity == "DATE_TIME" else entity
+    if score < THRESHOLD:
+        return None
+    candidate = data[first:last].decode("utf-8", "replace")
+    if detector.check is not None:
+        try:
+            if not detector.check(candidate):
+                return None
+        except (ValueError, IndexError):
+            return None
+    end = last - (len(candidate) - len(candidate.rstrip(" .,;:-")))
+    return entity, end, score, why
+
+
+def _word_beside(words: Sequence[Word], wanted: frozenset[int], first: int, last: int) -> int | None:
+    place = bisect.bisect_left(words, (first - BEFORE, 0))
+    while place < len(words) and words[place][0] < last + BEHIND:
+        if words[place][1] in wanted:
+            return words[place][1]
+        place += 1
+    return None
+
+
+def _inner_bytes(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return where the bytes are that begin no code point: so many less is a place in code points than in bytes."""
+    found: np.ndarray[tuple[int], np.dtype[np.int64]] = np.flatnonzero((np.frombuffer(data, np.uint8) & 0xC0) == 0x80)
+    return found

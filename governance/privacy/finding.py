@@ -1,0 +1,23 @@
+"""One finding: what was found, where, how sure, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A span of personal data in a text.
+
+    Attributes:
+        entity: what it is, in Presidio's words where it has one.
+        start, end: code points; `end` is exclusive.
+        score: 0 to 1.
+        why: the detector's name, and what made it sure (a checksum, a word beside it).
+    """
+
+    entity: str
+    start: int
+    end: int
+    score: float
+    why: str

@@ -1,0 +1,234 @@
+"""Candidates: one pass over a text with all patterns, before anything is checked.
+
+Words and marks are found by Hyperscan, where there is a wheel of it, and by Python's `re` elsewhere; numbers by `re`
+within groups of digits; mail addresses from their "@". None looks back or ahead, all take time in proportion to the
+text, and patterns that `re` runs have bounded repetitions alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS, EMAIL, Detector
+
+# Detector number, first byte, and the bytes at which a match that begins there may end (exclusive), longest first.
+Match = tuple[int, int, Iterable[int]]
+# First byte and number of a context word.
+Word = tuple[int, int]
+
+# How many shorter matches `re` is asked for.
+SHORTER = 8
+LARGE = 32
+# Digits with what people write between them; a part of each such group may be a number that is looked for.
+_GROUP = re.compile(rb"\d(?:[ .\-/()]{0,3}\d){3,40}")
+# What may stand before the first digit of a number.
+_SIGNS = frozenset(b"+( ")
+# What may belong to a number behind its last digit: an extension, a check letter.
+_TAIL = 12
+_NO_DIGITS = bytes(number for number in range(256) if not 48 <= number <= 57)
+_LOCAL = re.compile(rb"[a-zA-Z0-9][a-zA-Z0-9._%+'\-]{0,63}\Z")
+_HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
+
+Scan = Callable[[bytes, list[Match], list[Word]], None]
+# Tells which of the numbers' detectors match somewhere in a piece of text; all of them is an answer, too.
+Which = Callable[[bytes], Iterable[int]]
+
+
+class Candidates:
+    """Finds all that may be personal data, and the words that speak for it.
+
+    Args:
+        scan: finds words and marks; the best that this machine has by default.
+        which: tells which numbers to look for in a group of digits.
+    """
+
+    def __init__(self, scan: Scan | None = None, which: Which | None = None) -> None:
+        self._scan, self._which = (scan, which or all_numbers) if scan is not None else best_scan()
+        self._numbers = {
+            number: (
+                item.digits,
+                frozenset(item.marks.encode()),
+                re.compile(item.pattern.encode(), re.IGNORECASE if item.caseless else 0),
+            )
+            for number, item in _numbers()
+        }
+        self._with_context = {
+            number: re.compile(item.pattern.encode(), re.IGNORECASE if item.caseless else 0)
+            for number, item in enumerate(DETECTORS)
+            if item.needs_context
+        }
+
+    def find(self, data: bytes) -> tuple[list[Match], list[Word]]:
+        """Return the matches, and the context words in their order."""
+        matches: list[Match] = []
+        words: list[Word] = []
+        self._scan(data, matches, words)
+        words.sort()
+        if b"@" in data:
+            matches.extend(_mail_addresses(data))
+        for group in _GROUP.finditer(data):
+            self._look_into(data, *group.span(), matches)
+        return matches, words
+
+    def _look_into(self, data: bytes, start: int, end: int, matches: list[Match]) -> None:
+        """Look for numbers in one group of digits."""
+        while start and data[start - 1] in _SIGNS and data[start - 1 : start + 1] != b" 0":
+            start -= 1
+        last = min(end + _TAIL, len(data))
+        likely = self._which(data[start:last])
+        if not likely:
+            return
+        text = data[start:end]
+        digits, marks = len(text.translate(None, _NO_DIGITS)), frozenset(text)
+        for number in likely:
+            least, needed, pattern = self._numbers[number]
+            if digits >= least and (not needed or needed & marks):
+                for match in pattern.finditer(data, start, last):
+                    if match.start() >= end:
+                        break
+                    matches.append((number, match.start(), _ends(pattern, data, match)))
+
+    def near(self, data: bytes, number: int, first: int, last: int) -> Iterator[Match]:
+        """Yield the matches of a detector that needs a context word, within a window."""
+        pattern = self._with_context[number]
+        for match in pattern.finditer(data, first, last):
+            yield number, match.start(), _ends(pattern, data, match)
+
+
+def _ends(pattern: re.Pattern[bytes], data: bytes, match: re.Match[bytes] | None) -> Iterator[int]:
+    """Yield where the match ends, and then where shorter ones do, as long as somebody asks."""
+    for _ in range(SHORTER):
+        if match is None:
+            return
+        yield match.end()
+        match = pattern.match(data, match.start(), match.end() - 1)
+
+
+def _mail_addresses(data: bytes) -> Iterator[Match]:
+    at = data.find(b"@")
+    while at >= 0:
+        local, host = _LOCAL.search(data, max(0, at - 64), at), _HOST.match(data, at + 1)
+        if local is not None and host is not None:
+            yield EMAIL, local.start(), [host.end()]
+        at = data.find(b"@", at + 1)
+
+
+@lru_cache
+def best_scan() -> tuple[Scan, Which]:
+    """Return the fastest way that this machine has, made once."""
+    try:
+        return hyperscan_scan(), hyperscan_which()
+    except ImportError:
+        return re_scan(), all_numbers
+
+
+def hyperscan_which() -> Which:
+    """Return what asks all numbers' patterns at once.
+
+    Raises:
+        ImportError: if Hyperscan is not installed.
+    """
+    import hyperscan
+
+    chosen = _numbers()
+    once = hyperscan.HS_FLAG_SINGLEMATCH
+    database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[_without_large_bounds(item.pattern).encode() for _, item in chosen],
+        ids=[number for number, _ in chosen],
+        elements=len(chosen),
+        flags=[once | (hyperscan.HS_FLAG_CASELESS if item.caseless else 0) for _, item in chosen],
+    )
+
+    def which(text: bytes) -> list[int]:
+        found: list[int] = []
+        database.scan(text, match_event_handler=lambda number, *_: found.append(number))
+        return found
+
+    return which
+
+
+def all_numbers(text: bytes) -> Iterable[int]:
+    """Return every number's detector."""
+    return _EVERY_NUMBER
+
+
+def hyperscan_scan() -> Scan:
+    """Return a scan with all patterns and words in one automaton.
+
+    Raises:
+        ImportError: if Hyperscan is not installed.
+    """
+    import hyperscan
+
+    chosen = _words_and_marks()
+    count = len(DETECTORS)
+    expressions = [_without_large_bounds(item.pattern).encode() for _, item in chosen]
+    expressions += [_literal(word).encode() for word in CONTEXT_WORDS]
+    marks = hyperscan.HS_FLAG_SOM_LEFTMOST
+    flags = [marks | (hyperscan.HS_FLAG_CASELESS if item.caseless else 0) for _, item in chosen]
+    flags += [hyperscan.HS_FLAG_CASELESS] * len(CONTEXT_WORDS)
+    ids = [number for number, _ in chosen] + [count + word for word in range(len(CONTEXT_WORDS))]
+    database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(expressions=expressions, ids=ids, elements=len(ids), flags=flags)
+    lengths = [len(word.encode()) for word in CONTEXT_WORDS]
+
+    def scan(data: bytes, matches: list[Match], words: list[Word]) -> None:
+        ends: dict[tuple[int, int], list[int]] = {}
+
+        def found(number: int, start: int, end: int, flags: int, context: Any) -> None:
+            if number >= count:
+                words.append((end - lengths[number - count], number - count))
+            elif (number, start) in ends:
+                ends[number, start].append(end)
+            else:
+                ends[number, start] = [end]
+
+        database.scan(data, match_event_handler=found)
+        matches.extend((number, start, several[::-1]) for (number, start), several in ends.items())
+
+    return scan
+
+
+def re_scan() -> Scan:
+    """Return a scan pattern by pattern."""
+    patterns = [
+        (number, re.compile(item.pattern.encode(), re.IGNORECASE if item.caseless else 0))
+        for number, item in _words_and_marks()
+    ]
+    every_word = re.compile(b"|".join(b"(%s)" % _literal(word).encode() for word in CONTEXT_WORDS), re.IGNORECASE)
+
+    def scan(data: bytes, matches: list[Match], words: list[Word]) -> None:
+        for number, pattern in patterns:
+            for match in pattern.finditer(data):
+                matches.append((number, match.start(), _ends(pattern, data, match)))
+        words.extend((match.start(), (match.lastindex or 1) - 1) for match in every_word.finditer(data))
+
+    return scan
+
+
+def _words_and_marks() -> list[tuple[int, Detector]]:
+    return [
+        (number, item)
+        for number, item in enumerate(DETECTORS)
+        if not item.digits and not item.needs_context and number != EMAIL
+    ]
+
+
+def _numbers() -> list[tuple[int, Detector]]:
+    return [(number, item) for number, item in enumerate(DETECTORS) if item.digits and not item.needs_context]
+
+
+_EVERY_NUMBER = tuple(number for number, _ in _numbers())
+
+
+def _literal(word: str) -> str:
+    return re.escape(word).replace(r"\ ", " ").replace("\\#", "#")
+
+
+def _without_large_bounds(pattern: str) -> str:
+    """An automaton needs no bound against blowing up, and counts dearly; `re` needs one."""
+    return re.sub(r"\{(\d+),(\d+)\}", lambda bound: bound[0] if int(bound[2]) < LARGE else f"{{{bound[1]},}}", pattern)

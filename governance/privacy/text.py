@@ -1,0 +1,81 @@
+"""Anonymized text: findings are changed as a profile says, and what lies between them stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from governance.errors import ConfigurationError
+from governance.privacy.detect import Detectors
+from governance.privacy.finding import Finding
+from governance.privacy.transform import Context, Operator, transform
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Which operator changes which entity; `default` changes all others."""
+
+    operators: Mapping[str, Operator]
+
+    @classmethod
+    def parse(cls, table: Mapping[str, str]) -> Profile:
+        """Read `{"PERSON": "surrogate", "default": "replace"}`.
+
+        Raises:
+            ConfigurationError: for an operator that there is not.
+        """
+        operators = {entity: Operator.parse(text) for entity, text in table.items()}
+        return cls(MappingProxyType({DEFAULT: Operator("replace"), **operators}))
+
+    def verify(self, context: Context) -> Profile:
+        """Return the profile if it can work in this context.
+
+        Raises:
+            ConfigurationError: if an operator needs a key, and there is none.
+        """
+        keyed = [operator.name for operator in self.operators.values() if operator.needs_key]
+        if keyed and context.key is None:
+            raise ConfigurationError(f"the operator '{keyed[0]}' needs a key: [privacy] hash_key")
+        return self
+
+    def of(self, entity: str) -> Operator:
+        """Return the operator of an entity."""
+        return self.operators.get(entity, self.operators[DEFAULT])
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymized:
+    """A changed text, and how many findings of each entity were changed."""
+
+    text: str
+    counts: Mapping[str, int]
+
+
+class TextAnonymizer:
+    """Finds and changes personal data in texts."""
+
+    def __init__(self, detectors: Detectors, profile: Profile, context: Context) -> None:
+        self._detectors, self._profile, self._context = detectors, profile.verify(context), context
+
+    def anonymize(self, texts: Sequence[str]) -> list[Anonymized]:
+        """Return each text with its findings changed."""
+        return [
+            self.change(text, findings) for text, findings in zip(texts, self._detectors.find_all(texts), strict=True)
+        ]
+
+    def change(self, text: str, findings: Sequence[Finding]) -> Anonymized:
+        """Return a text with these findings changed; they are in order, and none lies over another."""
+        pieces, position, counts = [], 0, Counter[str]()
+        for finding in findings:
+            operator = self._profile.of(finding.entity)
+            if operator.name == "keep":
+                continue
+            value = text[finding.start : finding.end]
+            pieces += [text[position : finding.start], transform(value, finding.entity, operator, self._context)]
+            position = finding.end
+            counts[finding.entity] += 1
+        return Anonymized("".join([*pieces, text[position:]]), counts)

@@ -1,0 +1,83 @@
+"""The redactor as its users meet it: the page for anybody, the texts for those who may."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from tests.e2e.conftest import BIN, ROOT, State, serving
+
+
+@pytest.fixture(scope="module")
+def redactor(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("redactor")
+    prepare = {**os.environ, "BIN": str(BIN), "STATE": str(folder)}
+    subprocess.run(["bash", "bentos/redactor/prepare.sh"], cwd=ROOT, env=prepare, check=True, capture_output=True)
+    state = object.__new__(State)
+    state.folder, state.keys = folder, folder / "keys"
+    state.token = (folder / "keys/demo.api-key").read_text().strip()
+    state.environment = {
+        **os.environ,
+        "BENTOML_HOME": str(folder / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "GOVERNANCE_IDENTITY__API_KEYS": str(folder / "api-keys.json"),
+        "GOVERNANCE_IDENTITY__HASH_KEY": f"file:{folder}/keys/api-key-hash.key",
+        "GOVERNANCE_AUDIT__DIRECTORY": str(folder / "audit"),
+        "GOVERNANCE_AUDIT__CHECKPOINT_KEY": f"file:{folder}/keys/checkpoint.key",
+    }
+    with serving(state, "bentos.redactor.service:Redactor") as running:
+        yield running
+
+
+def test_a_text_comes_back_redacted(redactor):
+    text = "😀 Dr. Maria Gonzalez, 415-555-2671, 张伟"
+    reply = redactor.client.post("/redact", json={"text": text}).json()
+    assert reply["text"] == "😀 Dr. <PERSON>, <PHONE_NUMBER>, <PERSON>"
+    assert [text[found["start"] : found["end"]] for found in reply["findings"]] == [
+        "Maria Gonzalez",
+        "415-555-2671",
+        "张伟",
+    ]
+
+
+def test_the_page_is_for_anybody_and_the_texts_are_not(redactor):
+    stranger = {"authorization": "Bearer x"}
+    page = redactor.client.get("/page/", headers=stranger)
+    assert page.status_code == 200 and "<h1>Redactor</h1>" in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+    for name, kind in (("page.js", "text/javascript"), ("page.css", "text/css")):
+        assert redactor.client.get(f"/page/{name}", headers=stranger).headers["content-type"].startswith(kind)
+    assert redactor.client.post("/redact", json={"text": "x"}, headers=stranger).status_code == 401
+    for path in ("/page", "/page/index.html", "/page/../service.py", "/page/%2e%2e/service.py", "/page/page.js/"):
+        assert redactor.client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("body", [{}, {"text": 1}, {"text": "a" * 200_001}, []])
+def test_what_is_no_text_is_refused(redactor, body):
+    assert redactor.client.post("/redact", json=body).status_code == 422
+
+
+def test_no_text_is_kept(redactor):
+    redactor.client.post("/redact", json={"text": "Ask Wilhelmina Featherstonehaugh, 415-555-2671"})
+    kept = [file for file in redactor.state.folder.rglob("*") if file.is_file()]
+    assert kept
+    for file in kept:
+        content = file.read_bytes()
+        assert b"Featherstonehaugh" not in content and b"555-2671" not in content, file
+    assert "Featherstonehaugh" not in redactor.client.get("/metrics").text
+
+
+def test_its_policies_hold():
+    command = [
+        str(BIN / "bento-governance"),
+        "policy",
+        "test",
+        "bentos/redactor/policy_cases.json",
+        "--settings",
+        "bentos/redactor/governance.toml",
+        "--json",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(row["passed"] for row in json.loads(done.stdout))

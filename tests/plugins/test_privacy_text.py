@@ -1,0 +1,104 @@
+"""Free text in the privacy plugin: requests and replies are changed, classes go to the policy, tensors cannot hide texts."""
+
+import json
+
+import pytest
+
+from governance.access.routes import Route
+from governance.access.verdict import Decision, Verdict
+from governance.errors import BadRequestError, ForbiddenError
+from governance.exchange import Exchange, Reply
+from governance.plugins.privacy import PrivacyPlugin
+from governance.privacy.records import Redactions
+from governance.settings import Settings
+
+ASK = Route("POST", "/ask", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=10**6)
+INFER = Route(
+    "POST",
+    "/v2/models/{model}/infer",
+    "infer",
+    "oip",
+    content_types=frozenset({"application/octet-stream", "application/json"}),
+    max_body_bytes=10**6,
+)
+
+
+async def plugin(**text):
+    section = {"route": text.pop("route", "/ask"), **text}
+    made = PrivacyPlugin(Settings.model_validate({"service": {"name": "s"}, "privacy": {"text": [section]}}))
+    await made.open()
+    return made
+
+
+async def call(made, body, route=ASK, headers=(), answer=None, decision=None):
+    async def read():
+        return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    headers = [(b"content-type", b"application/json"), *headers]
+    exchange = Exchange("i", 0, 0, "POST", route.template, b"", route, None, None, headers, "", read)
+    if decision is not None:
+        exchange.give(decision)
+
+    async def server(exchange):
+        reply = exchange.body if answer is None else json.dumps(answer).encode()
+        return Reply(200, ((b"content-type", b"application/json"),), (reply,))
+
+    reply = await made.handle(exchange, server)
+    return exchange, b"".join(reply.body)
+
+
+async def test_texts_in_a_request_are_changed_before_anybody_sees_them():
+    exchange, seen = await call(await plugin(), {"note": "call 415-555-2671", "n": 1})
+    assert json.loads(seen) == {"note": "call <PHONE_NUMBER>", "n": 1}
+    assert exchange.fact(Redactions).entities == {"PHONE_NUMBER": 1}
+    assert b"415" in exchange.received_body
+
+
+async def test_a_body_without_findings_stays_byte_for_byte():
+    body = b'{ "note" : "nothing here" }'
+    assert (await call(await plugin(), body))[1] == body
+
+
+async def test_a_reply_is_changed_if_the_settings_say_so():
+    answer = {"text": "mail a@b.org"}
+    assert json.loads((await call(await plugin(replies=True), {}, answer=answer))[1]) == {
+        "text": "mail <EMAIL_ADDRESS>"
+    }
+    assert json.loads((await call(await plugin(), {}, answer=answer))[1]) == answer
+
+
+async def test_what_is_found_goes_to_the_policy():
+    def review(classes):
+        return Verdict("health" not in classes, (), "d")
+
+    made = await plugin(classes={"MEDICAL_RECORD_NUMBER": "health"})
+    await call(made, {"a": "mail a@b.org"}, decision=Decision(Verdict(True, (), "d"), review))
+    with pytest.raises(ForbiddenError):
+        await call(made, {"a": "MRN: 12345678"}, decision=Decision(Verdict(True, (), "d"), review))
+
+
+async def test_a_text_cannot_hide_in_a_binary_tensor():
+    made = await plugin(route="/v2/models/{model}/infer")
+    head = json.dumps(
+        {"inputs": [{"name": "t", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": 9}}]}
+    ).encode()
+    length = (b"inference-header-content-length", str(len(head)).encode())
+    with pytest.raises(BadRequestError, match="as JSON"):
+        await call(made, head + b"\x05\x00\x00\x00a@b.o", INFER, [length])
+    _, seen = await call(
+        made, {"inputs": [{"name": "t", "datatype": "BYTES", "shape": [1], "data": ["mail a@b.org"]}]}, INFER
+    )
+    assert json.loads(seen)["inputs"][0]["data"] == ["mail <EMAIL_ADDRESS>"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff", b"{", b"[" * 10_000, b'{"a": "' + b"\xed\xa0\x80" + b'"}', b'{"a": 1, "a": "a@b.org"}']
+)
+async def test_a_body_that_cannot_be_searched_is_refused(body):
+    with pytest.raises(BadRequestError):
+        await call(await plugin(), body)
+
+
+async def test_half_a_surrogate_hides_nothing():
+    _, seen = await call(await plugin(), b'{"a": "\\ud800 415-555-2671 \\udfff"}')
+    assert b"415-555" not in seen

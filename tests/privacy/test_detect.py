@@ -1,0 +1,200 @@
+"""Detection: every example and counter-example of the table, offsets, hostile characters, and both engines alike."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from governance.privacy import checks
+from governance.privacy.detect import Detectors, resolve
+from governance.privacy.detectors import DETECTORS
+from governance.privacy.finding import Finding
+from governance.privacy.patterns import Candidates, hyperscan_scan, re_scan
+
+DETECT = Detectors()
+SLOW = Detectors(using=Candidates(re_scan()))
+EXAMPLES = [(item, example) for item in DETECTORS for example in item.examples]
+COUNTERS = [(item, example) for item in DETECTORS for example in item.counter_examples]
+
+
+def entities(text, detect=DETECT):
+    return [(finding.entity, text[finding.start : finding.end]) for finding in detect.find(text)]
+
+
+@pytest.mark.parametrize("detect", [DETECT, SLOW], ids=["hyperscan", "re"])
+@pytest.mark.parametrize(("detector", "example"), EXAMPLES, ids=lambda item: getattr(item, "name", None))
+def test_an_example_is_found(detector, example, detect):
+    found = {finding.entity for finding in detect.find(f"see {example} now")}
+    wanted = {"DATE_TIME", "DATE_OF_BIRTH"} if detector.entity == "DATE_TIME" else {detector.entity}
+    assert found & wanted, found
+
+
+@pytest.mark.parametrize("detect", [DETECT, SLOW], ids=["hyperscan", "re"])
+@pytest.mark.parametrize(("detector", "example"), COUNTERS, ids=lambda item: getattr(item, "name", None))
+def test_a_counter_example_is_not_found(detector, example, detect):
+    assert detector.name not in {finding.why.split(",")[0] for finding in detect.find(f"see {example} now")}
+
+
+def test_every_detector_has_an_example_and_a_counter_example():
+    assert all(item.examples and item.counter_examples for item in DETECTORS)
+    assert len({item.name for item in DETECTORS}) == len(DETECTORS) > 50
+
+
+CARD = "4111 1111 1111 1111"
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "4111 1111\u200b 1111 1111",
+        "4\u00ad111 1111 1111 1111",
+        "\u202e4111 1111 1111 1111",
+        "４１１１ １１１１ １１１１ １１１１",
+        "٤١١١ ١١١١ ١١١١ ١١١١",
+        "4111\u00a01111\u20091111\u30001111",
+        "4111‑1111–1111—1111",
+        "\U0001d7d2\U0001d7cf\U0001d7cf\U0001d7cf 1111 1111 1111",
+    ],
+)
+def test_disguised_digits_are_digits(card):
+    text = f"卡号 {card}，谢谢"
+    [(entity, found)] = entities(text)
+    assert entity == "CREDIT_CARD" and found.strip("\u202e") in card and len(found) >= len(card) - 1
+
+
+@pytest.mark.parametrize("before", ["", "电话", "é", "😀", "\ud800", "x "])
+@pytest.mark.parametrize("behind", ["", "。", "，好", ".", " y", "😀"])
+def test_offsets_are_code_points(before, behind):
+    text = f"{before}13812345678{behind}"
+    assert entities(text) == [("PHONE_NUMBER", "13812345678")]
+
+
+def test_a_context_word_makes_a_number_something():
+    assert entities("order 536904399") == []
+    assert entities("SSN 536904399") == [("US_SSN", "536904399")]
+    assert entities("born on 17 May 1984") == [("DATE_OF_BIRTH", "17 May 1984")]
+    assert entities("due on 17 May 1984") == [("DATE_TIME", "17 May 1984")]
+    assert entities("护照号 E12345678") == [("US_PASSPORT", "E12345678")]
+    # A word within a word speaks for nothing.
+    assert entities("glasses 536904399") == []
+
+
+def test_a_part_of_a_longer_thing_is_not_found():
+    for text in ("x4111111111111111", "41111111111111112222", "1.192.168.1.10.5", "a@b", "12:30:45"):
+        assert not [pair for pair in entities(text) if pair[0] in ("CREDIT_CARD", "IP_ADDRESS", "EMAIL_ADDRESS")], text
+    assert entities("It is 192.168.10.1.") == [("IP_ADDRESS", "192.168.10.1")]
+    assert entities("card 4111111111111111 12/28")[0] == ("CREDIT_CARD", "4111111111111111")
+
+
+def at(start, end, score=0.5, entity="X"):
+    return Finding(entity, start, end, score, "")
+
+
+def test_findings_of_one_entity_over_each_other_are_one():
+    assert resolve([at(0, 5), at(3, 9, 0.9), at(9, 12, 0.4)]) == [at(0, 9, 0.9), at(9, 12, 0.4)]
+    assert resolve([at(0, 3, 0.9), at(6, 9, 0.8), at(2, 7, 0.5)]) == [at(0, 9, 0.9)]
+
+
+def test_of_another_entity_what_sticks_out_stays():
+    assert resolve([at(0, 9), at(3, 5, 0.9, "Y")]) == [at(0, 3), at(3, 5, 0.9, "Y"), at(5, 9)]
+    assert resolve([at(3, 5), at(0, 9, 0.9, "Y")]) == [at(0, 9, 0.9, "Y")]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.integers(1, 10), st.sampled_from([0.5, 0.7, 0.9]), st.sampled_from("XYZ")),
+        max_size=8,
+    )
+)
+def test_resolved_findings_lie_beside_each_other_and_cover_what_was_covered(rows):
+    findings = [at(start, start + size, score, entity) for start, size, score, entity in rows]
+    resolved = resolve(findings)
+    covered = [place for finding in resolved for place in range(finding.start, finding.end)]
+    assert len(covered) == len(set(covered)) and covered == sorted(covered)
+    assert set(covered) == {place for finding in findings for place in range(finding.start, finding.end)}
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=400, deadline=None)
+def test_any_text_gives_findings_within_it(text):
+    end = 0
+    for finding in DETECT.find(text):
+        assert end <= finding.start < finding.end <= len(text)
+        end = finding.end
+
+
+PIECES = st.sampled_from(
+    [
+        "4111 1111 1111 1111",
+        "+44 20 7946 0958",
+        "a@b.org",
+        "call",
+        "SSN",
+        "536904399",
+        "17/05/1984",
+        " ",
+        ", ",
+        "电话",
+        "x",
+        "192.168.10.1",
+        "é",
+        "--",
+        "00",
+        "https://x.org/a",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_both_engines_find_the_same(pieces):
+    text = "".join(pieces)
+    assert entities(text) == entities(text, SLOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 300_000,
+        "1" * 300_000,
+        "1-" * 150_000,
+        "@" * 100_000,
+        "a@" * 100_000,
+        "eyJ" * 100_000,
+        "-----BEGIN PRIVATE KEY-----" * 5_000,
+        "a." * 150_000,
+        "(" * 300_000,
+        "0 " * 150_000,
+        "::" * 100_000,
+        "phone " * 50_000,
+        "+1 " * 50_000,
+        "\u200b" * 300_000,
+    ],
+    ids=lambda text: text[:8].encode("unicode_escape").decode(),
+)
+@pytest.mark.parametrize("detect", [DETECT, SLOW], ids=["hyperscan", "re"])
+def test_no_text_takes_more_than_its_length(text, detect):
+    # Twice the text may not take four times as long: a hundred seconds stand for "for ever", not for a speed.
+    started = time.monotonic()
+    detect.find(text)
+    assert time.monotonic() - started < 100
+
+
+@pytest.mark.parametrize(
+    ("check", "good", "bad"),
+    [
+        (checks.iban, "DE89370400440532013000", "DE89370400440532013001"),
+        (checks.credit_card, "6011111111111117", "6011111111111118"),
+        (checks.nhs, "9434765919", "9434765910"),
+        (checks.cn_resident_id, "11010519491231002X", "110105194912310020"),
+        (checks.bitcoin, "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "1BoatSLRHtKNngkdXEeobR76b53LETtpyU"),
+    ],
+)
+def test_a_checksum_is_checked(check, good, bad):
+    assert check(good) and not check(bad)
+
+
+def test_hyperscan_is_used_where_there_is_a_wheel():
+    pytest.importorskip("hyperscan")
+    assert hyperscan_scan()

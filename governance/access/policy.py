@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -90,6 +90,8 @@ class PolicySet:
         for file, text in files:
             _validate(text, schema, file)
         _validate_links(self.policies.values(), schema)
+        # Every text that a policy compares with: a closed set, of which a caller's word may be one.
+        self.words = frozenset(_texts([policy.document["conditions"] for policy in self.policies.values()]))
         self._index = PolicyIndex(self.policies.values())
         self._entities = Entities(entities, schema, (item.document for item in self.policies.values()), name)
         self._memo: Memo[Request, Verdict] = Memo()
@@ -201,6 +203,17 @@ class PolicySet:
             handle = cedarpy.PolicySet.from_json_str(json.dumps({**document, "templates": {}, "templateLinks": []}))
             self._handles.put(key, handle)
         return handle
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("Value"), str):
+            yield value["Value"]
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def _uids(request: Request) -> tuple[Uid, Uid, list[Uid], list[Uid]]:

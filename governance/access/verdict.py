@@ -64,6 +64,7 @@ class Decision:
         verdict: what holds now.
         shadow: what the candidate policies would say, or None if there are none.
         grant: the id of the grant that broke the glass, or None.
+        purpose: what the caller names, if cards or policies know it; "other" for any other word, which nothing records.
         fulfilled: set by whoever carried out `verdict.obligations.output`.
     """
 
@@ -71,6 +72,7 @@ class Decision:
     review: Callable[[frozenset[str]], Verdict] = field(repr=False)
     shadow: Verdict | None = None
     grant: str | None = None
+    purpose: str | None = None
     fulfilled: bool = False
 
     def data_found(self, classes: frozenset[str]) -> None:

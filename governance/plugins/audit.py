@@ -14,13 +14,13 @@ from governance.audit.entry import SALT_BYTES, VERSION, Entry, commitment, encod
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
 from governance.errors import ConfigurationError, GovernanceError, RefusedError
-from governance.exchange import Event, Exchange, Proceed, Reply, Usage
+from governance.exchange import Event, Exchange, ModelLoad, Proceed, Reply, Usage
 from governance.keys import open_signing_key
 from governance.privacy.records import Redactions
 from governance.settings import Settings
 
 RECEIPT = b"governance-receipt"
-PURPOSE = b"governance-purpose"
+METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"})
 PROBE = "probe"
 MAX_DETAIL_CHARACTERS = 300
 
@@ -41,6 +41,7 @@ class AuditPlugin:
         if settings.audit is None:
             raise ConfigurationError("the plugin 'audit' needs an [audit] section: directory and checkpoint_key")
         self._settings, self._service, self._random = settings.audit, settings.service.name, random
+        self._models = set(settings.models)
 
     async def open(self) -> None:
         settings = self._settings
@@ -77,6 +78,10 @@ class AuditPlugin:
         await self._record(exchange, "answered", None, reply)
         return reply
 
+    def model_loaded(self, load: ModelLoad) -> None:
+        """Learn a model's name: the log takes no other for one."""
+        self._models.add(load.model)
+
     async def event_happened(self, event: Event) -> None:
         """Record what happened beside any request."""
         await self._log.append(encode_entry(_event_entry(event, self._random(SALT_BYTES).hex())))
@@ -85,13 +90,17 @@ class AuditPlugin:
         self, exchange: Exchange, outcome: Outcome, reason: str | None, reply: Reply | None = None
     ) -> None:
         salt = self._random(SALT_BYTES)
-        entry = encode_entry(_entry(exchange, outcome, reason, reply, salt))
+        model = exchange.model if exchange.model in self._models else None
+        entry = encode_entry(_entry(exchange, model, outcome, reason, reply, salt))
         index, leaf = await self._log.append(entry)
         receipt = Receipt(self._log.origin, index, leaf, salt)
         exchange.reply_headers.append((RECEIPT, receipt.to_text().encode("ascii")))
 
 
-def _entry(exchange: Exchange, outcome: Outcome, reason: str | None, reply: Reply | None, salt: bytes) -> Entry:
+def _entry(
+    exchange: Exchange, model: str | None, outcome: Outcome, reason: str | None, reply: Reply | None, salt: bytes
+) -> Entry:
+    """Only words that we know go into the log: whatever a caller can write freely could be somebody's data."""
     caller, decision = exchange.find(Caller), exchange.find(Decision)
     verdict = None if decision is None else decision.verdict
     shadow = None if decision is None else decision.shadow
@@ -102,7 +111,7 @@ def _entry(exchange: Exchange, outcome: Outcome, reason: str | None, reply: Repl
         id=exchange.id,
         time_us=exchange.received_at_us,
         duration_us=(time.perf_counter_ns() - exchange.started_ns) // 1000,
-        method=printable(exchange.method, 16) or "",
+        method=exchange.method if exchange.method in METHODS else "OTHER",
         route=exchange.route.template,
         action=exchange.route.action,
         outcome=outcome,
@@ -110,9 +119,9 @@ def _entry(exchange: Exchange, outcome: Outcome, reason: str | None, reply: Repl
         status=None if reply is None else reply.status,
         caller=None if caller is None else caller.id,
         key_id=None if caller is None else caller.key_id,
-        purpose=printable(exchange.header(PURPOSE)),
-        model=printable(exchange.model),
-        version=usage.version if usage is not None else printable(exchange.version),
+        purpose=None if decision is None else decision.purpose,
+        model=model,
+        version=usage.version if usage is not None else _version(exchange.version),
         model_digest=None if usage is None else usage.model_digest,
         items=None if usage is None else usage.items,
         policies=[] if verdict is None else list(verdict.policy_ids),
@@ -127,6 +136,11 @@ def _entry(exchange: Exchange, outcome: Outcome, reason: str | None, reply: Repl
         data_classes=[] if redactions is None else sorted(redactions.classes),
         detail="" if verdict is None or verdict.allowed else str(verdict)[:MAX_DETAIL_CHARACTERS],
     )
+
+
+def _version(version: str | None) -> str | None:
+    """A version is a small number; what else stands in its place in a path is not kept."""
+    return version if version is not None and version.isascii() and version.isdigit() and len(version) <= 6 else None
 
 
 def _event_entry(event: Event, entry_id: str) -> Entry:

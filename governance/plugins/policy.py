@@ -30,6 +30,7 @@ from governance.settings import GrantSettings, PolicySettings, Settings
 
 PURPOSE, OUTPUT = b"governance-purpose", b"governance-output"
 LOOK_SECONDS = 0.5
+OTHER_PURPOSE = "other"
 # Reading about a model is for no purpose, and gives no answer of it.
 READING = frozenset({"metadata", "metrics"})
 _PURPOSE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -103,7 +104,18 @@ class PolicyPlugin:
             partial(_review, policies, request),
             None if self._shadow is None else self._shadow.decide(request),
             grant.id if grant is not None and verdict.allowed else None,
+            self._known_purpose(request.purpose),
         )
+
+    def _known_purpose(self, purpose: str | None) -> str | None:
+        """Return the purpose if it is one that we know; a caller can write anything there, and the log would keep it."""
+        if (
+            purpose is None
+            or purpose in self._policies.words
+            or any(purpose in m.purposes for m in self._models.values())
+        ):
+            return purpose
+        return OTHER_PURPOSE
 
     def _request(self, exchange: Exchange) -> Request:
         caller, model = exchange.fact(Caller), exchange.model

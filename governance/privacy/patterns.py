@@ -46,13 +46,9 @@ class Candidates:
     """
 
     def __init__(self, scan: Scan | None = None, which: Which | None = None) -> None:
-        self._scan, self._which = (scan, which or all_numbers) if scan is not None else best_scan()
+        self._scan, self._which = (scan, which or likely_numbers) if scan is not None else best_scan()
         self._numbers = {
-            number: (
-                item.digits,
-                frozenset(item.marks.encode()),
-                re.compile(item.pattern.encode(), re.IGNORECASE if item.caseless else 0),
-            )
+            number: re.compile(item.pattern.encode(), re.IGNORECASE if item.caseless else 0)
             for number, item in _numbers()
         }
         self._with_context = {
@@ -78,18 +74,12 @@ class Candidates:
         while start and data[start - 1] in _SIGNS and data[start - 1 : start + 1] != b" 0":
             start -= 1
         last = min(end + _TAIL, len(data))
-        likely = self._which(data[start:last])
-        if not likely:
-            return
-        text = data[start:end]
-        digits, marks = len(text.translate(None, _NO_DIGITS)), frozenset(text)
-        for number in likely:
-            least, needed, pattern = self._numbers[number]
-            if digits >= least and (not needed or needed & marks):
-                for match in pattern.finditer(data, start, last):
-                    if match.start() >= end:
-                        break
-                    matches.append((number, match.start(), _ends(pattern, data, match)))
+        for number in self._which(data[start:last]):
+            pattern = self._numbers[number]
+            for match in pattern.finditer(data, start, last):
+                if match.start() >= end:
+                    break
+                matches.append((number, match.start(), _ends(pattern, data, match)))
 
     def near(self, data: bytes, number: int, first: int, last: int) -> Iterator[Match]:
         """Yield the matches of a detector that needs a context word, within a window."""
@@ -122,7 +112,7 @@ def best_scan() -> tuple[Scan, Which]:
     try:
         return hyperscan_scan(), hyperscan_which()
     except ImportError:
-        return re_scan(), all_numbers
+        return re_scan(), likely_numbers
 
 
 def hyperscan_which() -> Which:
@@ -151,9 +141,10 @@ def hyperscan_which() -> Which:
     return which
 
 
-def all_numbers(text: bytes) -> Iterable[int]:
-    """Return every number's detector."""
-    return _EVERY_NUMBER
+def likely_numbers(text: bytes) -> Iterable[int]:
+    """Return the numbers for which a piece of text has digits enough, and the marks that they need."""
+    digits, marks = len(text.translate(None, _NO_DIGITS)), frozenset(text)
+    return [number for number, least, needed in _MARKS if digits >= least and (not needed or needed & marks)]
 
 
 def hyperscan_scan() -> Scan:
@@ -222,7 +213,7 @@ def _numbers() -> list[tuple[int, Detector]]:
     return [(number, item) for number, item in enumerate(DETECTORS) if item.digits and not item.needs_context]
 
 
-_EVERY_NUMBER = tuple(number for number, _ in _numbers())
+_MARKS = tuple((number, item.digits, frozenset(item.marks.encode())) for number, item in _numbers())
 
 
 def _literal(word: str) -> str:

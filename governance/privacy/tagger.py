@@ -20,7 +20,7 @@ from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.privacy.finding import Finding
 
 FOLDER = Path(__file__).with_name("pii_tagger")
-SHA256 = "791bc8a48da523020737afb478496207eaeb4cb9aa4871d4478d5c54ce377310"
+SHA256 = "ecd2d8060f1e67ddd69696fe806f6f9827acaca04cae2975d572da0ab0ca2c88"
 # So many words at a time; a window begins before the last one ended, so that no entity is cut by both.
 WINDOW, OVERLAP = 80, 16
 BATCH = 64

@@ -108,7 +108,7 @@ class PolicyPlugin:
         )
 
     def _known_purpose(self, purpose: str | None) -> str | None:
-        """Return the purpose if it is one that we know; a caller can write anything there, and the log would keep it."""
+        """Return the purpose if it is one that we know: a caller can write anything there, and the log keeps it."""
         if (
             purpose is None
             or purpose in self._policies.words

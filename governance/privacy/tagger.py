@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.utils
 
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.privacy.finding import Finding
@@ -24,6 +26,8 @@ SHA256 = "ecd2d8060f1e67ddd69696fe806f6f9827acaca04cae2975d572da0ab0ca2c88"
 # So many words at a time; a window begins before the last one ended, so that no entity is cut by both.
 WINDOW, OVERLAP = 80, 16
 BATCH = 64
+# So many distinct words at a time.
+WORDS = 4096
 MAX_SCORE, MIN_SCORE = 0.84, 0.5
 _NEVER_LAST = frozenset(",;:(-/，；：（")
 
@@ -44,7 +48,11 @@ class Tagger:
             raise ConfigurationError("the tagger needs ONNX Runtime: pip install 'bento-governance[cpu]'") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 4
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        # One graph is what was trained and signed; in two parts, each distinct word is looked at once a call.
+        self._table, words, texts = _parts(graph)
+        self._encoder, self._reader = (
+            onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"]) for part in (words, texts)
+        )
         self._tags: list[str] = list(card["tags"])
         self._words = re.compile(card["words"])
         self._characters, self._bias = int(card["characters"]), float(card["bias"])
@@ -79,27 +87,36 @@ class Tagger:
             before += len(words)
         # Windows of about the same length waste no time on padding.
         windows.sort(key=lambda window: window[1] - window[0])
+        rows: dict[str, int] = {}
+        places = np.array([rows.setdefault(word[0][: self._characters], len(rows) + 1) for word in every], np.int64)
+        table = self._encode(rows)
         tags, scores = np.zeros(len(every), np.int64), np.zeros(len(every), np.float32)
         for start in range(0, len(windows), BATCH):
-            self._tag(every, windows[start : start + BATCH], tags, scores)
+            self._tag(table, places, windows[start : start + BATCH], tags, scores)
+        listed, sure = tags.tolist(), scores.tolist()
         found, before = [], 0
         for words in split:
             place = slice(before, before + len(words))
-            found.append(list(self._spans(words, tags[place], scores[place])))
+            found.append(list(self._spans(words, listed[place], sure[place])))
             before += len(words)
         return found
 
-    def _tag(self, words: Sequence[re.Match[str]], windows: Sequence[tuple[int, ...]], tags: Any, scores: Any) -> None:
-        rows: dict[str, int] = {}
-        positions = np.zeros((len(windows), max(last - first for first, last, _, _ in windows)), np.int64)
-        for number, (first, last, _, _) in enumerate(windows):
-            positions[number, : last - first] = [
-                rows.setdefault(word[0][: self._characters], len(rows) + 1) for word in words[first:last]
-            ]
+    def _encode(self, rows: Mapping[str, int]) -> Any:
+        """Return a vector for each distinct word; row 0 stands for no word."""
         characters = np.zeros((len(rows) + 1, self._characters), np.int64)
         for word, row in rows.items():
             characters[row, : len(word)] = [ord(character) for character in word]
-        [logits] = self._session.run(["logits"], {"characters": characters, "positions": positions})
+        parts = [
+            self._encoder.run([self._table], {"characters": characters[start : start + WORDS]})[0]
+            for start in range(0, len(characters), WORDS)
+        ]
+        return np.concatenate(parts)
+
+    def _tag(self, table: Any, places: Any, windows: Sequence[tuple[int, ...]], tags: Any, scores: Any) -> None:
+        positions = np.zeros((len(windows), max(last - first for first, last, _, _ in windows)), np.int64)
+        for number, (first, last, _, _) in enumerate(windows):
+            positions[number, : last - first] = places[first:last]
+        [logits] = self._reader.run(["logits"], {self._table: table, "positions": positions})
         logits[..., 0] -= self._bias
         best = logits.argmax(axis=-1)
         shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -108,13 +125,13 @@ class Tagger:
             inner = slice(keep - first, stop - first)
             tags[keep:stop], scores[keep:stop] = best[number, inner], sure[number, inner]
 
-    def _spans(self, words: Sequence[re.Match[str]], tags: Any, scores: Any) -> Iterator[Finding]:
+    def _spans(self, words: Sequence[re.Match[str]], tags: Sequence[int], scores: Sequence[float]) -> Iterator[Finding]:
         """Join the words of one entity; a word that goes on with another entity than the one before begins its own."""
         begun: int | None = None
         for number in range(len(words) + 1):
             tag = self._tags[tags[number]] if number < len(words) else "O"
             if begun is not None and (tag[:1] != "I" or tag[2:] != self._tags[tags[begun]][2:]):
-                sure = float(scores[begun:number].mean())
+                sure = sum(scores[begun:number]) / (number - begun)
                 score = MIN_SCORE + (MAX_SCORE - MIN_SCORE) * max(0.0, 2 * sure - 1)
                 entity, end = self._tags[tags[begun]][2:], number
                 while end > begun + 1 and words[end - 1][0] in _NEVER_LAST:
@@ -124,6 +141,22 @@ class Tagger:
                 begun = None
             if begun is None and tag != "O":
                 begun = number
+
+
+def _parts(graph: bytes) -> tuple[str, bytes, bytes]:
+    """Return the graph in two: characters to words' vectors, and vectors to logits; and what they call the vectors.
+
+    Raises:
+        ManifestMismatchError: if it is not a tagger's graph.
+    """
+    model = onnx.shape_inference.infer_shapes(onnx.load_model_from_string(graph))
+    vectors = [node.input[0] for node in model.graph.node if node.op_type == "Gather" and node.input[1] == "positions"]
+    if len(vectors) != 1:
+        raise ManifestMismatchError("the tagger's graph does not look up words by their positions")
+    extractor = onnx.utils.Extractor(model)
+    words = extractor.extract_model(["characters"], vectors)
+    texts = extractor.extract_model([vectors[0], "positions"], ["logits"])
+    return vectors[0], words.SerializeToString(), texts.SerializeToString()
 
 
 def _windows(count: int) -> Iterator[tuple[int, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BIN = Path(sys.executable).parent / "bento-governance"
-TEXT = "Call Maria Gonzalez on 415-555-2671.\nNothing here.\nCard 4111 1111 1111 1111, again Maria Gonzalez.\n"
+TEXT = "Call Maria Gonzalez on 415-555-2671.\nNothing here.\nCard 4111 1111 1111 1111, paid by Maria Gonzalez.\n"
 
 
 def run(*arguments, given=None, folder=None):
@@ -74,7 +74,7 @@ def test_a_file_is_anonymized_and_tokens_come_back(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (
         tmp_path / "o.txt"
-    ).read_text() == "Call <PERSON> on <PHONE_NUMBER>.\nNothing here.\nCard <CREDIT_CARD>, again <PERSON>.\n"
+    ).read_text() == "Call <PERSON> on <PHONE_NUMBER>.\nNothing here.\nCard <CREDIT_CARD>, paid by <PERSON>.\n"
     options = ("--operator", "token", "--operator", "CREDIT_CARD=mask:4", "--key", "file:k", "--scope", "s")
     assert run("anonymize", "t.txt", "t2.txt", *options, folder=tmp_path).returncode == 0
     changed = (tmp_path / "t2.txt").read_text()

@@ -37,6 +37,11 @@ def parse_json(data: bytes | bytearray | memoryview) -> Any:
         raise BadRequestError(f"not a JSON document: {_reason(error)}") from None
 
 
+def pointer_segments(pointer: str) -> tuple[str, ...]:
+    """Return the unescaped segments of a JSON Pointer (RFC 6901)."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+
 def sha256_digest(data: bytes | bytearray | memoryview) -> str:
     """Return the named digest `sha256:<64 hex digits>` of `data`."""
     return DIGEST_PREFIX + hashlib.sha256(data).hexdigest()

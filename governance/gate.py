@@ -117,7 +117,7 @@ class Gate:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
+            await run_lifespan(self._app, scope, receive, send, open=self._start, close=self._stop)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -153,30 +153,42 @@ class Gate:
         exchange.context = (scope, receive)
         return exchange
 
-    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open before the application starts, close after it has stopped, refuse to start if opening fails."""
-        startup = await receive()
-        try:
-            await self._pipeline.open()
-        except GovernanceError as error:
-            await send({"type": "lifespan.startup.failed", "message": f"{error.code}: {error}"})
-            return
+    async def _start(self) -> None:
+        await self._pipeline.open()
         try:
             await self._open()
-        except GovernanceError as error:
+        except GovernanceError:
             await self._pipeline.close()
-            await send({"type": "lifespan.startup.failed", "message": f"{error.code}: {error}"})
-            return
-        pending = [startup]
+            raise
 
-        async def receive_startup_first() -> Message:
-            return pending.pop() if pending else await receive()
+    async def _stop(self) -> None:
+        await self._close()
+        await self._pipeline.close()
 
-        try:
-            await self._app(scope, receive_startup_first, send)
-        finally:
-            await self._close()
-            await self._pipeline.close()
+
+async def _do_nothing() -> None:
+    """What a gate that holds nothing open does when it stops."""
+
+
+async def run_lifespan(
+    app: AsgiApp, scope: Scope, receive: Receive, send: Send, *, open: Lifecycle, close: Lifecycle = _do_nothing
+) -> None:
+    """Open before the application starts, close after it has stopped, refuse to start if opening fails."""
+    startup = await receive()
+    try:
+        await open()
+    except GovernanceError as error:
+        await send({"type": "lifespan.startup.failed", "message": f"{error.code}: {error}"})
+        return
+    pending = [startup]
+
+    async def receive_startup_first() -> Message:
+        return pending.pop() if pending else await receive()
+
+    try:
+        await app(scope, receive_startup_first, send)
+    finally:
+        await close()
 
 
 def connection_of(scope: Scope, receive: Receive) -> Connection:

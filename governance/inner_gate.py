@@ -9,8 +9,8 @@ from __future__ import annotations
 import hmac
 import logging
 
-from governance.errors import ForbiddenError, GovernanceError
-from governance.gate import AsgiApp, Lifecycle, Receive, Scope, Send, reply_to_error, send_reply
+from governance.errors import ForbiddenError
+from governance.gate import AsgiApp, Lifecycle, Receive, Scope, Send, reply_to_error, run_lifespan, send_reply
 
 TOKEN_HEADER = b"governance-inner-token"
 
@@ -32,7 +32,7 @@ class InnerGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
+            await run_lifespan(self._app, scope, receive, send, open=self._open)
         elif scope["type"] != "http":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -47,17 +47,3 @@ class InnerGate:
     def _is_known(self, scope: Scope) -> bool:
         tokens = [value for name, value in scope["headers"] if name == TOKEN_HEADER]
         return len(tokens) == 1 and hmac.compare_digest(tokens[0], self._token)
-
-    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        startup = await receive()
-        try:
-            await self._open()
-        except GovernanceError as error:
-            await send({"type": "lifespan.startup.failed", "message": f"{error.code}: {error}"})
-            return
-        pending = [startup]
-
-        async def receive_startup_first() -> object:
-            return pending.pop() if pending else await receive()
-
-        await self._app(scope, receive_startup_first, send)  # type: ignore[arg-type]

@@ -73,15 +73,13 @@ class KeySet:
         Raises:
             NotReadyError: if the issuer's keys cannot be had.
         """
-        if self._asking is None and self._monotonic() - self._asked_at >= self._ask_again_seconds:
-            self._asking = asyncio.create_task(self._ask())
-        if self._asking is not None:
-            await asyncio.shield(self._asking)
+        if self._asking is not None or self._monotonic() - self._asked_at >= self._ask_again_seconds:
+            await self.refresh()
         if not self.answered:
             raise NotReadyError("the identity provider cannot be asked for its keys at present")
 
     async def refresh(self) -> bool:
-        """Ask the issuer in the background; return whether it answered."""
+        """Ask the issuer, or wait for the question that is under way; return whether it answered."""
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())
         await asyncio.shield(self._asking)

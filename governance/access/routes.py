@@ -47,6 +47,8 @@ class Route:
 
 # Stands for every path that is not listed, so that its refusal is counted and recorded like any other.
 UNLISTED = Route(method="*", template="unlisted", action="none", server="nobody", public=True)
+# Actions that read about a model or the service: they ask no model, so they are for no purpose and nothing stops them.
+READING = frozenset({"metadata", "metrics"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from governance.access.caller import Attribute, Caller
 from governance.access.identity import Credentials
 from governance.access.jwks import KeySet, PublicKey
 from governance.access.memo import Memo
-from governance.canonical import parse_json
+from governance.canonical import parse_json, pointer_segments
 from governance.errors import BadRequestError, UnauthenticatedError
 
 # A JWS in compact form: three parts of base64url without padding, and nothing else.
@@ -232,10 +232,10 @@ def _attribute(value: Any) -> Attribute | None:
 
 def find_claim(claims: Any, pointer: str) -> Any:
     """Return what a JSON Pointer (RFC 6901) finds in the claims, or None."""
-    for segment in pointer.split("/")[1:]:
+    for segment in pointer_segments(pointer):
         if not isinstance(claims, dict):
             return None
-        claims = claims.get(segment.replace("~1", "/").replace("~0", "~"))
+        claims = claims.get(segment)
     return claims
 
 

@@ -14,6 +14,7 @@ from governance.access.caller import Caller
 from governance.access.grants import GrantFolder, GrantRules
 from governance.access.model_card import ModelFacts, read_card
 from governance.access.policy import PolicyFiles, PolicySet
+from governance.access.routes import READING
 from governance.access.verdict import Decision, Request, Verdict
 from governance.errors import (
     BadRequestError,
@@ -31,8 +32,6 @@ from governance.settings import GrantSettings, PolicySettings, Settings
 PURPOSE, OUTPUT = b"governance-purpose", b"governance-output"
 LOOK_SECONDS = 0.5
 OTHER_PURPOSE = "other"
-# Reading about a model is for no purpose, and gives no answer of it.
-READING = frozenset({"metadata", "metrics"})
 _PURPOSE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _NOTHING_KNOWN = ModelFacts()
 
@@ -80,19 +79,20 @@ class PolicyPlugin:
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         if exchange.route.public:
             return await proceed(exchange)
-        decision = self._decide(exchange)
+        request = self._request(exchange)
+        decision = self._decide(exchange, request)
         exchange.give(decision)
         if not decision.verdict.allowed:
             if decision.verdict.errors:
                 logger.error("a decision was denied because policies erred: %s", "; ".join(decision.verdict.errors))
             raise ForbiddenError("the policy does not permit this")
-        self._verify_purpose(exchange)
+        self._verify_purpose(exchange, request.purpose)
         reply = await proceed(exchange)
         _verify_fulfilled(exchange, decision)
         return reply
 
-    def _decide(self, exchange: Exchange) -> Decision:
-        request, policies = self._request(exchange), self._policies
+    def _decide(self, exchange: Exchange, request: Request) -> Decision:
+        policies = self._policies
         verdict, grant = policies.decide(request), None
         if not verdict.allowed and self._grants is not None:
             grant = self._grants.find(request.caller, request.action, exchange.model)
@@ -138,10 +138,10 @@ class PolicyPlugin:
             minute=int(self._clock() // 60),
         )
 
-    def _verify_purpose(self, exchange: Exchange) -> None:
+    def _verify_purpose(self, exchange: Exchange, named: str | None) -> None:
         if exchange.model is None or exchange.route.action in READING:
             return
-        facts, named = self._models.get(exchange.model, _NOTHING_KNOWN), _purpose(exchange)
+        facts = self._models.get(exchange.model, _NOTHING_KNOWN)
         if named is None and facts.purpose_required:
             raise PurposeError("the model is asked for a purpose alone: name it in the field Governance-Purpose")
         if named is not None and facts.purposes and named not in facts.purposes:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from governance.access.verdict import Decision
-from governance.canonical import parse_json
+from governance.canonical import parse_json, pointer_segments
 from governance.errors import BadRequestError, ConfigurationError, ForbiddenError, UnsupportedMediaTypeError
 from governance.exchange import Exchange, Proceed, Reply
 from governance.keys import open_secret
@@ -38,6 +38,7 @@ class PrivacyPlugin:
         self._hash_key = privacy.hash_key
         self._rules = _rules(privacy.fields, privacy.hash_key)
         self._text = {_without_version(text.route): text for text in privacy.text}
+        self._pointers = {route: [pointer_segments(p) for p in text.pointers] for route, text in self._text.items()}
         self._anonymizers: dict[str, TextAnonymizer] = {}
         self._profiles = {name: _rules(fields, privacy.hash_key) for name, fields in privacy.profiles.items()}
 
@@ -62,12 +63,13 @@ class PrivacyPlugin:
     async def _change_text(self, body: bytes | memoryview, text: TextSettings) -> tuple[bytes, dict[str, int]]:
         """Return a JSON document with its texts changed, and how many findings of each entity there were."""
         document = parse_json(body)
-        anonymize = self._anonymizers[_without_version(text.route)].anonymize
+        template = _without_version(text.route)
+        pointers, anonymize = self._pointers[template], self._anonymizers[template].anonymize
         # The tagger takes longer than the event loop may wait.
         if text.tagger:
-            document, found = await asyncio.to_thread(change_text, document, _pointers(text), anonymize)
+            document, found = await asyncio.to_thread(change_text, document, pointers, anonymize)
         else:
-            document, found = change_text(document, _pointers(text), anonymize)
+            document, found = change_text(document, pointers, anonymize)
         return (render_json(document) if found else bytes(body)), found
 
     async def _redact_reply(self, reply: Reply, text: TextSettings) -> Reply:
@@ -118,10 +120,6 @@ def _anonymizer(text: TextSettings, key: bytes | None) -> TextAnonymizer:
         tagger = shipped_tagger().find
     detectors = Detectors(tagger, text.threshold)
     return TextAnonymizer(detectors, Profile.parse(text.profile), Context(key, text.scope))
-
-
-def _pointers(text: TextSettings) -> list[tuple[str, ...]]:
-    return [tuple(part.replace("~1", "/").replace("~0", "~") for part in p.split("/")[1:]) for p in text.pointers]
 
 
 def _rules(fields: Sequence[PrivacyField], hash_key: str | None) -> dict[str, list[Rule]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
+from governance.access.routes import READING
 from governance.access.stop import ALL, StopBoard
 from governance.errors import ConfigurationError
 from governance.exchange import Event, Exchange, Proceed, Reply, tell_nobody
@@ -13,8 +14,6 @@ from governance.plugins.watch import Watch
 from governance.settings import Settings
 
 LOOK_SECONDS = 0.25
-# What an operator needs to see while everything is stopped.
-READING = frozenset({"metadata", "metrics"})
 
 
 class StopPlugin:
@@ -42,6 +41,7 @@ class StopPlugin:
         await self._watch.stop()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        # An operator needs to see what there is while everything is stopped.
         if not exchange.route.public and exchange.route.action not in READING:
             self._board.verify(exchange.model)
             exchange.give(self._board)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from governance.canonical import parse_json
+from governance.canonical import parse_json, pointer_segments
 from governance.errors import BadRequestError
 from governance.privacy.operators import DROP, Dropped
 
@@ -36,8 +36,7 @@ class Rule:
     @classmethod
     def parse(cls, pointer: str, operator: str, data_class: str | None = None) -> Rule:
         """Parse a JSON Pointer."""
-        segments = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
-        return cls(segments, operator, data_class)
+        return cls(pointer_segments(pointer), operator, data_class)
 
 
 def redact_json(

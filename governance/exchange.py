@@ -16,6 +16,7 @@ from governance.access.obligations import Tensors, restrict
 from governance.access.routes import Route
 from governance.access.verdict import Decision
 from governance.errors import ConfigurationError
+from governance.privacy.records import Redactions
 
 Fact = TypeVar("Fact")
 ReadBody = Callable[[], Awaitable[bytes]]
@@ -244,6 +245,23 @@ class Pipeline:
                 failure = failure or error
         if failure is not None:
             raise failure
+
+    def introduce(self, loads: Sequence[ModelLoad]) -> None:
+        """Tell every plugin that wants to know of the models that were opened.
+
+        Raises:
+            GovernanceError: if one refuses a model, or a signed card says how personal data has to be changed and there
+                is no plugin that does.
+        """
+        given = frozenset[type]().union(*(plugin.gives for plugin in self.plugins))
+        for load in loads:
+            if load.card.get("privacy") and Redactions not in given:
+                raise ConfigurationError(
+                    f"the card of '{load.model}' declares personal data, and the plugin 'privacy' is not there"
+                )
+            for plugin in self.plugins:
+                if isinstance(plugin, ModelObserver):
+                    plugin.model_loaded(load)
 
     async def announce(self, event: Event) -> None:
         """Tell an event to every plugin that wants to know."""

@@ -28,12 +28,20 @@ from bentoml.exceptions import BentoMLException
 from bentoml.models import BentoModel
 
 from governance import __version__
-from governance.access.routes import Route, RouteTable
+from governance.access.routes import REVEAL, Route, RouteTable
 from governance.access.stop import StopBoard
 from governance.artifacts.opening import verify_sealed
 from governance.artifacts.trust import Trust
 from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, NotReadyError
-from governance.exchange import Exchange, ModelObserver, Pipeline, Plugin, Proceed, Reply, Usage, permitted_outputs
+from governance.exchange import (
+    Exchange,
+    Pipeline,
+    Plugin,
+    Proceed,
+    Reply,
+    Usage,
+    permitted_outputs,
+)
 from governance.gate import AsgiApp, Gate, behind, describe_exception
 from governance.inner_gate import TOKEN_HEADER, InnerGate
 from governance.oip.routes import oip_routes
@@ -264,10 +272,7 @@ class Governance:
         async def open() -> None:
             _silence_exception_text()
             _introduce_to_inner_services(service)
-            for load in self._registry.open():
-                for plugin in plugins:
-                    if isinstance(plugin, ModelObserver):
-                        plugin.model_loaded(load)
+            pipeline.introduce(self._registry.open())
 
         return Gate(
             app,
@@ -288,6 +293,8 @@ class Governance:
             Route("GET", "/readyz", "probe", "bentoml", public=True),
             Route("GET", "/metrics", "metrics", "bentoml"),
         ]
+        if settings.privacy.reveal:
+            routes.append(REVEAL)
         routes.extend(self._native_route(route, service) for route in settings.routes)
         return routes
 
@@ -353,7 +360,7 @@ class Governance:
         here = Pipeline([plugin for plugin in plugins if plugin.name not in WORKERS_ONLY])
         await here.open()
         try:
-            self._registry.open()
+            here.introduce(self._registry.open())
             self._registry.share()
         finally:
             await here.close()

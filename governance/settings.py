@@ -9,16 +9,20 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
 
 from governance.errors import ConfigurationError
+from governance.privacy.paths import parse_path
+from governance.privacy.scope import Scope
+from governance.privacy.transform import FIELD, Operator
 
 ENVIRONMENT_PREFIX = "GOVERNANCE_"
 STORE_PREFIX = "store:"
+FREE_TEXT = "text"
 DEFAULT_PLUGINS = ("audit", "metrics", "identity", "limits", "policy", "privacy")
 
 # A key in a file, or a passphrase, token or PIN in one, named within a key's URI.
@@ -26,6 +30,24 @@ _RELATIVE_FILE = re.compile(r"(^|=)file:(?!/)")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Pointer = Annotated[str, Field(pattern=r"^(/[^/]+)+$")]
+
+
+def _read_by(reader: Callable[[str], object]) -> AfterValidator:
+    """Let a craft judge a setting that is its own, so that what it refuses is refused before anything is opened."""
+
+    def read(text: str) -> str:
+        try:
+            reader(text)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return text
+
+    return AfterValidator(read)
+
+
+PathText = Annotated[str, _read_by(parse_path)]
+OperatorText = Annotated[str, _read_by(Operator.parse)]
+ScopeText = Annotated[str, _read_by(Scope.parse)]
 # Asymmetric alone: with HMAC among them, a public key would do as the secret (RFC 8725, 3.1).
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 
@@ -226,41 +248,99 @@ class AuditSettings(Section):
 class PrivacyField(Section):
     """One declared field: where it is, and what happens to it.
 
-    `route` is a route's template; `pointer` is a JSON Pointer (RFC 6901) in which the segment `*` stands for every
-    element of an array or every member of an object. `data_class` is what policies know such data as.
+    `route` is a route's template, and `model` one of its models. The field is a `pointer` into the JSON body (RFC 6901,
+    in which the segment `*` stands for every element of an array or every member of an object; or a JSONPath, RFC 9535,
+    which begins with `$`), a parameter of the `query`, a field of a `form`, or a `tensor` of the Open Inference
+    Protocol, or a `column` of its last axis (a number, or a name that the model's card gives it).
+
+    `operator` is one of docs/privacy.md; `text` looks for personal data in a query's or a form's free text, and changes
+    it as the route's [[privacy.text]] says. `entity` is what the value is (`PERSON` becomes `<PERSON>`, and a
+    surrogate a name), `data_class` what policies know such data as.
     """
 
     route: str
-    pointer: str = Field(pattern=r"^(/[^/]+)+$")
-    operator: Literal["drop", "mask", "hash"]
+    model: Name | None = None
+    pointer: PathText | None = None
+    query: str | None = None
+    form: str | None = None
+    tensor: str | None = None
+    column: int | str | None = None
+    operator: Literal["text"] | OperatorText
+    entity: str = Field(default=FIELD, pattern=r"^[A-Z_]{2,40}$")
     data_class: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> PrivacyField:
+        places = [name for name in ("pointer", "query", "form", "tensor") if getattr(self, name) is not None]
+        if len(places) != 1 or (self.column is not None and self.tensor is None):
+            raise ValueError("a field is in one place: a pointer, a query, a form, or a tensor with or without column")
+        if self.pointer == "":
+            raise ValueError("a pointer to the whole document is no field")
+        if self.operator == FREE_TEXT and self.query is None and self.form is None:
+            raise ValueError("the operator 'text' is for queries and forms; bodies and tensors have [[privacy.text]]")
+        return self
 
 
 class TextSettings(Section):
-    """Free text of one route: in the strings below `pointers` (all of them by default) personal data is found and
-    changed, in requests and, if `replies` says so, in JSON answers.
+    """Free text of one route (and one of its models, if `model` names it): personal data in it is found and changed.
 
-    `profile` names an operator for each entity, and for all others as `default` (see docs/privacy.md); `classes` what
-    policies know an entity as; `tagger` finds persons, places, organisations and addresses too.
+    It is looked for in the strings below `pointers` (all of them by default; JSONPath too), in all BYTES tensors, and
+    with `replies` in answers too: below `reply_pointers`, or in all of a JSON answer's strings. `profile` names an
+    operator for each entity, and for all others as `default` (see docs/privacy.md); `classes` what policies know an
+    entity as; `tagger` finds persons, places, organisations and addresses too. `subject` points to whose data the body
+    is, so that dates of one subject are shifted alike.
     """
 
     route: str
-    pointers: tuple[Annotated[str, Field(pattern=r"^(/[^/]+)*$")], ...] = ("",)
+    model: Name | None = None
+    pointers: tuple[PathText, ...] = ("",)
     tagger: bool = False
     threshold: float = Field(default=0.4, ge=0, le=1)
-    profile: dict[str, str] = Field(default_factory=dict)
+    profile: dict[str, OperatorText] = Field(default_factory=dict)
     classes: dict[str, Name] = Field(default_factory=dict)
-    scope: str = ""
+    scope: ScopeText | None = None
+    subject: PathText | None = None
     replies: bool = False
+    reply_pointers: tuple[PathText, ...] = ()
+
+
+class ImageSettings(Section):
+    """Images of one route: metadata goes, orientation stays; faces are kept, blurred, or a reason to refuse.
+
+    `form` names the form's fields that hold images; without it, each of the form's files that is one, and a body that
+    is one.
+    """
+
+    route: str
+    form: tuple[str, ...] = ()
+    faces: Literal["keep", "blur", "refuse"] = "keep"
+    max_pixels: int = Field(default=50_000_000, ge=1)
 
 
 class PrivacySettings(Section):
-    """Declared fields, the key of their keyed hash, and profiles: more fields, where a policy's `@anonymize` asks."""
+    """Declared fields, free text, images, and profiles: more fields, where a policy's `@anonymize` asks.
+
+    `hash_key` is the secret of all operators that have a key. Values are equal under one `scope` alone; in it stand
+    `{purpose}` for the request's purpose, `{caller}` for who asks, `{year}` and `{month}` for when. With `reveal`,
+    `POST /governance/reveal` turns tokens back for those whom the policy permits the action `reveal`.
+    """
 
     hash_key: str | None = None
+    scope: ScopeText = ""
+    reveal: bool = False
     fields: tuple[PrivacyField, ...] = ()
     text: tuple[TextSettings, ...] = ()
+    images: tuple[ImageSettings, ...] = ()
     profiles: dict[Name, tuple[PrivacyField, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_text_section(self) -> PrivacySettings:
+        seen = [(text.route, text.model) for text in self.text]
+        if len(set(seen)) != len(seen):
+            raise ValueError("a route's free text is described once, or once for each model")
+        if self.reveal and self.hash_key is None:
+            raise ValueError("reveal needs the hash_key that the tokens were made with")
+        return self
 
 
 class RouteSettings(Section):

@@ -47,6 +47,15 @@ class Route:
 
 # Stands for every path that is not listed, so that its refusal is counted and recorded like any other.
 UNLISTED = Route(method="*", template="unlisted", action="none", server="nobody", public=True)
+# Turns reversible tokens back; the privacy plugin answers it.
+REVEAL = Route(
+    "POST",
+    "/governance/reveal",
+    "reveal",
+    "nobody",
+    content_types=frozenset({"application/json"}),
+    max_body_bytes=2**20,
+)
 # Actions that read about a model or the service: they ask no model, so they are for no purpose and nothing stops them.
 READING = frozenset({"metadata", "metrics"})
 

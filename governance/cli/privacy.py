@@ -14,15 +14,16 @@ from typing import Any, BinaryIO
 import click
 
 from governance.canonical import parse_json
+from governance.cli.reveal import reveal
 from governance.errors import BadRequestError, ConfigurationError
 from governance.keys import open_secret
 from governance.privacy.detect import Detectors
 from governance.privacy.finding import Finding
 from governance.privacy.leaves import change_text
+from governance.privacy.paths import EVERYWHERE
 from governance.privacy.records import render_json
 from governance.privacy.text import DEFAULT, Profile, TextAnonymizer
 from governance.privacy.transform import Context
-from governance.privacy.transform import reveal as reveal_tokens
 
 PATH = click.Path(path_type=Path, allow_dash=True)
 BLOCK_BYTES, MAX_LINE_BYTES = 2**18, 64 * 2**20
@@ -97,17 +98,7 @@ def anonymize(
         click.echo(f"{count:>8,}  {entity}", err=True)
 
 
-@command.command()
-@click.argument("file", type=PATH)
-@click.option("--key", required=True, help="URI of the secret with which the tokens were made.")
-@click.option("--scope", default="")
-def reveal(file: Path, key: str, scope: str) -> None:
-    """Print FILE with its reversible tokens turned back."""
-    context = Context(open_secret(key), scope)
-    with _opened(file) as stream:
-        for lines in _line_blocks(stream):
-            for line in lines:
-                click.echo(reveal_tokens(line.decode("utf-8", "replace"), context))
+command.add_command(reveal)
 
 
 def _anonymized(
@@ -120,7 +111,7 @@ def _anonymized(
         return
     for number, line in enumerate(lines):
         try:
-            document, found = change_text(parse_json(line), [()], anonymizer.anonymize)
+            document, found = change_text(parse_json(line), [EVERYWHERE], anonymizer.anonymize)
         except BadRequestError as error:
             raise BadRequestError(f"line {number + 1} of a block is {error}") from None
         counts.update(found)

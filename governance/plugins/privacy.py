@@ -1,136 +1,256 @@
-"""Privacy: changes declared fields before model, log or metric can hold them."""
+"""Privacy: changes declared fields, free text, tensors and images before model, log or metric can hold them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
+from governance.access.caller import Caller
+from governance.access.routes import REVEAL
 from governance.access.verdict import Decision
-from governance.canonical import parse_json, pointer_segments
-from governance.errors import BadRequestError, ConfigurationError, ForbiddenError, UnsupportedMediaTypeError
-from governance.exchange import Exchange, Proceed, Reply
+from governance.canonical import parse_json
+from governance.errors import (
+    BadRequestError,
+    ConfigurationError,
+    DecryptionError,
+    ForbiddenError,
+    UnsupportedMediaTypeError,
+)
+from governance.exchange import Exchange, ModelLoad, Proceed, Reply
 from governance.keys import open_secret
+from governance.privacy.contract import Contract
 from governance.privacy.detect import Detectors
-from governance.privacy.leaves import change_text
-from governance.privacy.operators import operators
-from governance.privacy.records import Redactions, Rule, redact_json, render_json
+from governance.privacy.paths import EVERYWHERE, Path, parse_path
+from governance.privacy.plan import Changed, FreeText, Plan
+from governance.privacy.records import Redactions, Rule, render_json
+from governance.privacy.scope import Scope
+from governance.privacy.tensors import Column
 from governance.privacy.text import Profile, TextAnonymizer
-from governance.privacy.transform import Context
+from governance.privacy.transform import Context, Operator, reveal
 from governance.settings import PrivacyField, Settings, TextSettings
 
 HEAD_LENGTH = b"inference-header-content-length"
 JSON_TYPES = frozenset({"", "application/json"})
 BINARY_TYPE = "application/octet-stream"
+INFER = "/v2/models/{model}/infer"
+MAX_PLANS = 4096
 
 
 class PrivacyPlugin:
-    """Gives Redactions on routes with declared fields; on all others the body is not even read.
+    """Gives Redactions on routes with declared personal data; on all others the body is not even read.
 
-    A body that cannot be searched for its declared fields is refused.
+    A body that cannot be searched for it is refused.
     """
 
     name = "privacy"
     needs: frozenset[type] = frozenset()
     gives: frozenset[type] = frozenset({Redactions})
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         privacy = settings.privacy
+        self._settings, self._clock = settings, clock
         self._hash_key = privacy.hash_key
-        self._rules = _rules(privacy.fields, privacy.hash_key)
-        self._text = {_without_version(text.route): text for text in privacy.text}
-        self._pointers = {route: [pointer_segments(p) for p in text.pointers] for route, text in self._text.items()}
-        self._anonymizers: dict[str, TextAnonymizer] = {}
-        self._profiles = {name: _rules(fields, privacy.hash_key) for name, fields in privacy.profiles.items()}
+        for field in (*privacy.fields, *(field for fields in privacy.profiles.values() for field in fields)):
+            if field.operator != "text" and Operator.parse(field.operator).needs_key and privacy.hash_key is None:
+                raise ConfigurationError(
+                    f"[privacy] a field of {field.route} has a keyed operator, and there is no hash_key"
+                )
+        self._scope = Scope.parse(privacy.scope)
+        self._contracts: dict[str, Contract] = {}
+        self._plans: dict[tuple[str, str | None, tuple[str, ...]], Plan] = {}
 
     async def open(self) -> None:
-        key = open_secret(self._hash_key) if self._hash_key is not None else None
-        self._operators = operators(key)
-        self._anonymizers = {route: _anonymizer(text, key) for route, text in self._text.items()}
+        self._key = open_secret(self._hash_key) if self._hash_key is not None else None
+        self._plans = {}
+        self._texts = {
+            (_without_version(text.route), text.model): self._free_text(text) for text in self._settings.privacy.text
+        }
 
     async def close(self) -> None:
         """Nothing is held open."""
 
+    def model_loaded(self, load: ModelLoad) -> None:
+        """Take what the model's signed card says of its inputs, and refuse to start if the settings disagree."""
+        contract = self._contracts[load.model] = Contract.from_card(load.card)
+        self._plans = {}
+        plan = self._plan(INFER, load.model)
+        contract.verify(load.model, plan.columns, free_text=plan.text is not None)
+        if not any(feature.operator != "keep" for feature in contract.features):
+            return
+        for route in self._settings.routes:
+            if load.model in (route.model, *route.models) and self._plan(route.path, load.model).is_empty:
+                raise ConfigurationError(
+                    f"the card of '{load.model}' declares personal data, and [privacy] has nothing for {route.path}"
+                )
+
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        if exchange.route.content_types:
-            template = _without_version(exchange.route.template)
-            rules = [*self._obliged(exchange, template), *self._rules.get(template, ())]
-            if rules or template in self._anonymizers:
-                await self._redact(exchange, rules, template)
+        if exchange.route is REVEAL:
+            return await self._reveal(exchange)
+        plan = self._plan_of(exchange)
+        if not plan.is_empty and exchange.route.content_types:
+            await self._change_request(exchange, plan)
         reply = await proceed(exchange)
-        text = self._text.get(_without_version(exchange.route.template))
-        return reply if text is None or not text.replies else await self._redact_reply(reply, text)
+        return (
+            reply if plan.text is None or not plan.text.reply_paths else await self._change_reply(exchange, reply, plan)
+        )
 
-    async def _change_text(self, body: bytes | memoryview, text: TextSettings) -> tuple[bytes, dict[str, int]]:
-        """Return a JSON document with its texts changed, and how many findings of each entity there were."""
-        document = parse_json(body)
-        template = _without_version(text.route)
-        pointers, anonymize = self._pointers[template], self._anonymizers[template].anonymize
-        # The tagger takes longer than the event loop may wait.
-        if text.tagger:
-            document, found = await asyncio.to_thread(change_text, document, pointers, anonymize)
-        else:
-            document, found = change_text(document, pointers, anonymize)
-        return (render_json(document) if found else bytes(body)), found
-
-    async def _redact_reply(self, reply: Reply, text: TextSettings) -> Reply:
-        media_type = next((value for name, value in reply.headers if name == b"content-type"), b"")
-        if media_type.split(b";", 1)[0].strip().lower() != b"application/json":
-            raise RuntimeError("an answer that is to be anonymized is no JSON")
-        body, _ = await self._change_text(b"".join(reply.body), text)
-        return Reply(reply.status, reply.headers, (body,))
-
-    def _obliged(self, exchange: Exchange, template: str) -> list[Rule]:
-        """Return the rules of the profiles that the policy's permit asks for; they come before the service's own."""
+    def _plan_of(self, exchange: Exchange) -> Plan:
+        """Return what is done here; what the policy's permit asks for comes before the service's own fields."""
+        template = _without_version(exchange.route.template)
         decision = exchange.find(Decision)
         profiles = decision.verdict.obligations.anonymize if decision is not None else ()
-        if not all(template in self._profiles[profile] for profile in profiles):
-            raise ForbiddenError("the policy asks for a profile of anonymization that has no rule for this route")
-        return [rule for profile in profiles for rule in self._profiles[profile][template]]
+        return self._plan(template, exchange.model, tuple(profiles))
 
-    async def _redact(self, exchange: Exchange, rules: Sequence[Rule], template: str) -> None:
+    def _plan(self, template: str, model: str | None, profiles: tuple[str, ...] = ()) -> Plan:
+        model = model if model in self._contracts else None
+        key = template, model, profiles
+        if key not in self._plans:
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.clear()
+            self._plans[key] = self._made(template, model, profiles)
+        return self._plans[key]
+
+    def _made(self, template: str, model: str | None, profiles: tuple[str, ...]) -> Plan:
+        privacy = self._settings.privacy
+        fields: list[PrivacyField] = []
+        for name in profiles:
+            asked = _fields_of(privacy.profiles[name], template, model)
+            if not asked:
+                raise ForbiddenError("the policy asks for a profile of anonymization that has no rule for this route")
+            fields += asked
+        fields += _fields_of(privacy.fields, template, model)
+        return Plan(
+            tuple(Rule.parse(f.pointer, f.operator, f.data_class, f.entity) for f in fields if f.pointer is not None),
+            tuple(self._columns(fields, model)),
+            self._texts.get((template, model)) or self._texts.get((template, None)),
+        )
+
+    def _columns(self, fields: Sequence[PrivacyField], model: str | None) -> Sequence[Column]:
+        """Return the declared columns, each once, by the first rule that names it.
+
+        Raises:
+            ConfigurationError: if the model's card gives no column such a name.
+        """
+        contract = self._contracts.get(model or "")
+        columns: dict[tuple[str, int | None], Column] = {}
+        for field in fields:
+            if field.tensor is None:
+                continue
+            number = None
+            if field.column is not None:
+                number = contract.number_of(field.tensor, field.column) if contract is not None else None
+                if number is None:
+                    raise ConfigurationError(f"no card names a column '{field.column}' of the tensor '{field.tensor}'")
+            column = Column(field.tensor, number, Operator.parse(field.operator), field.data_class, field.entity)
+            columns.setdefault((field.tensor, number), column)
+        return list(columns.values())
+
+    def _free_text(self, text: TextSettings) -> FreeText:
+        tagger = None
+        if text.tagger:
+            from governance.privacy.tagger import shipped_tagger
+
+            tagger = shipped_tagger().find
+        return FreeText(
+            paths=tuple(parse_path(pointer) for pointer in text.pointers),
+            anonymizer=TextAnonymizer(
+                Detectors(tagger, text.threshold), Profile.parse(text.profile), Context(self._key)
+            ),
+            classes=text.classes,
+            scope=self._scope if text.scope is None else Scope.parse(text.scope),
+            subject=parse_path(text.subject) if text.subject is not None else None,
+            dear=text.tagger,
+            reply_paths=_reply_paths(text) if text.replies else (),
+        )
+
+    def _context(self, exchange: Exchange, plan: Plan) -> Context:
+        scope = self._scope if plan.text is None else plan.text.scope
+        return Context(self._key, self._scope_of(exchange, scope) if scope.varies else scope.text)
+
+    def _scope_of(self, exchange: Exchange, scope: Scope) -> str:
+        decision, caller = exchange.find(Decision), exchange.find(Caller)
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        return scope.of(
+            {
+                "purpose": (decision.purpose if decision is not None else None) or "none",
+                "caller": caller.id if caller is not None else "",
+                "year": f"{now.year:04}",
+                "month": f"{now.month:02}",
+            }
+        )
+
+    async def _change_request(self, exchange: Exchange, plan: Plan) -> None:
         body = await exchange.read_body()
         head, tail = _split(exchange, body)
-        if tail and any(rule.segments[0] == "inputs" for rule in rules):
-            raise BadRequestError("inputs are declared as personal data here: send them as JSON, not as binary tensors")
-        redacted, redactions = redact_json(head, rules, self._operators)
-        text = self._text.get(template)
-        if text is not None:
-            redacted, found = await self._change_text(redacted, text)
-            if tail and b'"BYTES"' in redacted:
-                raise BadRequestError("texts are anonymized here: send them as JSON, not as binary tensors")
-            classes = {text.classes[entity] for entity in found if entity in text.classes}
-            redactions = Redactions(redactions.counts, redactions.classes | classes, found)
+        context = self._context(exchange, plan)
+        # The tagger takes longer than the event loop may wait.
+        call = asyncio.to_thread if plan.text is not None and plan.text.dear else _at_once
+        changed = await call(plan.change, head, tail, context)
+        redactions = changed.redactions
         exchange.give(redactions)
         if redactions.counts or redactions.entities:
-            exchange.body = b"".join((redacted, tail))
-            _tell_length(exchange, len(redacted))
-        decision = exchange.find(Decision)
-        if decision is not None and redactions.classes:
-            before = decision.verdict.obligations.anonymize
-            decision.data_found(redactions.classes)
-            if set(decision.verdict.obligations.anonymize) - set(before):
-                raise ForbiddenError("the policy asks for more anonymization of such data than was done")
+            exchange.body = changed.head + changed.tail
+            _tell_length(exchange, len(changed.head))
+        _tell_policy(exchange, redactions)
+
+    async def _change_reply(self, exchange: Exchange, reply: Reply, plan: Plan) -> Reply:
+        media_type = _media_type(reply.headers)
+        body = b"".join(reply.body)
+        if media_type not in (*JSON_TYPES, BINARY_TYPE) or not media_type:
+            raise RuntimeError("an answer that is to be anonymized is no JSON")
+        length = next((value for name, value in reply.headers if name == HEAD_LENGTH), None)
+        size = int(length) if length is not None else len(body)
+        only_text = Plan(text=replace(plan.text, paths=plan.text.reply_paths, subject=None)) if plan.text else Plan()
+        context = self._context(exchange, plan)
+        call = asyncio.to_thread if plan.text is not None and plan.text.dear else _at_once
+        changed: Changed = await call(only_text.change, memoryview(body)[:size], memoryview(body)[size:], context)
+        headers = tuple((n, str(len(changed.head)).encode() if n == HEAD_LENGTH else v) for n, v in reply.headers)
+        return Reply(reply.status, headers, (changed.head, changed.tail) if length is not None else (changed.head,))
+
+    async def _reveal(self, exchange: Exchange) -> Reply:
+        """Turn tokens back for whom the policy permits it; the log has an entry of it like of any other call."""
+        document = parse_json(await exchange.read_body())
+        if not isinstance(document, dict) or not set(document) <= {"texts", "scope"}:
+            raise BadRequestError('expected {"texts": ["…"]}, with or without a "scope"')
+        texts, scope = document.get("texts"), document.get("scope", self._scope_of(exchange, self._scope))
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in [scope, *texts]):
+            raise BadRequestError('"texts" is a list of texts, and "scope" is a text')
+        context = Context(self._key, scope)
+        try:
+            revealed = [reveal(text, context) for text in texts]
+        except DecryptionError as error:
+            raise BadRequestError(str(error)) from None
+        exchange.give(Redactions({"reveal": len(texts)}))
+        return Reply(200, ((b"content-type", b"application/json"),), (render_json({"texts": revealed}),))
 
 
-def _anonymizer(text: TextSettings, key: bytes | None) -> TextAnonymizer:
-    tagger = None
-    if text.tagger:
-        from governance.privacy.tagger import shipped_tagger
-
-        tagger = shipped_tagger().find
-    detectors = Detectors(tagger, text.threshold)
-    return TextAnonymizer(detectors, Profile.parse(text.profile), Context(key, text.scope))
+def _reply_paths(text: TextSettings) -> tuple[Path, ...]:
+    """An answer's own texts are everywhere; a tensor's are its data, and names beside them are nobody's."""
+    if text.reply_pointers:
+        return tuple(parse_path(pointer) for pointer in text.reply_pointers)
+    return (parse_path("/outputs/*/data"),) if text.route.startswith("/v2/") else (EVERYWHERE,)
 
 
-def _rules(fields: Sequence[PrivacyField], hash_key: str | None) -> dict[str, list[Rule]]:
-    """Return the rules by route."""
-    rules: dict[str, list[Rule]] = {}
-    for field in fields:
-        if field.operator == "hash" and hash_key is None:
-            raise ConfigurationError(f"[privacy] the field {field.pointer} is hashed, and there is no hash_key")
-        rule = Rule.parse(field.pointer, field.operator, field.data_class)
-        rules.setdefault(_without_version(field.route), []).append(rule)
-    return rules
+async def _at_once(call: Callable[..., Changed], *arguments: object) -> Changed:
+    return call(*arguments)
+
+
+def _fields_of(fields: Sequence[PrivacyField], template: str, model: str | None) -> list[PrivacyField]:
+    return [field for field in fields if _without_version(field.route) == template and field.model in (None, model)]
+
+
+def _tell_policy(exchange: Exchange, redactions: Redactions) -> None:
+    """Let the policies decide again, now that it is known of which classes the data is."""
+    decision = exchange.find(Decision)
+    if decision is None or not redactions.classes:
+        return
+    before = decision.verdict.obligations.anonymize
+    decision.data_found(redactions.classes)
+    if set(decision.verdict.obligations.anonymize) - set(before):
+        raise ForbiddenError("the policy asks for more anonymization of such data than was done")
 
 
 def _without_version(template: str) -> str:
@@ -138,15 +258,22 @@ def _without_version(template: str) -> str:
     return template.replace("/versions/{version}", "")
 
 
+def _media_type(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    value = next((value for name, value in headers if name == b"content-type"), b"")
+    return value.split(b";", 1)[0].strip().lower().decode("latin-1")
+
+
 def _split(exchange: Exchange, body: bytes) -> tuple[memoryview, memoryview]:
+    """Return the JSON part of a body, and the binary values behind it."""
     view = memoryview(body)
-    media_type = (exchange.header(b"content-type") or "").split(";", 1)[0].strip().lower()
-    length = exchange.header(HEAD_LENGTH) if exchange.route.server == "oip" else None
+    media_type = _media_type(exchange.headers)
+    is_oip = exchange.route.server == "oip"
+    length = exchange.header(HEAD_LENGTH) if is_oip else None
     if length is not None and (media_type in JSON_TYPES or media_type == BINARY_TYPE):
         if not (length.isascii() and length.isdigit() and len(length) < 12) or int(length) > len(body):
             raise BadRequestError("Inference-Header-Content-Length is not the length of the JSON part")
         return view[: int(length)], view[int(length) :]
-    if media_type not in JSON_TYPES and not (exchange.route.server == "oip" and media_type == BINARY_TYPE):
+    if media_type not in JSON_TYPES and not (is_oip and media_type == BINARY_TYPE):
         raise UnsupportedMediaTypeError("this route has declared personal data, and takes application/json alone")
     return view, view[:0]
 

@@ -6,25 +6,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from governance.errors import BadRequestError
-from governance.privacy.records import Place, places_of
+from governance.privacy.paths import Path, Place
 from governance.privacy.text import Anonymized
 
 MAX_LEAVES = 100_000
 
 
 def change_text(
-    document: Any, pointers: Sequence[tuple[str, ...]], anonymize: Callable[[Sequence[str]], Sequence[Anonymized]]
+    document: Any, paths: Sequence[Path], anonymize: Callable[[Sequence[str]], Sequence[Anonymized]]
 ) -> tuple[Any, dict[str, int]]:
-    """Return the document with every string below the pointers changed, and how many findings there were by entity.
-
-    Args:
-        pointers: segments; an empty one stands for the whole document.
+    """Return the document with every string below the paths changed, and how many findings there were by entity.
 
     Raises:
         BadRequestError: if there are too many strings.
     """
     holder = [document]
-    found = {(id(container), key): (container, key) for container, key in _strings(holder, pointers)}
+    found = {(id(container), key): (container, key) for container, key in _strings(holder, paths)}
     places = list(found.values())
     counts: dict[str, int] = {}
     for (container, key), changed in zip(places, anonymize([container[key] for container, key in places]), strict=True):
@@ -35,9 +32,8 @@ def change_text(
     return holder[0], counts
 
 
-def _strings(holder: list[Any], pointers: Sequence[tuple[str, ...]]) -> Iterator[Place]:
-    roots = [place for pointer in pointers for place in (places_of(holder[0], pointer) if pointer else [(holder, 0)])]
-    pending: list[Place] = list(roots)
+def _strings(holder: list[Any], paths: Sequence[Path]) -> Iterator[Place]:
+    pending: list[Place] = [place for path in paths for place in path.places(holder)]
     seen = 0
     while pending:
         container, key = pending.pop()

@@ -61,6 +61,10 @@ class TextAnonymizer:
     def __init__(self, detectors: Detectors, profile: Profile, context: Context) -> None:
         self._detectors, self._profile, self._context = detectors, profile.verify(context), context
 
+    def within(self, context: Context) -> TextAnonymizer:
+        """Return the same anonymizer for another scope or subject."""
+        return TextAnonymizer(self._detectors, self._profile, context)
+
     def anonymize(self, texts: Sequence[str]) -> list[Anonymized]:
         """Return each text with its findings changed."""
         return [

@@ -1,4 +1,4 @@
-"""What is done to a finding or a field: operators by name, each with what it keeps and what it hides.
+"""What is done to a finding, a field or a column: operators by name, each with what it keeps and what it hides.
 
 Those with a key derive their own from it, by operator and context, so that a hash of one is no hash of another
 (NIST SP 800-108). Equal values stay equal under one context, and whoever has not the key cannot find them by trying.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import hmac
+import math
 import re
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -20,12 +22,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from governance.canonical import canonical_json
 from governance.errors import ConfigurationError, DecryptionError
 
 TOKEN = re.compile(r"<([A-Z_]{2,40}):([A-Za-z0-9_-]{22,})>")
 MAX_SHIFT_DAYS = 365
+# What a declared field is called where nothing says what it is.
+FIELD = "FIELD"
+DROP, MASK = "drop", "***"
 FF1_LEAST_DIGITS = 6
 _DIGITS = "0123456789"
+_OPERATOR = re.compile(r"([a-z0-9-]{1,20})(?::(\d{1,6}(?:\.\d{1,6})?))?")
+_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
 _DATE = re.compile(r"(\d{4})([\-/.])(\d{1,2})\2(\d{1,2})|(\d{1,2})([\-/.])(\d{1,2})\6(\d{4})")
 
 
@@ -34,22 +42,32 @@ class Operator:
     """One operator with its settings, as a profile names it: `mask`, `mask:4`, `truncate:3`, `bucket:10`."""
 
     name: str
-    number: int | None = None
+    number: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> Operator:
         """Read `NAME` or `NAME:NUMBER`.
 
         Raises:
-            ConfigurationError: if there is no such operator, or it takes no number.
+            ConfigurationError: if there is no such operator, or it takes no such number.
         """
-        name, _, number = text.partition(":")
-        if name not in OPERATORS or (number and (name not in NUMBERED or not number.isdecimal() or len(number) > 6)):
+        found = _OPERATOR.fullmatch(text)
+        name, number = (found[1], found[2]) if found is not None else ("", None)
+        if name not in OPERATORS or (number is not None and name not in NUMBERED):
             known = ", ".join(sorted(OPERATORS))
             raise ConfigurationError(
                 f"no operator '{text[:40]}'; there are: {known}; with a number: {', '.join(NUMBERED)}"
             )
-        return cls(name, int(number) if number else None)
+        if number is not None and "." in number and name not in FRACTIONS:
+            raise ConfigurationError(f"the operator '{name}' takes a whole number, and not {number}")
+        if name in POSITIVE and not float(number or 1):
+            raise ConfigurationError(f"the operator '{name}' takes a number above 0")
+        return cls(name, float(number) if number is not None else None)
+
+    @property
+    def count(self) -> int | None:
+        """The number, of those that count something."""
+        return None if self.number is None else int(self.number)
 
     @property
     def needs_key(self) -> bool:
@@ -73,6 +91,7 @@ class Context:
 
 
 Apply = Callable[[str, str, Operator, Context], str]
+ChangeValue = Callable[[Any, str, Operator, Context], Any]
 
 
 def transform(value: str, entity: str, operator: Operator, context: Context) -> str:
@@ -82,6 +101,60 @@ def transform(value: str, entity: str, operator: Operator, context: Context) -> 
         ConfigurationError: if the operator needs a key, and there is none.
     """
     return OPERATORS[operator.name](value, entity, operator, context)
+
+
+class Dropped:
+    """Stands for a value that goes away with its name or place."""
+
+
+def transform_value(value: Any, entity: str, operator: Operator, context: Context) -> Any:
+    """Return what takes the place of a declared field's value, or `Dropped`.
+
+    Here `mask` puts three stars (the length of a declared field would tell something), `hash` puts HMAC-SHA256 over
+    its canonical JSON in hex (RFC 2104, RFC 8785), and a number stays one under `noise`.
+
+    Raises:
+        ConfigurationError: if the operator needs a key, and there is none.
+        ValueError: if the value cannot be written as canonical JSON.
+    """
+    change: ChangeValue = _OF_VALUES.get(operator.name, _as_text)
+    return change(value, entity, operator, context)
+
+
+def _as_text(value: Any, entity: str, operator: Operator, context: Context) -> str:
+    """Change a text, a number as text, and an object or a list as its canonical JSON or not at all."""
+    if not isinstance(value, str):
+        if operator.name in _OF_ONE_VALUE and not _is_number(value):
+            return f"<{entity}>"
+        value = canonical_json(value).decode()
+    return transform(value, entity, operator, context)
+
+
+def _drop_value(value: Any, entity: str, operator: Operator, context: Context) -> Any:
+    return Dropped
+
+
+def _keep_value(value: Any, entity: str, operator: Operator, context: Context) -> Any:
+    return value
+
+
+def _mask_value(value: Any, entity: str, operator: Operator, context: Context) -> str:
+    return MASK if operator.number is None else _as_text(value, entity, operator, context)
+
+
+def _hash_value(value: Any, entity: str, operator: Operator, context: Context) -> str:
+    return hmac.digest(_derived(context, "hash", entity, 32), canonical_json(value), "sha256").hex()
+
+
+def _noise_value(value: Any, entity: str, operator: Operator, context: Context) -> Any:
+    if not _is_number(value):
+        return _as_text(value, entity, operator, context)
+    made = value + laplace(float(value), entity, operator.number or 1.0, context)
+    return round(made) if isinstance(value, int) else made
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def reveal(text: str, context: Context) -> str:
@@ -103,7 +176,7 @@ def _replace(value: str, entity: str, operator: Operator, context: Context) -> s
 
 def _mask(value: str, entity: str, operator: Operator, context: Context) -> str:
     """Letters and digits become stars, all but the last `number` of them."""
-    keep, masked = operator.number or 0, []
+    keep, masked = operator.count or 0, []
     for character in reversed(value):
         if character.isalnum() and keep:
             keep -= 1
@@ -185,7 +258,7 @@ def _surrogate(value: str, entity: str, operator: Operator, context: Context) ->
 
 def _shift_date(value: str, entity: str, operator: Operator, context: Context) -> str:
     """So many days earlier or later, the same for all dates of a subject, so that time between them stays."""
-    most = operator.number or MAX_SHIFT_DAYS
+    most = operator.count or MAX_SHIFT_DAYS
     number = int.from_bytes(
         hmac.digest(_derived(context, "date", "DATE_TIME", 32), context.subject.encode(), "sha256")[:8]
     )
@@ -207,16 +280,46 @@ def _shift_date(value: str, entity: str, operator: Operator, context: Context) -
 
 def _bucket(value: str, entity: str, operator: Operator, context: Context) -> str:
     """A number becomes the range that it lies in: 42 with `bucket:10` is 40-49."""
-    found, width = re.search(r"\d+", value), operator.number or 10
-    if found is None or len(found[0]) > 15 or width < 1:
+    found, width = _NUMBER.fullmatch(value.strip()) or re.search(r"\d{1,15}", value), operator.number or 10.0
+    if found is None:
         return f"<{entity}>"
-    low = int(found[0]) // width * width
-    return f"{low}-{low + width - 1}"
+    low = bucket_floor(float(found[0]), width)
+    return f"{low:g}-{low + width - (1 if width.is_integer() else 0):g}"
+
+
+def bucket_floor(number: float, width: float) -> float:
+    """Return the lower bound of the range of this width that a number lies in."""
+    return math.floor(number / width) * width
+
+
+def _noise(value: str, entity: str, operator: Operator, context: Context) -> str:
+    """A number becomes one near it: Laplace noise of this scale is added, the same for equal values.
+
+    Noise that were drawn again each time would go away by asking often. It is no differential privacy.
+    """
+    found = _NUMBER.fullmatch(value.strip())
+    if found is None:
+        return f"<{entity}>"
+    decimals = len(found[0].partition(".")[2])
+    made = float(found[0]) + laplace(float(found[0]), entity, operator.number or 1.0, context)
+    return f"{made:.{decimals}f}"
+
+
+def laplace(number: float, entity: str, scale: float, context: Context) -> float:
+    """Return the noise that belongs to a number under a key: Laplace-distributed (inverse transform), mean 0.
+
+    Raises:
+        ConfigurationError: if there is no key.
+    """
+    digest = hmac.digest(_derived(context, "noise", entity, 32), struct.pack("<d", number), "sha256")
+    # 53 bits, so that each is a double, and never 0 or 1.
+    share = ((int.from_bytes(digest[:8]) >> 11) + 0.5) / 2**53
+    return -scale * math.copysign(math.log1p(-2 * abs(share - 0.5)), share - 0.5)
 
 
 def _truncate(value: str, entity: str, operator: Operator, context: Context) -> str:
     """The first characters alone: 94105 with `truncate:3` is 941."""
-    return value[: operator.number if operator.number is not None else 3]
+    return value[: operator.count if operator.count is not None else 3]
 
 
 def _keep(value: str, entity: str, operator: Operator, context: Context) -> str:
@@ -224,6 +327,8 @@ def _keep(value: str, entity: str, operator: Operator, context: Context) -> str:
 
 
 OPERATORS: Mapping[str, Apply] = {
+    # In text there is nothing to drop but the words; a field goes with its name, a column with its header.
+    DROP: _redact,
     "redact": _redact,
     "replace": _replace,
     "mask": _mask,
@@ -233,11 +338,23 @@ OPERATORS: Mapping[str, Apply] = {
     "surrogate": _surrogate,
     "shift-date": _shift_date,
     "bucket": _bucket,
+    "noise": _noise,
     "truncate": _truncate,
     "keep": _keep,
 }
-KEYED = frozenset({"hash", "token", "ff1", "surrogate", "shift-date"})
-NUMBERED = ("mask", "shift-date", "bucket", "truncate")
+KEYED = frozenset({"hash", "token", "ff1", "surrogate", "shift-date", "noise"})
+NUMBERED = ("mask", "shift-date", "bucket", "noise", "truncate")
+FRACTIONS, POSITIVE = frozenset({"bucket", "noise"}), frozenset({"shift-date", "bucket", "noise"})
+# These need a value that is one number or one date; of an object or a list there is nothing they could do.
+_OF_ONE_VALUE = frozenset({"mask", "ff1", "surrogate", "shift-date", "bucket", "noise", "truncate"})
+# What is done otherwise to a declared field than to a finding in text.
+_OF_VALUES: Mapping[str, ChangeValue] = {
+    DROP: _drop_value,
+    "keep": _keep_value,
+    "mask": _mask_value,
+    "hash": _hash_value,
+    "noise": _noise_value,
+}
 _SURROGATES = {
     "PERSON": "name",
     "LOCATION": "city",

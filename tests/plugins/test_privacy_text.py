@@ -1,6 +1,7 @@
 """Free text in the privacy plugin: requests and replies are changed, classes go to the policy, tensors cannot hide texts."""
 
 import json
+import struct
 
 import pytest
 
@@ -30,14 +31,14 @@ async def plugin(**text):
     return made
 
 
-async def call(made, body, route=ASK, headers=(), answer=None, decision=None):
+async def call(made, body, route=ASK, headers=(), answer=None, decision=None, model=None, facts=()):
     async def read():
         return body if isinstance(body, bytes) else json.dumps(body).encode()
 
     headers = [(b"content-type", b"application/json"), *headers]
-    exchange = Exchange("i", 0, 0, "POST", route.template, b"", route, None, None, headers, "", read)
-    if decision is not None:
-        exchange.give(decision)
+    exchange = Exchange("i", 0, 0, "POST", route.template, b"", route, model, None, headers, "", read)
+    for fact in filter(None, (decision, *facts)):
+        exchange.give(fact)
 
     async def server(exchange):
         reply = exchange.body if answer is None else json.dumps(answer).encode()
@@ -77,18 +78,47 @@ async def test_what_is_found_goes_to_the_policy():
         await call(made, {"a": "MRN: 12345678"}, decision=Decision(Verdict(True, (), "d"), review))
 
 
+def binary(texts, **more):
+    raw = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+    tensor = {"name": "t", "datatype": "BYTES", "shape": [len(texts)], "parameters": {"binary_data_size": len(raw)}}
+    head = json.dumps({"inputs": [tensor | more]}).encode()
+    return head + raw, (b"inference-header-content-length", str(len(head)).encode())
+
+
 async def test_a_text_cannot_hide_in_a_binary_tensor():
     made = await plugin(route="/v2/models/{model}/infer")
-    head = json.dumps(
-        {"inputs": [{"name": "t", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": 9}}]}
-    ).encode()
-    length = (b"inference-header-content-length", str(len(head)).encode())
-    with pytest.raises(BadRequestError, match="as JSON"):
-        await call(made, head + b"\x05\x00\x00\x00a@b.o", INFER, [length])
+    body, length = binary([b"mail a@b.org", b"", "\u4f60\u597d".encode()])
+    exchange, seen = await call(made, body, INFER, [length])
+    size = int(exchange.header(b"inference-header-content-length"))
+    head, tail = json.loads(seen[:size]), seen[size:]
+    assert tail == b"".join(
+        struct.pack("<I", len(t)) + t for t in (b"mail <EMAIL_ADDRESS>", b"", "\u4f60\u597d".encode())
+    )
+    assert head["inputs"][0]["parameters"] == {"binary_data_size": len(tail)}
+    assert exchange.fact(Redactions).entities == {"EMAIL_ADDRESS": 1}
     _, seen = await call(
         made, {"inputs": [{"name": "t", "datatype": "BYTES", "shape": [1], "data": ["mail a@b.org"]}]}, INFER
     )
     assert json.loads(seen)["inputs"][0]["data"] == ["mail <EMAIL_ADDRESS>"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "more"),
+    [
+        ([b"\xff"], {}),
+        ([b"a"], {"parameters": {"binary_data_size": 4}}),
+        ([b"a"], {"parameters": {"binary_data_size": 500}}),
+        ([b"a"], {"parameters": {"binary_data_size": -1}}),
+        ([b"a"], {"parameters": {"binary_data_size": True}}),
+        ([b"a"], {"parameters": {}}),
+        ([b"a"], {"data": ["b"]}),
+        ([b"a\xff\xff\xff\xff"], {"parameters": {"binary_data_size": 5}}),
+    ],
+)
+async def test_a_binary_tensor_that_cannot_be_searched_is_refused(texts, more):
+    body, length = binary(texts, **more)
+    with pytest.raises(BadRequestError):
+        await call(await plugin(route="/v2/models/{model}/infer"), body, INFER, [length])
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,18 @@ from governance.errors import ConfigurationError, DecryptionError
 from governance.privacy.detect import Detectors
 from governance.privacy.finding import Finding
 from governance.privacy.leaves import change_text
+from governance.privacy.paths import Pointer
 from governance.privacy.text import Profile, TextAnonymizer
-from governance.privacy.transform import KEYED, OPERATORS, Context, Operator, decrypt_format, reveal, transform
+from governance.privacy.transform import (
+    KEYED,
+    OPERATORS,
+    Context,
+    Operator,
+    decrypt_format,
+    reveal,
+    transform,
+    transform_value,
+)
 
 KEY = Context(b"k" * 32, "hospital/research/2026")
 OTHERS = [Context(b"x" * 32, KEY.scope), Context(KEY.key, "hospital/billing/2026")]
@@ -33,6 +43,10 @@ def change(value, operator, entity="PERSON", context=KEY):
         ("truncate:0", "94105", "POSTAL_CODE", ""),
         ("bucket:10", "42 years old", "AGE", "40-49"),
         ("bucket", "7", "AGE", "0-9"),
+        ("bucket:0.5", "1.75", "DOSE", "1.5-2"),
+        ("bucket:10", "-3", "TEMPERATURE", "-10--1"),
+        ("drop", "Ada", "PERSON", ""),
+        ("noise", "Ada", "PERSON", "<PERSON>"),
         ("bucket", "old", "AGE", "<AGE>"),
         ("keep", "Ada", "PERSON", "Ada"),
     ],
@@ -126,11 +140,51 @@ def test_dates_of_one_subject_move_together():
     assert moved("17 May 1984", "ada") == moved("99/99/1984", "ada") == "<DATE_TIME>"
 
 
+def test_noise_is_laplace_of_its_scale_and_the_same_for_equal_numbers():
+    made = [float(change(f"{number}.000000", "noise:3", "DOSE")) - number for number in range(4_000)]
+    assert abs(sum(made) / len(made)) < 0.3
+    # The mean absolute deviation of Laplace noise is its scale.
+    assert 2.7 < sum(map(abs, made)) / len(made) < 3.3
+    assert change("7.25", "noise:3", "DOSE") == change(" 7.25", "noise:3", "DOSE") != "7.25"
+    assert change("7", "noise:3", "DOSE").lstrip("-").isdigit()
+    assert all(change("7.25", "noise:3", "DOSE", other) != change("7.25", "noise:3", "DOSE") for other in OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "expected"),
+    [
+        ("mask", "Ada", "***"),
+        ("mask:2", "4711", "**11"),
+        ("mask:2", 4711, "**11"),
+        ("bucket:10", 42, "40-49"),
+        ("bucket:10", {"age": 42}, "<FIELD>"),
+        ("surrogate", ["Ada"], "<FIELD>"),
+        ("noise:5", None, "<FIELD>"),
+        ("noise:5", True, "<FIELD>"),
+        ("replace", {"a": 1}, "<FIELD>"),
+        ("keep", {"a": 1}, {"a": 1}),
+    ],
+)
+def test_a_declared_value_is_changed_whatever_it_is(operator, value, expected):
+    assert transform_value(value, "FIELD", Operator.parse(operator), KEY) == expected
+
+
+def test_a_number_stays_one_under_noise():
+    assert isinstance(transform_value(7, "FIELD", Operator.parse("noise:5"), KEY), int)
+    assert isinstance(transform_value(7.5, "FIELD", Operator.parse("noise:0.5"), KEY), float)
+
+
+@pytest.mark.parametrize("text", ["noise:0", "bucket:0", "bucket:0.0", "mask:1.5", "shift-date:0", "truncate:0.5"])
+def test_an_operator_takes_no_number_that_makes_no_sense(text):
+    with pytest.raises(ConfigurationError, match="takes a"):
+        Operator.parse(text)
+
+
 def test_what_needs_a_key_says_so():
     assert {name for name in OPERATORS if Operator(name).needs_key} == KEYED
     for name in KEYED:
         with pytest.raises(ConfigurationError, match="needs a key"):
-            transform("1984-05-17", "DATE_TIME", Operator(name), Context())
+            transform("7" if name == "noise" else "1984-05-17", "DATE_TIME", Operator(name), Context())
         with pytest.raises(ConfigurationError, match="needs a key"):
             TextAnonymizer(Detectors(), Profile.parse({"PERSON": name}), Context())
 
@@ -181,4 +235,4 @@ def test_what_lies_between_findings_stays(text, data):
 )
 def test_the_strings_of_a_document_are_changed(document, pointers, expected):
     anonymizer = TextAnonymizer(Detectors(), Profile.parse({}), KEY)
-    assert change_text(document, pointers, anonymizer.anonymize)[0] == expected
+    assert change_text(document, [Pointer(segments) for segments in pointers], anonymizer.anonymize)[0] == expected

@@ -1,0 +1,110 @@
+"""Plans: all that is done on one route for one model, and how it is done to a JSON body and its tensors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from governance.canonical import parse_json
+from governance.errors import BadRequestError
+from governance.privacy.leaves import change_text
+from governance.privacy.paths import Path
+from governance.privacy.records import Redactions, Rule, redact, render_json
+from governance.privacy.scope import Scope
+from governance.privacy.tensors import Column, change_tensors
+from governance.privacy.text import TextAnonymizer
+from governance.privacy.transform import Context
+
+
+@dataclass(frozen=True, slots=True)
+class FreeText:
+    """Where free text is, what changes it, what policies know an entity as, and whose data it is."""
+
+    paths: tuple[Path, ...]
+    anonymizer: TextAnonymizer
+    classes: Mapping[str, str]
+    scope: Scope
+    subject: Path | None
+    dear: bool = False
+    reply_paths: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is done on one route for one model; declared fields come before free text."""
+
+    rules: tuple[Rule, ...] = ()
+    columns: tuple[Column, ...] = ()
+    text: FreeText | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is done at all, so that the body need not be read."""
+        return not (self.rules or self.columns or self.text)
+
+    def change(self, head: bytes | memoryview, tail: memoryview, context: Context) -> Changed:
+        """Change a JSON body and the binary values behind it.
+
+        Raises:
+            BadRequestError: if it cannot be searched for what the plan declares.
+        """
+        if self.text is None and not self.columns and not self._may_hold(bytes(head)):
+            return Changed(bytes(head), bytes(tail))
+        holder = [parse_json(head)]
+        if self.text is not None and self.text.subject is not None:
+            context = Context(context.key, context.scope, _subject(holder, self.text.subject))
+        if len(tail) and any(_leads_into_inputs(rule.path) for rule in self.rules):
+            raise BadRequestError("inputs are declared as personal data here: send them as JSON, not as binary tensors")
+        done = redact(holder, self.rules, context)
+        anonymize = self.text.anonymizer.within(context).anonymize if self.text is not None else None
+        entities = Counter[str]()
+        if self.text is not None and anonymize is not None:
+            holder[0], found = change_text(holder[0], self.text.paths, anonymize)
+            entities.update(found)
+        operators = Counter(done.counts)
+        changed_tail: bytes | memoryview = tail
+        if self.columns or (anonymize is not None and len(tail)):
+            changed_tail, by_columns, found_in_tail = change_tensors(holder[0], tail, self.columns, context, anonymize)
+            operators.update(by_columns)
+            entities.update(found_in_tail)
+        return self._changed(head, holder, bytes(changed_tail), Redactions(operators, done.classes, entities))
+
+    def _changed(self, head: bytes | memoryview, holder: list[Any], tail: bytes, done: Redactions) -> Changed:
+        classes = done.classes | {item.data_class for item in self.columns if item.data_class is not None}
+        if self.text is not None:
+            classes |= {self.text.classes[entity] for entity in done.entities if entity in self.text.classes}
+        redactions = Redactions(done.counts, classes, done.entities)
+        # What is as it was stays so byte for byte.
+        untouched = not (redactions.counts or redactions.entities)
+        return Changed(bytes(head) if untouched else render_json(holder[0]), tail, redactions)
+
+    def _may_hold(self, data: bytes) -> bool:
+        return any(rule.path.may_be_in(data) for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A body's JSON part and what lies behind it, and what was done."""
+
+    head: bytes
+    tail: bytes
+    redactions: Redactions = field(default_factory=lambda: Redactions({}))
+
+
+def _leads_into_inputs(path: Path) -> bool:
+    segments: Sequence[str] = getattr(path, "segments", ("inputs",))
+    return segments[:1] == ("inputs",)
+
+
+def _subject(holder: list[Any], path: Path) -> str:
+    """Return whose data it is: one text or number.
+
+    Raises:
+        BadRequestError: if the document does not say, or says it more than once.
+    """
+    found = [container[key] for container, key in path.places(holder)]
+    if len(found) != 1 or not isinstance(found[0], str | int) or isinstance(found[0], bool):
+        raise BadRequestError("the document does not say in the one declared place whose data it is")
+    return str(found[0])

@@ -47,6 +47,8 @@ from governance.inner_gate import TOKEN_HEADER, InnerGate
 from governance.oip.routes import oip_routes
 from governance.oip.server import OipServer
 from governance.plugins import BUILT_IN
+from governance.plugins.privacy import open_tagger
+from governance.privacy.detect import Tagger
 from governance.runtime.model import Model, TensorSpec
 from governance.runtime.registry import ModelRegistry
 from governance.settings import STORE_PREFIX, ModelSettings, RouteSettings, Settings, load_settings
@@ -248,6 +250,14 @@ class Governance:
         if exchange is None or exchange.model is None:
             raise ConfigurationError("no model is requested here: the route in governance.toml needs a model")
         return self.open_model(exchange.model)
+
+    def open_tagger(self) -> Tagger:
+        """Return the tagger of [privacy]: the sealed one that it names, or the one that this package ships.
+
+        Raises:
+            IntegrityError: if it is not what was signed.
+        """
+        return open_tagger(self.settings)
 
     def opened_model(self, name: str) -> Model:
         """Return the runtime's model of this name.

@@ -322,12 +322,15 @@ class PrivacySettings(Section):
 
     `hash_key` is the secret of all operators that have a key. Values are equal under one `scope` alone; in it stand
     `{purpose}` for the request's purpose, `{caller}` for who asks, `{year}` and `{month}` for when. With `reveal`,
-    `POST /governance/reveal` turns tokens back for those whom the policy permits the action `reveal`.
+    `POST /governance/reveal` turns tokens back for those whom the policy permits the action `reveal`. `tagger` is a
+    sealed artifact called `pii-tagger`, opened with the keys of [artifacts]; without it, the tagger that this package
+    ships is used.
     """
 
     hash_key: str | None = None
     scope: ScopeText = ""
     reveal: bool = False
+    tagger: Path | None = None
     fields: tuple[PrivacyField, ...] = ()
     text: tuple[TextSettings, ...] = ()
     images: tuple[ImageSettings, ...] = ()

@@ -10,6 +10,18 @@ mkdir -p "$STATE/audit" "$KEYS"
 chmod 700 "$STATE" "$KEYS" "$STATE/audit"
 [ -e "$KEYS/checkpoint.key" ] || "$BIN/bento-governance" key create checkpoint "$KEYS/checkpoint.key"
 [ -e "$KEYS/api-key-hash.key" ] || "$BIN/bento-governance" key create secret "$KEYS/api-key-hash.key"
+[ -e "$KEYS/signing.key" ] || "$BIN/bento-governance" key create signing "$KEYS/signing.key"
+[ -e "$KEYS/recipient.key" ] || "$BIN/bento-governance" key create recipient "$KEYS/recipient.key"
+seal() {
+  "$BIN/bento-governance" artifact seal "$2" "$STATE/$1.sealed" --name "$1" --version 1 \
+    --sign-with "file:$KEYS/signing.key" --recipient "$KEYS/recipient.key.pub"
+}
+# The tagger that this package ships, and the model that the Open Inference Protocol asks.
+[ "$STATE/pii-tagger.sealed" -nt governance/privacy/pii_tagger/card.json ] || seal pii-tagger governance/privacy/pii_tagger
+if [ ! -e "$STATE/redactor.sealed" ]; then
+  "$BIN/python" -m bentos.redactor.model "$STATE/redactor"
+  seal redactor "$STATE/redactor"
+fi
 if [ ! -s "$KEYS/demo.api-key" ]; then
   (umask 077 && "$BIN/bento-governance" api-key create demo --role redactor --role operator --json \
     --store "$STATE/api-keys.json" --hash-key "file:$KEYS/api-key-hash.key" |

@@ -1,4 +1,7 @@
-"""The redactor: `POST /redact` answers a text with its personal data changed, and what was found where."""
+"""The redactor: `POST /redact` answers a text with its personal data changed, and what was found where.
+
+The Open Inference Protocol answers texts, too: `/v2/models/redactor/infer`, BYTES to BYTES (see model.py).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from pydantic import BaseModel, Field
 from bentos.redactor.page import app
 from governance import Governance
 from governance.privacy.detect import Detectors
-from governance.privacy.tagger import shipped_tagger
 from governance.privacy.text import Profile, TextAnonymizer
 from governance.privacy.transform import Context
 
@@ -43,7 +45,7 @@ class Redactor:
     """Finds personal data by patterns and by the tagger, and puts the kind of each in its place."""
 
     def __init__(self) -> None:
-        self.detectors = Detectors(shipped_tagger().find)
+        self.detectors = Detectors(governance.open_tagger())
         self.anonymizer = TextAnonymizer(self.detectors, Profile.parse({}), Context())
 
     @bentoml.api

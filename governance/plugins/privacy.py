@@ -7,22 +7,27 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache, partial
 
 from governance.access.caller import Caller
 from governance.access.routes import REVEAL
 from governance.access.verdict import Decision
+from governance.artifacts.opening import open_sealed
+from governance.artifacts.trust import Trust
 from governance.canonical import parse_json
 from governance.errors import (
     BadRequestError,
     ConfigurationError,
     DecryptionError,
     ForbiddenError,
+    ManifestMismatchError,
     UnsupportedMediaTypeError,
 )
 from governance.exchange import Exchange, ModelLoad, Proceed, Reply
-from governance.keys import open_secret
+from governance.keys import open_recipient_key, open_secret
 from governance.privacy.contract import Contract
 from governance.privacy.detect import Detectors
+from governance.privacy.detect import Tagger as TaggerCall
 from governance.privacy.paths import EVERYWHERE, Path, parse_path
 from governance.privacy.plan import Changed, FreeText, Plan
 from governance.privacy.records import Redactions, Rule, render_json
@@ -36,6 +41,7 @@ HEAD_LENGTH = b"inference-header-content-length"
 JSON_TYPES = frozenset({"", "application/json"})
 BINARY_TYPE = "application/octet-stream"
 INFER = "/v2/models/{model}/infer"
+TAGGER = "pii-tagger"
 MAX_PLANS = 4096
 
 
@@ -65,6 +71,7 @@ class PrivacyPlugin:
     async def open(self) -> None:
         self._key = open_secret(self._hash_key) if self._hash_key is not None else None
         self._plans = {}
+        self._tagger = cache(partial(open_tagger, self._settings))
         self._texts = {
             (_without_version(text.route), text.model): self._free_text(text) for text in self._settings.privacy.text
         }
@@ -149,11 +156,7 @@ class PrivacyPlugin:
         return list(columns.values())
 
     def _free_text(self, text: TextSettings) -> FreeText:
-        tagger = None
-        if text.tagger:
-            from governance.privacy.tagger import shipped_tagger
-
-            tagger = shipped_tagger().find
+        tagger = self._tagger() if text.tagger else None
         return FreeText(
             paths=tuple(parse_path(pointer) for pointer in text.pointers),
             anonymizer=TextAnonymizer(
@@ -225,6 +228,29 @@ class PrivacyPlugin:
             raise BadRequestError(str(error)) from None
         exchange.give(Redactions({"reveal": len(texts)}))
         return Reply(200, ((b"content-type", b"application/json"),), (render_json({"texts": revealed}),))
+
+
+def open_tagger(settings: Settings) -> TaggerCall:
+    """Return the tagger of the settings: their sealed artifact, or the one that this package ships.
+
+    Raises:
+        IntegrityError: if it is not what was signed.
+        ConfigurationError: if it cannot be read, or nothing says whom to trust.
+    """
+    from governance.privacy.tagger import Tagger, shipped_tagger
+
+    artifacts, path = settings.artifacts, settings.privacy.tagger
+    if path is None:
+        return shipped_tagger().find
+    if artifacts is None:
+        raise ConfigurationError("a sealed tagger needs an [artifacts] section: whom to trust, and the key that opens")
+    trust = Trust.from_files(artifacts.trusted_signers, artifacts.threshold, artifacts.trusted_cosigners)
+    key = open_recipient_key(artifacts.recipient_key)
+    with open_sealed(path, name=TAGGER, minimum_version=1, trust=trust, recipient_key=key) as opened:
+        graph, card = opened.files.get("model.onnx"), opened.files.get("card.json")
+        if graph is None or card is None:
+            raise ManifestMismatchError("the sealed tagger has no model.onnx or no card.json")
+        return Tagger(bytes(graph), parse_json(card)).find
 
 
 def _reply_paths(text: TextSettings) -> tuple[Path, ...]:

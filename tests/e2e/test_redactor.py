@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 
+import numpy as np
 import pytest
+import tritonclient.http as triton
 
 from tests.e2e.conftest import BIN, ROOT, State, serving
 
@@ -23,6 +25,10 @@ def redactor(tmp_path_factory):
         "BENTOML_DO_NOT_TRACK": "True",
         "GOVERNANCE_IDENTITY__API_KEYS": str(folder / "api-keys.json"),
         "GOVERNANCE_IDENTITY__HASH_KEY": f"file:{folder}/keys/api-key-hash.key",
+        "GOVERNANCE_MODELS__REDACTOR__ARTIFACT": f"{folder}/redactor.sealed",
+        "GOVERNANCE_ARTIFACTS__RECIPIENT_KEY": f"file:{folder}/keys/recipient.key",
+        "GOVERNANCE_ARTIFACTS__TRUSTED_SIGNERS": json.dumps([f"{folder}/keys/signing.key.pub"]),
+        "GOVERNANCE_PRIVACY__TAGGER": f"{folder}/pii-tagger.sealed",
         "GOVERNANCE_AUDIT__DIRECTORY": str(folder / "audit"),
         "GOVERNANCE_AUDIT__CHECKPOINT_KEY": f"file:{folder}/keys/checkpoint.key",
     }
@@ -39,6 +45,20 @@ def test_a_text_comes_back_redacted(redactor):
         "415-555-2671",
         "张伟",
     ]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_the_open_inference_protocol_answers_texts_redacted(redactor, binary):
+    texts = np.array(["😀 Dr. Maria Gonzalez, 415-555-2671", "", "the parcel has arrived", "张伟"], object)
+    given = triton.InferInput("text", [4], "BYTES")
+    given.set_data_from_numpy(texts, binary_data=binary)
+    wanted = triton.InferRequestedOutput("redacted", binary_data=binary)
+    headers = {"Authorization": f"Bearer {redactor.state.token}"}
+    client = triton.InferenceServerClient(f"127.0.0.1:{redactor.client.base_url.port}")
+    reply = client.infer("redactor", [given], outputs=[wanted], headers=headers).as_numpy("redacted").tolist()
+    client.close()
+    reply = [text.decode() if isinstance(text, bytes) else text for text in reply]
+    assert reply == ["😀 Dr. <PERSON>, <PHONE_NUMBER>", "", "the parcel has arrived", "<PERSON>"]
 
 
 def test_the_page_is_for_anybody_and_the_texts_are_not(redactor):

@@ -7,7 +7,7 @@ chain. Plugins know each other only through typed facts on the exchange, each wr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
@@ -84,6 +84,32 @@ class Event:
     outcome: Literal["done", "refused"]
     subject: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One number of a plugin, for whoever shows numbers: a counter since the start, or a gauge.
+
+    `name` and what its `labels` mean are declared by the metrics plugin alone; labels come from closed sets.
+    """
+
+    name: str
+    value: float
+    labels: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What a plugin adds if it has numbers to show; it is asked about once a second, and answers at once."""
+
+    def measurements(self) -> Iterable[Measurement]: ...
+
+
+@runtime_checkable
+class MeasurementReader(Protocol):
+    """What a plugin adds if it shows numbers: the pipeline puts there how to ask all others for theirs."""
+
+    read_measurements: Callable[[], Iterable[Measurement]]
 
 
 Announce = Callable[[Event], Awaitable[None]]
@@ -222,6 +248,8 @@ class Pipeline:
         for plugin in self.plugins:
             if isinstance(plugin, EventSource):
                 plugin.announce = self.announce
+            if isinstance(plugin, MeasurementReader):
+                plugin.read_measurements = self.measurements
 
     async def open(self) -> None:
         """Open every plugin, first to last; if one fails, close those already open."""
@@ -268,6 +296,10 @@ class Pipeline:
         for plugin in self.plugins:
             if isinstance(plugin, EventObserver):
                 await plugin.event_happened(event)
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Return the numbers of every plugin that has some."""
+        return [number for plugin in self.plugins if isinstance(plugin, Measured) for number in plugin.measurements()]
 
     def around(self, terminal: Proceed) -> Proceed:
         """Return one callable: the plugins, outermost first, around `terminal`."""

@@ -4,7 +4,7 @@ import pytest
 
 from governance.access.routes import UNLISTED
 from governance.errors import ConfigurationError, TooLargeError
-from governance.exchange import Exchange, Pipeline, Reply, Usage
+from governance.exchange import Exchange, Measurement, Pipeline, Reply, Usage
 
 
 class Plugin:
@@ -96,3 +96,11 @@ async def test_closing_goes_on_after_an_error():
     with pytest.raises(OSError, match="b"):
         await Pipeline([Plugin("a", log=log), Plugin("b", log=log)]).close()
     assert log == ["b", "a"]
+
+
+async def test_numbers_of_all_plugins_reach_whoever_shows_them():
+    counting, showing = Plugin("counting"), Plugin("showing")
+    counting.measurements = lambda: [Measurement("audit_entries", 3.0)]
+    showing.read_measurements = None
+    Pipeline([showing, counting, Plugin("silent")])
+    assert showing.read_measurements() == [Measurement("audit_entries", 3.0)]

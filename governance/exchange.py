@@ -112,6 +112,17 @@ class MeasurementReader(Protocol):
     read_measurements: Callable[[], Iterable[Measurement]]
 
 
+# A metric's name, its labels, and its value.
+Sample = tuple[str, Mapping[str, str], float]
+
+
+@runtime_checkable
+class SampleSource(Protocol):
+    """What a plugin adds if it knows the numbers of all workers, as a scrape would show them."""
+
+    def samples(self) -> Sequence[Sample]: ...
+
+
 Announce = Callable[[Event], Awaitable[None]]
 
 
@@ -300,6 +311,10 @@ class Pipeline:
     def measurements(self) -> Iterable[Measurement]:
         """Return the numbers of every plugin that has some."""
         return [number for plugin in self.plugins if isinstance(plugin, Measured) for number in plugin.measurements()]
+
+    def samples(self) -> Sequence[Sample]:
+        """Return the numbers of all workers, from the plugins that know them."""
+        return [sample for plugin in self.plugins if isinstance(plugin, SampleSource) for sample in plugin.samples()]
 
     def around(self, terminal: Proceed) -> Proceed:
         """Return one callable: the plugins, outermost first, around `terminal`."""

@@ -14,11 +14,11 @@ import shutil
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import bentoml
 import numpy as np
@@ -32,6 +32,7 @@ from governance.access.routes import REVEAL, Route, RouteTable
 from governance.access.stop import StopBoard
 from governance.artifacts.opening import verify_sealed
 from governance.artifacts.trust import Trust
+from governance.audit.heads import read_heads
 from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, NotReadyError
 from governance.exchange import (
     Exchange,
@@ -44,6 +45,7 @@ from governance.exchange import (
 )
 from governance.gate import AsgiApp, Gate, behind, describe_exception
 from governance.inner_gate import TOKEN_HEADER, InnerGate
+from governance.keys import VerifyingKey, open_signing_key
 from governance.oip.routes import oip_routes
 from governance.oip.server import OipServer
 from governance.plugins import BUILT_IN
@@ -51,7 +53,9 @@ from governance.plugins.privacy import open_tagger
 from governance.privacy.detect import Tagger
 from governance.runtime.model import Model, TensorSpec
 from governance.runtime.registry import ModelRegistry
-from governance.settings import STORE_PREFIX, ModelSettings, RouteSettings, Settings, load_settings
+from governance.settings import STORE_PREFIX, AuditSettings, ModelSettings, RouteSettings, Settings, load_settings
+from governance.status.document import ShownModel
+from governance.status.server import StatusServer, status_routes
 
 PLUGIN_GROUP = "bento_governance.plugins"
 STORED_FILE = "model.sealed"
@@ -288,7 +292,7 @@ class Governance:
             app,
             routes=RouteTable(self.routes(service)),
             pipeline=pipeline,
-            servers={"oip": oip.answer, "bentoml": self._native(app)},
+            servers={"oip": oip.answer, "bentoml": self._native(app), "status": self._status(pipeline).answer},
             open=open,
             close=self._close_models,
         )
@@ -305,8 +309,39 @@ class Governance:
         ]
         if settings.privacy.reveal:
             routes.append(REVEAL)
+        if settings.service.status_page:
+            routes.extend(status_routes())
         routes.extend(self._native_route(route, service) for route in settings.routes)
         return routes
+
+    def _status(self, pipeline: Pipeline) -> StatusServer:
+        settings = self.settings
+
+        @cache
+        def checkpoint_key() -> VerifyingKey:
+            return open_signing_key(cast(AuditSettings, settings.audit).checkpoint_key).public_key
+
+        return StatusServer(
+            settings.service.name,
+            __version__,
+            models=self._shown_models,
+            heads=lambda: read_heads(settings.audit.directory, checkpoint_key()) if settings.audit else (),
+            samples=pipeline.samples,
+        )
+
+    def _shown_models(self) -> list[ShownModel]:
+        return [
+            ShownModel(
+                model.name,
+                model.version,
+                model.digest,
+                self._registry.signers(model.name),
+                model.device,
+                model.ready,
+                model.degraded,
+            )
+            for model in self._registry.models.values()
+        ]
 
     def _native_route(self, route: RouteSettings, service: Service[Any]) -> Route:
         unknown = {route.model, *route.models} - {None} - set(self._registry.declared)

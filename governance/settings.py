@@ -59,10 +59,15 @@ class Section(BaseModel):
 
 
 class ServiceSettings(Section):
-    """The service itself: its Cedar entity id and which plugins stand in front of it, outermost first."""
+    """The service itself: its Cedar entity id and which plugins stand in front of it, outermost first.
+
+    With `status_page` there is a page at `/governance/`; what it shows is for those whom a policy permits the action
+    `status`.
+    """
 
     name: Name
     plugins: tuple[str, ...] = DEFAULT_PLUGINS
+    status_page: bool = False
     max_reply_bytes: int = Field(default=64 * 2**20, gt=0)
 
 

@@ -20,7 +20,8 @@ class Route:
         method: `GET` or `POST`; exact, no override.
         template: the path, with `{model}` and `{version}` as the only variables; the metric label.
         action: the Cedar action's id.
-        server: who answers: the Open Inference Protocol inside the gate, the BentoML app behind it, or nobody.
+        server: who answers: the Open Inference Protocol or the status page inside the gate, the BentoML app behind it,
+            or nobody.
         model: the model where the path does not name one; the resource is the service itself if that is None too.
         model_parameter: a query parameter by which the caller may choose among `models` on this route.
         models: what `model_parameter` may say.
@@ -34,7 +35,7 @@ class Route:
     method: str
     template: str
     action: str
-    server: Literal["oip", "bentoml", "nobody"]
+    server: Literal["oip", "bentoml", "status", "nobody"]
     model: str | None = None
     model_parameter: str | None = None
     models: frozenset[str] = frozenset()
@@ -57,7 +58,7 @@ REVEAL = Route(
     max_body_bytes=2**20,
 )
 # Actions that read about a model or the service: they ask no model, so they are for no purpose and nothing stops them.
-READING = frozenset({"metadata", "metrics"})
+READING = frozenset({"metadata", "metrics", "status"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ BentoML chooses its multi-process folder before that.
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from governance.access.verdict import Decision
 from governance.errors import GovernanceError, RefusedError
-from governance.exchange import Event, Exchange, ModelLoad, Proceed, Reply, Usage
+from governance.exchange import Event, Exchange, ModelLoad, Proceed, Reply, Sample, Usage
 from governance.privacy.records import Redactions
 from governance.settings import Settings
 
@@ -100,6 +102,22 @@ class MetricsPlugin:
             self._instruments.stopped.labels(event.subject).set(float(event.action == "stop"))
         if event.action == "policy-reload":
             self._instruments.policy_stale.set(float(event.outcome == "refused"))
+
+    def samples(self) -> Sequence[Sample]:
+        """Return our metrics, summed over all workers."""
+        from prometheus_client import REGISTRY, CollectorRegistry
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        registry = REGISTRY
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)
+        return [
+            (sample.name, sample.labels, sample.value)
+            for metric in registry.collect()
+            if metric.name.startswith("governance_")
+            for sample in metric.samples
+        ]
 
     def _child(self, instrument: str, *labels: str) -> Any:
         key = (instrument, *labels)

@@ -67,6 +67,10 @@ class ModelRegistry:
         except KeyError:
             raise NotReadyError(f"the model '{name}' is not open yet") from None
 
+    def signers(self, name: str) -> tuple[str, ...]:
+        """Return who signed an opened model's artifact."""
+        return self._artifacts[name].signers
+
     def open(self) -> list[ModelLoad]:
         """Open every model; what is not what was signed raises, and nothing stays open.
 

@@ -1,0 +1,57 @@
+"""The heads of all logs below one folder: how long each is, its signed root, and whether the promise is behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from governance.audit.checkpoint import MAX_NOTE_BYTES, Checkpoint, verify_checkpoint
+from governance.audit.log import CHECKPOINTS, ENTRIES, NOTE_LINES
+from governance.errors import IntegrityError
+from governance.keys import VerifyingKey
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest checkpoint of one log.
+
+    Attributes:
+        checkpoint: None if the newest one is not signed by this key, or cannot be read.
+        signed_at: Unix time in seconds at which it was written.
+        behind_seconds: for how long entries have been written that no checkpoint covers yet; about the settings'
+            `checkpoint_seconds` at most while all is well.
+    """
+
+    folder: str
+    checkpoint: Checkpoint | None
+    signed_at: float
+    behind_seconds: float
+
+
+def read_heads(directory: Path, key: VerifyingKey) -> list[Head]:
+    """Return the head of each log below a folder, by the folder's name; only the end of each file is read."""
+    return [_head(file, key) for file in sorted(directory.glob(f"*/{CHECKPOINTS}"))]
+
+
+def _head(file: Path, key: VerifyingKey) -> Head:
+    signed_at = file.stat().st_mtime
+    try:
+        written_at = (file.parent / ENTRIES).stat().st_mtime
+    except OSError:
+        written_at = signed_at
+    try:
+        checkpoint = verify_checkpoint(_last_note(file), key)
+    except IntegrityError:
+        checkpoint = None
+    return Head(file.parent.name, checkpoint, signed_at, max(0.0, written_at - signed_at))
+
+
+def _last_note(file: Path) -> str:
+    """Return the last whole note; a writer may be in the middle of the next one."""
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - 2 * MAX_NOTE_BYTES))
+        lines = stream.read().decode("utf-8", "replace").split("\n")
+    # A note is origin, size, root, an empty line and a signature; the signature's line tells where one ends.
+    ends = [place for place, line in enumerate(lines[:-1]) if line.startswith("\u2014 ")]
+    end = ends[-1] + 1 if ends else 0
+    return "\n".join(lines[max(0, end - NOTE_LINES) : end]) + "\n"

@@ -1,0 +1,1 @@
+"""The status page: what an operator asks first, for those without Grafana."""

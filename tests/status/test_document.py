@@ -1,0 +1,130 @@
+"""The page's document: numbers of all workers become what an operator asks first."""
+
+import pytest
+
+from governance.audit.checkpoint import Checkpoint
+from governance.audit.heads import Head
+from governance.status.document import ShownModel, status_document
+
+NOW = 1_800_000_000.0
+WELL = Head("worker-0", Checkpoint("s/worker-0", 7, bytes(32)), NOW - 3, 0.0)
+
+
+def model(**changed):
+    shown = {"name": "cnn", "version": "2", "digest": "sha256:" + "a" * 64, "signers": ("key",), "device": "cpu"}
+    return ShownModel(**{**shown, "ready": True, "degraded": False, **changed})
+
+
+def document(samples=(), models=None, heads=(WELL,)):
+    return status_document(
+        service="digits",
+        version="1",
+        now=NOW,
+        models=[model()] if models is None else models,
+        heads=heads,
+        samples=[(f"governance_{name}", labels, value) for name, labels, value in samples],
+    )
+
+
+def requests(outcome, reason, value, **labels):
+    return "requests_total", {"outcome": outcome, "reason": reason, **labels}, value
+
+
+def test_a_service_without_trouble_is_ok():
+    shown = document()
+    assert (shown["state"], shown["attention"]) == ("ok", [])
+    assert shown["models"] == [
+        {
+            "name": "cnn",
+            "version": "2",
+            "digest": "sha256:" + "a" * 64,
+            "signers": ["key"],
+            "device": "cpu",
+            "state": "ready",
+            "drift": None,
+        }
+    ]
+    assert shown["log"] == [{"log": "s/worker-0", "size": 7, "root": "00" * 32, "age_seconds": 3.0, "late": False}]
+
+
+def test_outcomes_are_summed_over_routes_and_refusals_are_counted_by_reason():
+    shown = document(
+        [
+            requests("answered", "", 5.0, model="cnn"),
+            requests("answered", "", 2.0, model="rnn"),
+            requests("refused", "forbidden", 1.0, model="cnn"),
+            requests("refused", "unauthenticated", 3.0, model=""),
+            requests("failed", "internal", 1.0, model="cnn"),
+        ]
+    )
+    assert shown["traffic"]["answered"] == 7 and shown["traffic"]["refused"] == 4 and shown["traffic"]["failed"] == 1
+    assert shown["traffic"]["by_model"] == {"cnn": 7.0, "rnn": 2.0}
+    assert list(shown["refusals"].items()) == [("unauthenticated", 3.0), ("forbidden", 1.0)]
+    assert shown["failures"] == {"internal": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("counts", "p50", "p99"),
+    [
+        ({}, None, None),
+        ({"0.1": 0.0, "+Inf": 0.0}, None, None),
+        ({"0.1": 100.0, "0.2": 100.0, "+Inf": 100.0}, 0.05, 0.099),
+        ({"0.1": 0.0, "0.2": 100.0, "+Inf": 100.0}, 0.15, 0.199),
+        ({"0.1": 0.0, "0.2": 0.0, "+Inf": 5.0}, 0.2, 0.2),
+    ],
+)
+def test_times_are_read_from_a_histogram_as_prometheus_reads_them(counts, p50, p99):
+    shown = document([("request_seconds_bucket", {"le": edge, "route": "/"}, count) for edge, count in counts.items()])
+    assert shown["traffic"]["p50_seconds"] == (None if p50 is None else pytest.approx(p50))
+    assert shown["traffic"]["p99_seconds"] == (None if p99 is None else pytest.approx(p99))
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "alert"),
+    [
+        ({"models": [model(ready=False)]}, "critical", "GovernanceModelNotReady"),
+        ({"models": [model(degraded=True)]}, "warning", "GovernanceDeviceDegraded"),
+        ({"samples": [("stopped", {"model": "ALL"}, 1.0)]}, "critical", "GovernanceKillSwitchOn"),
+        ({"samples": [("drift_state", {"model": "cnn"}, 2.0)]}, "warning", "GovernanceDrift"),
+        (
+            {"samples": [("artifact_refusals_total", {"model": "cnn", "reason": "signature"}, 1.0)]},
+            "critical",
+            "GovernanceArtifactRefused",
+        ),
+        ({"heads": [Head("worker-0", None, NOW, 0.0)]}, "critical", "GovernanceCheckpointStale"),
+        ({"heads": [Head("worker-0", WELL.checkpoint, NOW, 31.0)]}, "critical", "GovernanceCheckpointStale"),
+        ({"samples": [("audit_failures_total", {}, 1.0)]}, "critical", "GovernanceAuditNotWritable"),
+        ({"samples": [("policy_reload_failed", {}, 1.0)]}, "warning", "GovernancePolicyReloadFailed"),
+        (
+            {"samples": [("earliest_expiry_timestamp_seconds", {"kind": "api-key"}, NOW + 13 * 86_400)]},
+            "warning",
+            "GovernanceExpirySoon",
+        ),
+    ],
+)
+def test_what_needs_a_look_is_said_with_its_heading_in_the_runbook(changed, state, alert):
+    shown = document(**changed)
+    assert shown["state"] == state
+    assert [item["alert"] for item in shown["attention"]] == [alert]
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [("stopped", {"model": "ALL"}, 0.0)],
+        [("drift_state", {"model": "cnn"}, 1.0)],
+        [("drift_state", {"model": "other"}, 2.0)],
+        [("artifact_refusals_total", {"model": "cnn", "reason": "signature"}, 0.0)],
+        [("earliest_expiry_timestamp_seconds", {"kind": "api-key"}, NOW + 15 * 86_400)],
+    ],
+)
+def test_what_needs_no_look_is_not_said(samples):
+    assert document(samples)["attention"] == []
+
+
+def test_drift_is_one_row_a_subject_the_worst_of_a_model_first():
+    labels = [{"model": "cnn", "subject": subject} for subject in ("brightness", "contrast")]
+    shown = document(
+        [("drift_psi", labels[0], 0.1), ("drift_psi", labels[1], 0.9), ("drift_missing_ratio", labels[1], 0.5)]
+    )
+    assert shown["drift"] == [{**labels[1], "psi": 0.9, "missing_ratio": 0.5}, {**labels[0], "psi": 0.1}]

@@ -28,6 +28,7 @@ The digits service is ready. Copy this call (it sends a real handwritten digit):
     -F image=@$STATE/digit.png 'http://127.0.0.1:$PORT/classify?model=digits-cnn'
 
 The same key opens http://127.0.0.1:$PORT/v2/models/digits-cnn and http://127.0.0.1:$PORT/metrics.
+In a browser, with the same key: http://127.0.0.1:$PORT/governance/
 Stop with Ctrl-C; then check the log of what was answered:
 
   $BIN/bento-governance audit verify $STATE/audit --key $STATE/keys/checkpoint.key.pub

@@ -1,9 +1,66 @@
 """The heads of all logs below a folder, read from their ends alone."""
 
+import asyncio
 import os
 
 import pytest
 
 from governance.audit.heads import read_heads
 from governance.audit.log import CHECKPOINTS, ENTRIES, open_worker_log
-from governance.keys.signing import SigningKey
+from governance.keys import generate_signing_key
+
+KEY = generate_signing_key("ed25519")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two logs of one service, of 300 and of no entries; the first has many checkpoints."""
+
+    async def write():
+        first = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1e-9)
+        second = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1000.0)
+        for number in range(300):
+            await first[0].append(b'{"n":%d}' % number)
+        for log, lock in (first, second):
+            await log.close()
+            lock.close()
+
+    asyncio.run(write())
+    return tmp_path
+
+
+def test_each_log_has_its_newest_checkpoint(folder):
+    heads = read_heads(folder, KEY.public_key)
+    assert [(head.folder, head.checkpoint.origin, head.checkpoint.size) for head in heads] == [
+        ("worker-0", "s/worker-0", 300),
+        ("worker-1", "s/worker-1", 0),
+    ]
+
+
+def test_a_note_that_is_being_written_is_not_looked_at(folder):
+    with (folder / "worker-0" / CHECKPOINTS).open("ab") as stream:
+        stream.write(b"s/worker-0\n301\nAAAA")
+    assert read_heads(folder, KEY.public_key)[0].checkpoint.size == 300
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"garbage\n" * 5, b"\xff\xfe\n" * 9])
+def test_what_is_no_checkpoint_is_none(folder, content):
+    (folder / "worker-0" / CHECKPOINTS).write_bytes(content)
+    assert read_heads(folder, KEY.public_key)[0].checkpoint is None
+
+
+def test_a_checkpoint_of_another_key_is_none(folder):
+    assert read_heads(folder, generate_signing_key("ed25519").public_key)[0].checkpoint is None
+
+
+def test_entries_without_a_promise_are_behind(folder):
+    entries, promises = folder / "worker-0" / ENTRIES, folder / "worker-0" / CHECKPOINTS
+    os.utime(promises, (1000, 1000))
+    os.utime(entries, (1060, 1060))
+    assert read_heads(folder, KEY.public_key)[0].behind_seconds == 60.0
+    os.utime(entries, (900, 900))
+    assert read_heads(folder, KEY.public_key)[0].behind_seconds == 0.0
+
+
+def test_a_folder_without_logs_has_no_heads(tmp_path):
+    assert read_heads(tmp_path, KEY.public_key) == []

@@ -3,6 +3,7 @@
 
 const EVERY_MILLISECONDS = 5000;
 const KEPT_POINTS = 180;
+const SVG = "http://www.w3.org/2000/svg";
 const SMALL = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const COUNT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const STATES = {
@@ -147,7 +148,7 @@ function spark() {
 }
 
 function path(kind, shape) {
-  const drawn = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  const drawn = document.createElementNS(SVG, "path");
   drawn.setAttribute("class", kind);
   drawn.setAttribute("d", shape);
   return drawn;
@@ -174,16 +175,23 @@ function bars(id, counts) {
     label.textContent = name || "other";
     line.append(label);
     if (count !== null) {
-      const bar = document.createElement("meter");
-      bar.max = most;
-      bar.value = count;
-      bar.setAttribute("aria-hidden", "true");
       const value = document.createElement("span");
       value.textContent = COUNT.format(count);
-      line.append(bar, value);
+      line.append(bar(count / most), value);
     } else label.className = "quiet";
     return line;
   }));
+}
+
+function bar(part) {
+  const drawn = document.createElementNS(SVG, "svg");
+  const filled = document.createElementNS(SVG, "rect");
+  drawn.setAttribute("aria-hidden", "true");
+  filled.setAttribute("width", `${(100 * part).toFixed(1)}%`);
+  filled.setAttribute("height", "100%");
+  filled.setAttribute("rx", "4");
+  drawn.append(filled);
+  return drawn;
 }
 
 function rows(id, table, none) {

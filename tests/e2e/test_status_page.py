@@ -1,0 +1,159 @@
+"""The status page as an operator meets it: in a real browser, at a real service with two workers."""
+
+import os
+import shutil
+from contextlib import contextmanager
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.e2e.conftest import State, serving
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    with serving(
+        State(tmp_path_factory.mktemp("status")), environment={"BENTOML_CONFIG_OPTIONS": "services.digits.workers=2"}
+    ) as running:
+        picture = (running.state.folder / "digit.png").read_bytes()
+        for _ in range(12):
+            assert running.client.post("/classify", files={"image": ("7.png", picture)}).status_code == 200
+        for _ in range(5):
+            httpx.get(f"{running.url}/v2/models/digits-cnn")
+        advertising = {"governance-purpose": "advertising"}
+        running.client.post("/classify", files={"image": ("7.png", picture)}, headers=advertising)
+        running.client.post("/classify", files={"image": ("7.png", np.zeros(9).tobytes())})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def page_of(browser, own, **options):
+    """Open the page, and hold that it asked nobody else and broke no rule of its own policy."""
+    context = browser.new_context(**options)
+    page = context.new_page()
+    asked, said = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(f"{own.url}/governance/")
+    yield page
+    context.close()
+    assert all(url.startswith(own.url) for url in asked)
+    # The browser itself says that the first look, without a key, was refused.
+    assert [text for text in said if "401" not in text and "403" not in text] == []
+
+
+def enter(page, key):
+    page.get_by_label("API key or token").fill(key)
+    page.keyboard.press("Enter")
+
+
+def test_an_operator_sees_models_traffic_refusals_and_the_log(browser, own, tmp_path):
+    with page_of(browser, own, viewport={"width": 1200, "height": 900}) as page:
+        enter(page, own.state.token)
+        page.get_by_text("All is well.").wait_for()
+        assert page.title() == "digits: ok"
+        models = page.locator("#models tr")
+        assert models.count() == 2
+        assert models.first.locator("th").inner_text() == "digits-cnn"
+        assert "ready" in models.first.inner_text() and "cpu" in models.first.inner_text()
+        refusals = page.locator("#refusals").inner_text()
+        assert "unauthenticated" in refusals and "forbidden" in refusals
+        assert "digits-cnn" in page.locator("#by-model").inner_text()
+        assert page.locator("#log tr").count() == 2
+        page.screenshot(path=tmp_path / "light.png", full_page=True)
+        keep(tmp_path / "light.png")
+
+
+def test_it_is_live_and_can_be_paused_by_keyboard(browser, own):
+    with page_of(browser, own) as page:
+        enter(page, own.state.token)
+        page.locator("#spark path.line").wait_for(state="attached", timeout=20_000)
+        pause = page.get_by_role("button", name="Pause")
+        pause.focus()
+        page.keyboard.press("Enter")
+        assert page.get_by_role("button", name="Go on").get_attribute("aria-pressed") == "true"
+
+
+def test_it_is_dark_where_people_want_it_and_fits_a_phone(browser, own, tmp_path):
+    with page_of(browser, own, viewport={"width": 375, "height": 800}, color_scheme="dark") as page:
+        enter(page, own.state.token)
+        page.get_by_text("All is well.").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)"
+        page.screenshot(path=tmp_path / "phone.png", full_page=True)
+        keep(tmp_path / "phone.png")
+
+
+def test_a_stopped_model_is_the_first_thing_that_is_said(browser, own):
+    settings = "bentos/digits/governance.toml"
+    assert own.state.cli("stop", "digits-rnn", "--reason", "drill", "--settings", settings).returncode == 0
+    try:
+        with page_of(browser, own) as page:
+            enter(page, own.state.token)
+            page.get_by_text("digits-rnn is stopped by an operator").wait_for(timeout=20_000)
+            assert page.title() == "digits: critical"
+    finally:
+        own.state.cli("resume", "ALL", "--reason", "drill", "--settings", settings)
+
+
+def test_who_may_not_is_told_so_and_sees_no_number(browser, own):
+    visitor = own.state.api_key("create", "visitor", "--role", "viewer")
+    with page_of(browser, own) as page:
+        for key in ("wrong", visitor):
+            enter(page, key)
+            page.wait_for_function("document.getElementById('refusal').textContent !== ''")
+            assert page.locator("#numbers").is_hidden()
+            assert page.locator("#models tr").count() == 0
+
+
+def test_every_control_has_a_name_and_headings_are_in_order(browser, own):
+    with page_of(browser, own) as page:
+        enter(page, own.state.token)
+        page.get_by_text("All is well.").wait_for()
+        levels = page.eval_on_selector_all("h1,h2,h3", "all => all.filter(h => h.offsetParent).map(h => +h.tagName[1])")
+        assert levels[0] == 1 and all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+        for control in page.locator("button, input, [role=img], [role=region], section").all():
+            name = control.evaluate(
+                "e => e.getAttribute('aria-labelledby') || e.labels?.length || e.textContent.trim()"
+            )
+            assert name, control
+        assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_nobody_is_asked_but_the_page_and_the_numbers(own):
+    for path in ("/governance", "/governance/index.html", "/governance/../host.py", "/governance/page.js/"):
+        assert own.client.get(path).status_code == 404
+    stranger = httpx.get(f"{own.url}/governance/")
+    assert stranger.status_code == 200
+    assert stranger.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+    assert httpx.get(f"{own.url}/governance/status").status_code == 401
+
+
+def keep(picture):
+    """Leave a picture where CI or a person asks for it."""
+    if "KEEP_SCREENSHOTS" in os.environ:
+        shutil.copy(picture, os.environ["KEEP_SCREENSHOTS"])

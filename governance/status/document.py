@@ -1,7 +1,7 @@
 """What the page shows, made from the models, the logs' heads and the numbers of all workers.
 
-Nothing here is a caller's: every word comes from a closed set: names of models, reasons, entities and subjects that the settings, the signed cards
-or this package know.
+Nothing here is a caller's: every word comes from a closed set (models, reasons, entities and subjects that settings,
+signed cards or this package know).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 import os
 import shutil
 from contextlib import contextmanager
+from itertools import pairwise
 
 import httpx
 import numpy as np
@@ -135,7 +136,7 @@ def test_every_control_has_a_name_and_headings_are_in_order(browser, own):
         enter(page, own.state.token)
         page.get_by_text("All is well.").wait_for()
         levels = page.eval_on_selector_all("h1,h2,h3", "all => all.filter(h => h.offsetParent).map(h => +h.tagName[1])")
-        assert levels[0] == 1 and all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+        assert levels[0] == 1 and all(after - before <= 1 for before, after in pairwise(levels))
         for control in page.locator("button, input, [role=img], [role=region], section").all():
             name = control.evaluate(
                 "e => e.getAttribute('aria-labelledby') || e.labels?.length || e.textContent.trim()"

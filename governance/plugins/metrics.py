@@ -111,7 +111,7 @@ class MetricsPlugin:
         registry = REGISTRY
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return [
             (sample.name, sample.labels, sample.value)
             for metric in registry.collect()

@@ -173,7 +173,10 @@ async def _do_nothing() -> None:
 async def run_lifespan(
     app: AsgiApp, scope: Scope, receive: Receive, send: Send, *, open: Lifecycle, close: Lifecycle = _do_nothing
 ) -> None:
-    """Open before the application starts, close after it has stopped, refuse to start if opening fails."""
+    """Open before the application starts, close after it has stopped, refuse to start if opening fails.
+
+    The server ends the process as soon as it hears that the shutdown is complete, so it hears of it after the closing.
+    """
     startup = await receive()
     try:
         await open()
@@ -185,10 +188,18 @@ async def run_lifespan(
     async def receive_startup_first() -> Message:
         return pending.pop() if pending else await receive()
 
+    remaining = [close]
+
+    async def send_after_closing(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown.") and remaining:
+            await remaining.pop()()
+        await send(message)
+
     try:
-        await app(scope, receive_startup_first, send)
+        await app(scope, receive_startup_first, send_after_closing)
     finally:
-        await close()
+        if remaining:
+            await remaining.pop()()
 
 
 def connection_of(scope: Scope, receive: Receive) -> Connection:

@@ -281,7 +281,7 @@ class Recorder(Refuser):
         self.log.append(f"close {self.name}")
 
 
-async def lifespan(gate):
+async def lifespan(gate, log=None):
     sent, messages = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     async def receive():
@@ -289,6 +289,8 @@ async def lifespan(gate):
 
     async def send(message):
         sent.append(message)
+        if log is not None:
+            log.append(message["type"])
 
     await gate({"type": "lifespan"}, receive, send)
     return sent
@@ -316,6 +318,20 @@ async def test_the_worker_opens_before_the_application_and_closes_after_it():
         "lifespan.shutdown.complete",
     ]
     assert log == ["open a", "open b", "open models", "close models", "close b", "close a"]
+
+
+async def test_the_server_hears_of_the_end_after_everything_is_closed():
+    log = []
+
+    async def close():
+        log.append("close models")
+
+    async def nothing(): ...
+
+    pipeline = Pipeline([Recorder("a", log)])
+    gate = Gate(application, routes=RouteTable(()), pipeline=pipeline, servers={}, open=nothing, close=close)
+    await lifespan(gate, log)
+    assert log[-3:] == ["close models", "close a", "lifespan.shutdown.complete"]
 
 
 async def test_a_plugin_that_cannot_open_stops_the_start_and_closes_the_others():

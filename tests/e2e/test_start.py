@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.e2e.conftest import BIN, ROOT, free_port, serving
+from tests.e2e.conftest import BIN, ROOT, State, free_port, serving
 
 
 def start(state, **environment):
@@ -180,6 +180,15 @@ def test_a_built_bento_carries_only_ciphertext_and_serves(state):
     tag = bento.parent.name
     with serving(state, f"digits:{tag}", environment={"BENTOML_HOME": environment["BENTOML_HOME"]}) as running:
         assert running.client.get("/v2/models/digits-cnn").status_code == 200
+
+
+def test_a_service_that_is_stopped_promises_its_last_entries_first(tmp_path_factory):
+    own = State(tmp_path_factory.mktemp("stopped"))
+    with serving(own) as running:
+        assert running.client.get("/v2/models/digits-cnn").status_code == 200
+    verified = own.verify_audit()
+    assert verified.returncode == 0 and " 1 entries" in verified.stdout
+    assert "not under a checkpoint" not in verified.stdout
 
 
 def test_the_serving_part_never_imports_torch():

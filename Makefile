@@ -10,6 +10,9 @@ RUNTIME := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 # A pinned PyTorch, so that an index with CPU builds serves one; training alone needs it, serving never.
 TORCH ?= torch==2.13.0
 
+# Tests run in so many processes; a file's tests stay together. Many of them wait for a real service.
+WORKERS ?= 2
+
 .PHONY: help serve test check models env serving-env bench clean
 
 help: ## Show this list
@@ -19,7 +22,7 @@ serve: models ## Train if need be, seal, and serve both digit models on 127.0.0.
 	@RUNTIME=$(RUNTIME) PORT=$(PORT) BIN=$(BIN) bash bentos/digits/serve.sh
 
 test: models check ## Run all tests and checks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: env ## Check style, types and the floors of the house
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Seal, open, verify, inspect, rewrap, approve and scan model artifacts.",
         ),
         "audit": ("governance.cli.audit", "Verify the audit log, and prove what was answered."),
+        "drift": ("governance.cli.drift", "Compare what models see with what they were validated on."),
         "key": ("governance.cli.key", "Create signing, recipient, checkpoint and secret keys."),
         "grant": ("governance.cli.grant", "Break the glass: time-boxed grants, signed by two keys."),
         "policy": ("governance.cli.policy", "Check, test, explain and replay Cedar policies."),

@@ -62,7 +62,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is to be said of one model: the state of its worst subject, and whether there are items `enough` to speak."""
+    """What is to be said of one model: the state of its worst subject, and whether items are `enough` to speak."""
 
     items: int
     enough: bool

@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -192,7 +193,7 @@ def _verify_subject(subject: Subject, items: int) -> None:
     numbers = [*subject.edges, subject.low, subject.high]
     if not all(map(math.isfinite, numbers)) or subject.low > subject.high:
         raise _mismatch(f"'{subject.name}' has a range or edges that are no numbers")
-    if any(later <= earlier for earlier, later in zip(subject.edges, subject.edges[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(subject.edges)):
         raise _mismatch(f"the edges of '{subject.name}' do not rise")
     if subject.is_class and (subject.edges or len(set(subject.labels)) != bins):
         raise _mismatch(f"'{subject.name}' has edges, or a label twice")

@@ -140,7 +140,7 @@ class Judge:
             if not subject.is_class:
                 distance = ks(reference, now[:MISSING])
                 chance = ks_p(distance, known, there)
-                tests.append(("ks", distance, chance, f"{distance:.0%} of all items moved past some value"))
+                tests.append(("ks", distance, chance, f"up to {distance:.0%} of the items moved past one value"))
         levels = [(self._level(*LARGE[name], size, p_, before), why) for name, size, p_, why in tests]
         state = max(level for level, _ in levels)
         reasons = tuple(why for level, why in levels if level == state) if state else ()

@@ -18,7 +18,7 @@ from governance.drift.profile import MISSING, Profile, Subject
 from governance.drift.statistics import Counts
 from governance.drift.window import Counted
 
-WIDTH, HEIGHT, FOOT, LEFT = 440, 150, 34, 34
+WIDTH, HEIGHT, FOOT, LEFT, LETTER = 440, 140, 22, 34, 6
 SIGNS = ("●", "▲", "■")
 EXPLAINED = {
     "brightness": "mean of an image's pixels",
@@ -57,8 +57,8 @@ a { color: var(--now); }
   margin-top: 1rem; }
 article { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 0.75rem 1rem;
   min-width: 0; }
-article.s1, article.s2 { color: inherit; border-left: 4px solid var(--s1); }
-article.s2 { border-left-color: var(--s2); }
+article.raised1 { border-left: 4px solid var(--s1); }
+article.raised2 { border-left: 4px solid var(--s2); }
 header { display: flex; justify-content: space-between; gap: 1rem; align-items: baseline; }
 svg { display: block; width: 100%; height: auto; margin: 0.5rem 0 0.25rem; }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
@@ -137,7 +137,8 @@ def _sentence(judgement: Judgement) -> str:
     raised = [reading.subject.name for reading in judgement.readings if reading.state]
     if not raised:
         return "Nothing differs from validation by more than chance and custom allow."
-    return f"{escape(', '.join(raised))}: differs from validation."
+    verb = "differs" if len(raised) == 1 else "differ"
+    return f"{escape(', '.join(raised))} {verb} from validation by more than chance and custom allow."
 
 
 def _article(section: Section, counts: Counts, reading: Reading) -> str:
@@ -147,7 +148,7 @@ def _article(section: Section, counts: Counts, reading: Reading) -> str:
         mark = f'<span class="state s{reading.state}">{SIGNS[reading.state]} {STATES[reading.state]}</span>'
     why = f"<p>{escape('; '.join(reading.reasons).capitalize())}.</p>" if reading.reasons else ""
     return (
-        f'<article class="s{reading.state}"><header><h3>{escape(subject.name)}</h3>{mark}</header>'
+        f'<article class="raised{reading.state}"><header><h3>{escape(subject.name)}</h3>{mark}</header>'
         f'<p class="soft">{EXPLAINED[subject.measure]}</p>{why}{_picture(subject, now)}{_numbers(section, reading)}'
         f"{_table(subject, now)}</article>"
     )
@@ -167,21 +168,20 @@ def _picture(subject: Subject, now: Counts) -> str:
             bars.append(
                 f'<rect class="{kind}" x="{at:.1f}" y="{floor - height:.1f}" width="{wide:.1f}" height="{height:.1f}"/>'
             )
-    every = max(1, -(-len(names) // 10))
-    if subject.is_class:
-        labels = [(LEFT + (place + 0.5) * step, name) for place, name in enumerate(names)][::every]
-    else:
-        labels = [(LEFT + (place + 1) * step, _short(edge)) for place, edge in enumerate(subject.edges)][::every]
+    words, middle = ([name[:12] for name in names], 0.5) if subject.is_class else (_edges(subject), 1.0)
+    # As many as there is room for.
+    every = max(1, -(-(max(map(len, words), default=0) + 1) * LETTER // int(step)))
     texts = "".join(
-        f'<text x="{x:.1f}" y="{floor + 14}" text-anchor="middle">{escape(t[:12])}</text>' for x, t in labels
+        f'<text x="{LEFT + (place + middle) * step:.1f}" y="{floor + 14}" text-anchor="middle">{escape(word)}</text>'
+        for place, word in list(enumerate(words))[::every]
     )
     most = max(range(len(was)), key=lambda place: abs(is_[place] - was[place]))
-    words = (
+    told = (
         f"{subject.name}, shares of items by bin, validation beside now. Greatest difference at {names[most]}: "
         f"{was[most]:.1%} in validation, {is_[most]:.1%} now."
     )
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(words)}">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(told)}">'
         f'<line x1="{LEFT}" y1="{floor}" x2="{WIDTH}" y2="{floor}"/><line x1="{LEFT}" y1="8" x2="{WIDTH}" y2="8"/>'
         f'<text x="{LEFT - 4}" y="12" text-anchor="end">{top:.0%}</text>'
         f'<text x="{LEFT - 4}" y="{floor + 4}" text-anchor="end">0</text>{"".join(bars)}{texts}</svg>'
@@ -216,15 +216,20 @@ def _table(subject: Subject, now: Counts) -> str:
 def _bins(subject: Subject) -> list[str]:
     if subject.is_class:
         return subject.labels
-    edges = [_short(edge) for edge in subject.edges]
+    edges = _edges(subject)
     if not edges:
         return ["all"]
     between = [f"{low} to {high}" for low, high in pairwise(edges)]
     return [f"under {edges[0]}", *between, f"{edges[-1]} and more"]
 
 
-def _short(number: float) -> str:
-    return f"{number:.3g}".replace("-", "−")
+def _edges(subject: Subject) -> list[str]:
+    """Return the edges with as few digits as tell them apart."""
+    for digits in range(2, 17):
+        texts = [f"{edge:.{digits}g}" for edge in subject.edges]
+        if len(set(texts)) == len(texts):
+            break
+    return [text.replace("-", "−") for text in texts]
 
 
 def _shares(counts: Sequence[int]) -> list[float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,7 +31,8 @@ MAX_SUBJECTS, MAX_BINS, MAX_COLUMNS = 256, 1024, 64
 MISSING, OUTSIDE = -2, -1
 BEYOND = 1e-6  # of the range: what rounding may do
 
-_NAME = r"^\w[\w .:()/%+-]{0,79}$"
+_NAME = r"^[\w.:()/%+-][\w .:()/%+-]{0,79}\Z"
+_NOT_IN_NAMES = re.compile(r"[^\w .:()/%+-]")
 Side = Literal["input", "output"]
 SIDES: tuple[Side, ...] = ("input", "output")
 Name = Annotated[str, Meta(pattern=_NAME)]
@@ -146,7 +148,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise _mismatch(f"'{subject.name}' is of the {subject.side} '{subject.tensor[:80]}', and there is none")
             if subject.measure not in _measures_of(spec) or subject.column >= _columns(spec):
                 raise _mismatch(f"'{subject.name}' does not fit the {subject.side} '{subject.tensor[:80]}'")
-            if subject.is_class and subject.labels != list(card.get("classes", ())):
+            if subject.is_class and (subject.labels != list(card.get("classes", ())) or not _is_scores(spec, card)):
                 raise _mismatch("its classes are not those of the card")
 
 
@@ -230,7 +232,22 @@ def learn(card: Mapping[str, Any], inputs: Tensors, outputs: Tensors) -> Profile
         ]
     if not any(sum(subject.counts) for subject in subjects):
         raise ConfigurationError("nothing in this model's tensors can be watched for drift")
-    return Profile(VERSION, counts.pop(), softmax, [subject for subject in subjects if sum(subject.counts)])
+    made_of = _with_own_names([subject for subject in subjects if sum(subject.counts)])
+    profile = Profile(VERSION, counts.pop(), softmax, made_of)
+    Reference.parse(profile.encode()).profile.verify(card)
+    return profile
+
+
+def _with_own_names(subjects: Sequence[Subject]) -> list[Subject]:
+    """Make names that may be labels of metrics, each once: columns are called anything."""
+    seen: set[str] = set()
+    named = []
+    for number, subject in enumerate(subjects):
+        name = _NOT_IN_NAMES.sub("_", subject.name)[:72]
+        name = name if name not in seen and name[0] != " " else f"{number}-{name}"
+        seen.add(name)
+        named.append(msgspec.structs.replace(subject, name=name))
+    return named
 
 
 def _drafts(spec: Mapping[str, Any], side: Side, scores: bool, *, alone: bool) -> list[Subject]:

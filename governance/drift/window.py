@@ -80,7 +80,8 @@ class Counted:
 class Window:
     """The last `items` items, but none older than `seconds`.
 
-    The oldest of ten parts leaves as a new one begins: the window holds between nine tenths of `items` and all of them.
+    The oldest of ten parts leaves as a new one begins, and items come in batches: the window holds nine tenths
+    of `items` at least, and up to 64 more than its share in each part.
     """
 
     def __init__(self, reference: Reference, items: int, seconds: float) -> None:
@@ -116,10 +117,13 @@ class Window:
             self._parts.append(Part(part.started, part.items, []))
             self._sums.append(np.array(part.counts, np.int64))
 
-    def counted(self, now: float, others: Iterable[ModelSnapshot] = ()) -> Counted:
-        """Return the counts of this window and of other workers' ones, without what is too old."""
-        mine = ModelSnapshot(self.reference.digest, [], self.parts())
-        return merged(self.reference, [mine, *others], now, self._seconds)
+    def counted(self, now: float) -> Counted:
+        """Return the counts, without what is too old."""
+        return self.merged_with([ModelSnapshot(self.reference.digest, [], self.parts())], now)
+
+    def merged_with(self, snapshots: Iterable[ModelSnapshot], now: float) -> Counted:
+        """Return the counts of such windows together, this one's among them or not, without what is too old."""
+        return merged(self.reference, snapshots, now, self._seconds)
 
 
 def fitting_parts(snapshot: ModelSnapshot, reference: Reference) -> Sequence[Part]:
@@ -168,14 +172,14 @@ class Waiting:
             return False
         most = min(SAMPLE, self._most)
         chosen: Any = None if rows <= most else self._choose.choice(rows, most, replace=False, shuffle=False)
-        kept = []
+        kept: list[Array] = []
         for look, array in zip(self._looks, arrays, strict=True):
             seen = look.see(array)
             # A copy: what is looked at belongs to the request, which is over soon.
             seen = seen.copy() if chosen is None else seen[chosen]
             kept.append(lengths(seen) if seen.dtype.kind in "OUS" else seen)
-            self._bytes += kept[-1].nbytes
         self._kept.append(tuple(kept))
+        self._bytes += sum(array.nbytes for array in kept)
         self._rows += min(rows, most)
         return self._rows >= self._most or self._bytes >= MAX_WAITING_BYTES
 

@@ -145,17 +145,31 @@ class DriftPlugin:
                 self._count(watched)
             except Exception as error:
                 self._failed(model, error)
+        mine, dirty, self._dirty = self._snapshot(), self._dirty, False
+        self._dirty |= await asyncio.to_thread(self._judge, mine, dirty)
+
+    def _judge(self, mine: Snapshot, dirty: bool) -> bool:
+        """Exchange snapshots, and judge all windows together; return whether there is news to write next time.
+
+        A directory that cannot be written is told, and judging goes on without the others.
+        """
         others: Sequence[Snapshot] = ()
+        failure: ConfigurationError | None = None
         if self._place is not None:
-            snapshot = self._snapshot() if self._dirty else None
-            others = await asyncio.to_thread(self._place.exchange, snapshot)
-            self._dirty = False
-        now = self._clock()
+            try:
+                others = self._place.exchange(mine if dirty else None)
+            except ConfigurationError as error:
+                failure = error
+        changed = False
         for model, watched in self._models.items():
-            theirs = [snapshot.models[model] for snapshot in others if model in snapshot.models]
-            before = list(watched.judge.states)
-            watched.last = watched.judge.judge(watched.window.counted(now, theirs))
-            self._dirty = self._dirty or before != watched.judge.states
+            snapshots = [snapshot.models[model] for snapshot in (mine, *others) if model in snapshot.models]
+            before = watched.judge.states
+            watched.last = watched.judge.judge(watched.window.merged_with(snapshots, mine.written))
+            changed = changed or before != watched.judge.states
+        if failure is not None:
+            self._dirty = True
+            raise failure
+        return changed
 
     def _snapshot(self) -> Snapshot:
         models = {

@@ -132,7 +132,9 @@ class DriftPlugin:
         """Count it; the first, and then each thousandth, is told. The text of an error may hold what a caller sent."""
         count = self._failures[model] = self._failures.get(model, 0) + 1
         if count % 1000 == 1:
-            logger.error("model '%s': %d items could not be counted: %s", model, count, type(error).__name__)
+            logger.error(
+                "model '%s': what it saw could not be counted, %d times by now: %s", model, count, type(error).__name__
+            )
 
     async def refresh(self) -> None:
         """Count what waits, tell the other workers, hear from them, and judge.

@@ -46,24 +46,24 @@ def image_measures(images: Array) -> dict[str, Array]:
     """
     pixels = np.asarray(thin(images), np.float32)
     rows, columns = image_axes(pixels.shape)
-    every = tuple(range(1, pixels.ndim))
     flat = pixels.reshape(len(pixels), -1)
-    across, down = _difference(pixels, columns, every), _difference(pixels, rows, every)
+    across, down = _difference(pixels, columns), _difference(pixels, rows)
     total = across + down
     leaning = np.divide(across - down, total, out=np.zeros_like(total), where=total != 0)
     return {
-        "brightness": flat.mean(axis=1, dtype=np.float64),
-        "contrast": flat.std(axis=1, dtype=np.float64),
+        "brightness": flat.mean(axis=1).astype(np.float64),
+        "contrast": flat.std(axis=1).astype(np.float64),
         "sharpness": total,
         "orientation": leaning,
     }
 
 
-def _difference(pixels: Array, axis: int, every: tuple[int, ...]) -> Array:
+def _difference(pixels: Array, axis: int) -> Array:
     if pixels.shape[axis] < 2:
         return np.zeros(len(pixels))
-    result: Array = np.abs(np.diff(pixels, axis=axis)).mean(axis=every, dtype=np.float64)
-    return result
+    steps = np.diff(pixels, axis=axis).reshape(len(pixels), -1)
+    result: Array = np.abs(steps, out=steps).mean(axis=1)
+    return result.astype(np.float64)
 
 
 def lengths(texts: Array) -> Array:

@@ -93,7 +93,7 @@ async def test_what_the_model_answered_is_told_whole_to_who_watches_it_even_if_l
     assert (inference.model, inference.inputs["x"].tolist()) == ("m", [[1, 2, 3]])
     assert inference.outputs["y"].tolist() == [[2, 4, 6]]
     assert json.loads(reply.body[0])["outputs"][0]["data"] != [2.0, 4.0, 6.0]
-    assert "2." not in repr(inference) and "x" not in repr(inference)
+    assert "array" not in repr(inference)
 
 
 @pytest.mark.parametrize("data", [[1, 2, 3], [[1, 2, 3]]])

@@ -27,7 +27,7 @@ from governance.runtime.model import Model, open_model
 from governance.settings import STORE_PREFIX, ModelSettings, Settings
 
 GRAPH_FILE, CARD_FILE, PROFILE_FILE = "model.onnx", "card.json", "profile.json"
-MAX_PROFILE_BYTES = 4 * 2**20
+MAX_PROFILE_BYTES = 4 * 2**20  # what the craft that reads it takes
 SHARED = "_BENTO_GOVERNANCE_PLAINTEXT"
 
 logger = logging.getLogger("governance.models")

@@ -1,6 +1,7 @@
 """The judgement: both large and certain, steady once it is raised, and rarely wrong; proved on real digits."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,11 @@ def test_chance_raises_nothing_oftener_than_promised():
     assert alarms <= 0.001 * looks * 3
 
 
+@cache
+def digits_of_mnist():
+    return load(None, 7)
+
+
 class Digits:
     """A real model, its reference profile, and the untouched test part."""
 
@@ -132,7 +138,7 @@ class Digits:
         folder = ROOT / f".state/training/{name}/export"
         self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
         card = json.loads((folder / "card.json").read_text())
-        split = load(None, 7)
+        split = digits_of_mnist()
         seen = self.pixels(split.validation.images)
         made = learn(card, {"image": seen}, self.answer(seen))
         self.reference = Reference.parse(made.encode())

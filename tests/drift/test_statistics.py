@@ -70,3 +70,13 @@ def test_the_stability_index_is_its_definition_and_survives_empty_bins():
     assert psi(reference, now) == pytest.approx(expected, rel=1e-3)
     assert psi(reference, reference) == 0
     assert 1 < psi(np.array([100, 0]), np.array([0, 100])) < 20
+
+
+def test_the_stability_index_of_unchanged_data_is_what_the_documents_say():
+    """(bins - 1)(1/n + 1/m) on average (Yurdakul and Naranjo 2020)."""
+    generator = np.random.default_rng(2)
+    for items, expected in ((500, 0.036), (100, 0.108)):
+        drawn = [
+            (generator.multinomial(500, [0.1] * 10), generator.multinomial(items, [0.1] * 10)) for _ in range(3000)
+        ]
+        assert np.mean([psi(*pair) for pair in drawn]) == pytest.approx(expected, rel=0.1)

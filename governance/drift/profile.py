@@ -211,7 +211,7 @@ def learn(card: Mapping[str, Any], inputs: Tensors, outputs: Tensors) -> Profile
         inputs, outputs: what went in and what came out, by name, the batch first.
 
     Raises:
-        ConfigurationError: if there are under 100 items, or nothing that can be watched.
+        ConfigurationError: if there are under 100 items, a tensor of the card is not there, or nothing that can be watched.
     """
     sides: dict[str, Tensors] = {"input": inputs, "output": outputs}
     counts = {len(array) for tensors in sides.values() for array in tensors.values()}
@@ -221,6 +221,8 @@ def learn(card: Mapping[str, Any], inputs: Tensors, outputs: Tensors) -> Profile
     for side in SIDES:
         tensors = sides[side]
         for spec in card[f"{side}s"]:
+            if spec["name"] not in tensors:
+                raise ConfigurationError(f"the card speaks of the {side} '{spec['name']}', and it is not given")
             scores = side == "output" and _is_scores(spec, card)
             softmax = softmax or (scores and not _are_probabilities(tensors[spec["name"]]))
             made += _drafts(spec, side, scores, alone=len(card[f"{side}s"]) == 1)
@@ -337,7 +339,8 @@ def _is_scores(spec: Mapping[str, Any], card: Mapping[str, Any]) -> bool:
 
 
 def _are_probabilities(scores: Array) -> bool:
-    return bool(scores.min() >= 0 and np.abs(scores.sum(axis=1, dtype=np.float64) - 1).max() < 0.01)
+    known = scores[np.isfinite(scores).all(axis=1)]
+    return bool(len(known) and known.min() >= 0 and np.abs(known.sum(axis=1, dtype=np.float64) - 1).max() < 0.01)
 
 
 def _mismatch(reason: str) -> ManifestMismatchError:

@@ -1,6 +1,6 @@
 """Drift: counts what models see and answer, and says whether it still is what they were validated on.
 
-It stands inside privacy, so it sees what privacy left of a request; what was refused, it does not see. On the way of a
+It sees what the model was given, so what privacy left of a request; what was refused, it does not see. On the way of a
 request it only keeps a few numbers; statistics are made beside it. No error of it keeps an answer from leaving.
 """
 
@@ -22,7 +22,7 @@ from governance.access.files import read_limited, replace_file
 from governance.drift.judge import Judge, Judgement
 from governance.drift.profile import Reference
 from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, Waiting, Window
-from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError
+from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.exchange import Exchange, Inference, Measurement, ModelLoad, Proceed, Reply
 from governance.plugins.watch import Watch
 from governance.settings import Settings
@@ -74,8 +74,6 @@ class DriftPlugin:
             await self._watch.stop()
         try:
             await self.refresh()
-        except GovernanceError as error:
-            logger.error("the last counts of drift are lost: %s", error)
         finally:
             if self._place is not None:
                 self._place.release()
@@ -137,11 +135,7 @@ class DriftPlugin:
             )
 
     async def refresh(self) -> None:
-        """Count what waits, tell the other workers, hear from them, and judge.
-
-        Raises:
-            ConfigurationError: if the directory cannot be written.
-        """
+        """Count what waits, tell the other workers, hear from them, and judge."""
         for model, watched in self._models.items():
             try:
                 self._count(watched)
@@ -151,26 +145,17 @@ class DriftPlugin:
         self._dirty |= await asyncio.to_thread(self._judge, mine, dirty)
 
     def _judge(self, mine: Snapshot, dirty: bool) -> bool:
-        """Exchange snapshots, and judge all windows together; return whether there is news to write next time.
-
-        A directory that cannot be written is told, and judging goes on without the others.
-        """
+        """Exchange snapshots, and judge all windows together; return whether there is news to write next time."""
         others: Sequence[Snapshot] = ()
-        failure: ConfigurationError | None = None
-        if self._place is not None:
-            try:
-                others = self._place.exchange(mine if dirty else None)
-            except ConfigurationError as error:
-                failure = error
         changed = False
+        if self._place is not None:
+            written = not dirty or self._place.write(mine)
+            others, changed = self._place.others(), not written
         for model, watched in self._models.items():
             snapshots = [snapshot.models[model] for snapshot in (mine, *others) if model in snapshot.models]
             before = watched.judge.states
             watched.last = watched.judge.judge(watched.window.merged_with(snapshots, mine.written))
             changed = changed or before != watched.judge.states
-        if failure is not None:
-            self._dirty = True
-            raise failure
         return changed
 
     def _snapshot(self) -> Snapshot:
@@ -211,6 +196,7 @@ class _Place:
     def __init__(self, file: Path, lock: IO[bytes]) -> None:
         self._file, self._lock = file, lock
         self._bad: set[Path] = set()
+        self._writes = True
 
     @classmethod
     def claim(cls, directory: Path) -> _Place:
@@ -246,17 +232,20 @@ class _Place:
             logger.warning("earlier counts of drift are lost: %s", error)
             return None
 
-    def exchange(self, mine: Snapshot | None) -> Sequence[Snapshot]:
-        """Write this worker's snapshot if it is new, and read the others'.
+    def write(self, mine: Snapshot) -> bool:
+        """Write this worker's snapshot, and return whether that was possible; the first failure in a row is told."""
+        try:
+            replace_file(self._file, mine.encode())
+        except OSError as error:
+            if self._writes:
+                logger.error("counts of drift are not kept: cannot write %s: %s", self._file, error.strerror)
+            self._writes = False
+            return False
+        self._writes = True
+        return True
 
-        Raises:
-            ConfigurationError: if it cannot be written.
-        """
-        if mine is not None:
-            try:
-                replace_file(self._file, mine.encode())
-            except OSError as error:
-                raise ConfigurationError(f"cannot write {self._file}: {error.strerror}") from None
+    def others(self) -> Sequence[Snapshot]:
+        """Return the other workers' snapshots."""
         others = []
         for file in sorted(self._file.parent.glob(SNAPSHOTS))[:MAX_WORKERS]:
             if file == self._file:

@@ -20,6 +20,7 @@ from governance.artifacts.admission import Limits
 from governance.artifacts.opening import OpenedArtifact, open_sealed
 from governance.artifacts.rollback import RollbackFloors
 from governance.artifacts.trust import Trust
+from governance.drift.profile import MAX_BYTES as MAX_PROFILE_BYTES
 from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError, NotReadyError
 from governance.exchange import ModelLoad
 from governance.keys import open_recipient_key, open_signing_key
@@ -27,7 +28,6 @@ from governance.runtime.model import Model, open_model
 from governance.settings import STORE_PREFIX, ModelSettings, Settings
 
 GRAPH_FILE, CARD_FILE, PROFILE_FILE = "model.onnx", "card.json", "profile.json"
-MAX_PROFILE_BYTES = 4 * 2**20  # what the craft that reads it takes
 SHARED = "_BENTO_GOVERNANCE_PLAINTEXT"
 
 logger = logging.getLogger("governance.models")

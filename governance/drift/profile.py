@@ -211,7 +211,7 @@ def learn(card: Mapping[str, Any], inputs: Tensors, outputs: Tensors) -> Profile
         inputs, outputs: what went in and what came out, by name, the batch first.
 
     Raises:
-        ConfigurationError: if there are under 100 items, a tensor of the card is not there, or nothing that can be watched.
+        ConfigurationError: if there are under 100 items, one of the card's tensors is missing, or nothing to watch.
     """
     sides: dict[str, Tensors] = {"input": inputs, "output": outputs}
     counts = {len(array) for tensors in sides.values() for array in tensors.values()}

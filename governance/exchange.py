@@ -36,6 +36,18 @@ class Usage:
     inference_seconds: float
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Inference:
+    """What went into a model and came out, whole: written by whoever ran it, read by drift after the reply.
+
+    The tensors belong to the request: who wants to keep anything of them makes a copy.
+    """
+
+    model: str
+    inputs: Tensors
+    outputs: Tensors
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """The socket's other end: its address, and its verified client certificate (DER), if TLS asked for one."""
@@ -53,7 +65,8 @@ def no_connection() -> Connection:
 class ModelLoad:
     """How the opening of one model ended: told once to every plugin that has `model_loaded`.
 
-    `device` is where it was proved to run; a model that is not `ready` answers 503.
+    `device` is where it was proved to run; a model that is not `ready` answers 503. `card` and `profile` (the bytes of
+    `profile.json`, if there is one) are as signed.
     """
 
     model: str
@@ -63,6 +76,7 @@ class ModelLoad:
     degraded: bool
     seconds: float
     card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    profile: bytes | None = field(default=None, repr=False)
 
 
 @runtime_checkable

@@ -36,6 +36,7 @@ from governance.audit.heads import read_heads
 from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, NotReadyError
 from governance.exchange import (
     Exchange,
+    Inference,
     Pipeline,
     Plugin,
     Proceed,
@@ -144,6 +145,7 @@ class GovernedModel:
         if exchange.find(Usage) is None:
             items = len(next(iter(inputs.values()))) if inputs else 0
             exchange.give(Usage(model.name, model.version, model.digest, items, seconds))
+            exchange.give(Inference(model.name, inputs, outputs))
         return dict(permitted_outputs(exchange, outputs, len(model.classes)))
 
     @property

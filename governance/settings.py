@@ -250,6 +250,29 @@ class AuditSettings(Section):
     checkpoint_seconds: float = Field(default=1.0, gt=0)
 
 
+class DriftSettings(Section):
+    """How what models see is compared with what they were validated on.
+
+    A window is the last `window_items` items, none older than `window_seconds`; nothing is said of fewer than
+    `least_items`. `false_alarms` is how likely chance alone may raise anything of a model in one look. In `directory`
+    lie the windows' counts, by which the workers of one machine know each other's, and which
+    `bento-governance drift report` reads; without it each worker judges alone.
+    """
+
+    directory: Path | None = None
+    window_items: int = Field(default=1000, ge=100, le=10_000_000)
+    window_seconds: float = Field(default=86_400.0, ge=10)
+    least_items: int = Field(default=200, ge=50)
+    false_alarms: float = Field(default=0.001, gt=0, le=0.1)
+    refresh_seconds: float = Field(default=2.0, ge=0.1, le=60)
+
+    @model_validator(mode="after")
+    def _can_be_filled(self) -> DriftSettings:
+        if self.least_items > self.window_items * 0.9:
+            raise ValueError("least_items is more than a window surely holds: nine tenths of window_items")
+        return self
+
+
 class PrivacyField(Section):
     """One declared field: where it is, and what happens to it.
 
@@ -392,6 +415,7 @@ class Settings(Section):
     limits: LimitsSettings = LimitsSettings()
     audit: AuditSettings | None = None
     privacy: PrivacySettings = PrivacySettings()
+    drift: DriftSettings = DriftSettings()
     routes: tuple[RouteSettings, ...] = ()
 
 

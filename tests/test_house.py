@@ -54,16 +54,17 @@ def test_the_readme_shows_only_commands_that_exist():
 
 def test_the_settings_that_the_documents_show_are_valid():
     shown: set[str] = set()
-    for name in ("access", "privacy"):
+    for name in ("access", "privacy", "drift"):
         text = (ROOT / f"docs/{name}.md").read_text()
         document = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)))
         Settings.model_validate({"service": {"name": "s"}, **document})
         shown |= set(document)
-    assert {"identity", "policy", "limits", "stop", "break_glass", "privacy"} <= shown
+    assert {"identity", "policy", "limits", "stop", "break_glass", "privacy", "drift"} <= shown
 
 
 def test_the_documents_show_only_commands_that_exist():
-    for line in re.findall(r"^bento-governance (.*)$", (ROOT / "docs/access.md").read_text(), re.MULTILINE):
+    shown = (ROOT / "docs/access.md").read_text() + (ROOT / "docs/drift.md").read_text()
+    for line in re.findall(r"^bento-governance (.*)$", shown, re.MULTILINE):
         words = line.split()
         command = import_module(COMMANDS[words[0]][0].partition(":")[0])
         group = getattr(command, "command", None)

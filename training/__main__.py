@@ -127,6 +127,7 @@ def all_(names: tuple[str, ...], data: Path | None, out: Path) -> None:
     for name in names:
         folder = out / name
         if (folder / "export" / "profile.json").is_file():
+            _renew_profile(data, name, folder / "export")
             click.echo(f"{name} is trained and exported already: {folder / 'export'}")
             continue
         _fit(config_for(name), data, folder, resume=False, dry_run=False)
@@ -218,6 +219,13 @@ def _export(data: Path | None, folder: Path, to: Path) -> None:
     scores = json.loads((folder / "evaluation.json").read_text())
     parity = export(to, config, model, _load(data, config), scores, datetime.now(UTC))
     click.echo(f"Exported {config.name} to {to}; it differs from torch by {parity:.1e} at most")
+
+
+def _renew_profile(data: Path | None, name: str, folder: Path) -> None:
+    from training.export import renew_profile
+
+    if renew_profile(folder, _load(data, config_for(name))):
+        click.echo(f"The profile of {name} is made anew: drift is measured in another way now")
 
 
 def _stage(number: int, title: str) -> None:

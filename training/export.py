@@ -15,13 +15,14 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
+from governance.drift.profile import Reference, learn
+from governance.errors import ManifestMismatchError
 from training.config import CLASSES, Config, TrainingError
 from training.data import Split
 from training.fit import Normalised
 
 PARITY, PARITY_INPUTS = 1e-5, 200
 OPSET = 17
-PROFILE_BINS = 20
 
 
 class Served(torch.nn.Module):
@@ -49,8 +50,9 @@ def export(
     parity = verify_parity(graph, served, _images(split.test.images[:PARITY_INPUTS]))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(graph)
-    _write(folder / "card.json", card(config, model, split, scores, parity, created))
-    _write(folder / "profile.json", profile(graph, split.validation.images))
+    told = card(config, model, split, scores, parity, created)
+    _write(folder / "card.json", told)
+    (folder / "profile.json").write_bytes(profile(graph, told, split.validation.images))
     return parity
 
 
@@ -132,27 +134,35 @@ def card(
     }
 
 
-def profile(graph: bytes, images: NDArray[np.uint8]) -> dict[str, Any]:
-    """Return how inputs and answers are distributed on the validation part: what drift is measured against."""
+def profile(graph: bytes, card: dict[str, Any], images: NDArray[np.uint8]) -> bytes:
+    """Return how inputs and answers are distributed on the validation part: what drift is measured against.
+
+    Serving measures by the same code, so that what differs is the data.
+    """
     pixels = _images(images)
-    probabilities = run(graph, pixels)
-    flat = pixels.reshape(len(pixels), -1)
-    return {
-        "items": len(pixels),
-        "features": {
-            "brightness": _histogram(flat.mean(axis=1)),
-            "contrast": _histogram(flat.std(axis=1)),
-            "confidence": _histogram(probabilities.max(axis=1)),
-        },
-        "classes": dict(zip(CLASSES, np.bincount(probabilities.argmax(axis=1), minlength=10).tolist(), strict=True)),
-    }
+    return learn(card, {"image": pixels}, {"probabilities": run(graph, pixels)}).encode()
 
 
-def _histogram(values: NDArray[Any]) -> dict[str, list[float]]:
-    """Bins of equal counts, open at both ends, as population stability indices take them."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, PROFILE_BINS + 1)[1:-1]))
-    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
-    return {"edges": [float(edge) for edge in edges], "counts": counts.tolist()}
+def renew_profile(folder: Path, split: Split) -> bool:
+    """Make the profile of an exported model anew if it is of another version; return whether it was.
+
+    Raises:
+        TrainingError: if the folder holds no exported model.
+    """
+    try:
+        Reference.parse((folder / "profile.json").read_bytes())
+        return False
+    except (OSError, ManifestMismatchError):
+        pass
+    try:
+        graph, told = (folder / "model.onnx").read_bytes(), json.loads((folder / "card.json").read_text())
+    except (OSError, ValueError):
+        raise TrainingError(f"{folder} holds no exported model: run `python -m training export` first") from None
+    # Whole or not at all: somebody may be sealing the folder.
+    fresh = folder.parent / f".{folder.name}-profile.json"
+    fresh.write_bytes(profile(graph, told, split.validation.images))
+    fresh.replace(folder / "profile.json")
+    return True
 
 
 def _images(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -10,8 +10,8 @@ KEYS=$STATE/keys
 
 "$BIN/python" -m training all digits-cnn digits-rnn --out "$TRAINED"
 
-mkdir -p "$STATE/artifacts" "$STATE/audit" "$KEYS"
-chmod 700 "$STATE" "$KEYS" "$STATE/audit"
+mkdir -p "$STATE/artifacts" "$STATE/audit" "$STATE/drift" "$KEYS"
+chmod 700 "$STATE" "$KEYS" "$STATE/audit" "$STATE/drift"
 
 make_key() { [ -e "$KEYS/$2" ] || "$BIN/bento-governance" key create "$1" "$KEYS/$2"; }
 make_key signing signing.key
@@ -23,7 +23,7 @@ make_key secret privacy-hash.key
 
 for model in digits-cnn digits-rnn; do
   sealed=$STATE/artifacts/$model.sealed
-  [ "$sealed" -nt "$TRAINED/$model/export/card.json" ] || "$BIN/bento-governance" artifact seal \
+  [ "$sealed" -nt "$TRAINED/$model/export/card.json" ] && [ "$sealed" -nt "$TRAINED/$model/export/profile.json" ] || "$BIN/bento-governance" artifact seal \
     "$TRAINED/$model/export" "$sealed" --name "$model" --version 1 \
     --sign-with "file:$KEYS/signing.key" --recipient "$KEYS/recipient.key.pub"
 done

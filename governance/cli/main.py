@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "audit": ("governance.cli.audit", "Verify the audit log, and prove what was answered."),
         "bom": ("governance.cli.bom", "Write a bill of materials (CycloneDX) of sealed models."),
+        "drift": ("governance.cli.drift", "Compare what models see with what they were validated on."),
         "key": ("governance.cli.key", "Create signing, recipient, checkpoint and secret keys."),
         "grant": ("governance.cli.grant", "Break the glass: time-boxed grants, signed by two keys."),
         "policy": ("governance.cli.policy", "Check, test, explain and replay Cedar policies."),

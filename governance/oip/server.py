@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from governance.errors import BadRequestError, NotFoundError, NotReadyError
-from governance.exchange import Exchange, Reply, Usage, permitted_outputs
+from governance.exchange import Exchange, Inference, Reply, Usage, permitted_outputs
 from governance.oip.messages import InferRequest, InputTensor, OutputTensor, parse_infer_request
 from governance.oip.routes import LIVE, READY, SERVER
 from governance.oip.tensors import (
@@ -118,6 +118,7 @@ class OipServer:
         items = next((array.shape[0] for array in inputs.values() if array.ndim), 1)
         outputs, seconds = await model.infer(inputs, items)
         exchange.give(Usage(model.name, model.version, model.digest, items, seconds))
+        exchange.give(Inference(model.name, inputs, outputs))
         return _render(request, model, wanted, permitted_outputs(exchange, outputs, len(model.classes)))
 
 

@@ -18,5 +18,6 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "limits": "governance.plugins.limits:LimitsPlugin",
         "policy": "governance.plugins.policy:PolicyPlugin",
         "privacy": "governance.plugins.privacy:PrivacyPlugin",
+        "drift": "governance.plugins.drift:DriftPlugin",
     }
 )

@@ -20,13 +20,14 @@ from governance.artifacts.admission import Limits
 from governance.artifacts.opening import OpenedArtifact, open_sealed
 from governance.artifacts.rollback import RollbackFloors
 from governance.artifacts.trust import Trust
+from governance.drift.profile import MAX_BYTES as MAX_PROFILE_BYTES
 from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError, NotReadyError
 from governance.exchange import ModelLoad
 from governance.keys import open_recipient_key, open_signing_key
 from governance.runtime.model import Model, open_model
 from governance.settings import STORE_PREFIX, ModelSettings, Settings
 
-GRAPH_FILE, CARD_FILE = "model.onnx", "card.json"
+GRAPH_FILE, CARD_FILE, PROFILE_FILE = "model.onnx", "card.json", "profile.json"
 SHARED = "_BENTO_GOVERNANCE_PLAINTEXT"
 
 logger = logging.getLogger("governance.models")
@@ -114,7 +115,28 @@ class ModelRegistry:
         if not model.ready or model.degraded:
             logger.warning("model '%s': %s", name, model.reason)
         seconds = time.perf_counter() - started
-        return ModelLoad(name, model.version, model.device, model.ready, model.degraded, seconds, model.card)
+        return ModelLoad(
+            name,
+            model.version,
+            model.device,
+            model.ready,
+            model.degraded,
+            seconds,
+            model.card,
+            _read_profile(self._artifacts[name].files),
+        )
+
+    def read_profile(self, name: str) -> bytes | None:
+        """Return a model's reference profile out of its artifact, which is verified as for serving and let go again.
+
+        Raises:
+            GovernanceError: as `open` does.
+        """
+        artifact = self._open_artifact(name)
+        try:
+            return _read_profile(artifact.files)
+        finally:
+            artifact.wipe()
 
     def _open_model(self, name: str) -> Model:
         artifact = self._artifacts[name] = self._open_artifact(name)
@@ -171,6 +193,13 @@ def _read_card(files: Mapping[str, memoryview]) -> Mapping[str, Any]:
         raise ManifestMismatchError(f"the artifact holds no {CARD_FILE}") from None
     except msgspec.DecodeError:
         raise ManifestMismatchError(f"{CARD_FILE} is not a JSON object") from None
+
+
+def _read_profile(files: Mapping[str, memoryview]) -> bytes | None:
+    content = files.get(PROFILE_FILE)
+    if content is not None and len(content) > MAX_PROFILE_BYTES:
+        raise ManifestMismatchError(f"{PROFILE_FILE} is larger than {MAX_PROFILE_BYTES} bytes")
+    return None if content is None else bytes(content)
 
 
 def _of_same_kind(error: GovernanceError, sentence: str) -> GovernanceError:

@@ -43,6 +43,7 @@ class State:
             "GOVERNANCE_STOP__TRUSTED_KEYS": json.dumps([f"{self.keys}/stop.key.pub"]),
             "GOVERNANCE_STOP__SIGN_WITH": f"file:{self.keys}/stop.key",
             "GOVERNANCE_AUDIT__DIRECTORY": str(folder / "audit"),
+            "GOVERNANCE_DRIFT__DIRECTORY": str(folder / "drift"),
             "GOVERNANCE_AUDIT__CHECKPOINT_KEY": f"file:{self.keys}/checkpoint.key",
         }
         prepare = {**os.environ, "BIN": str(BIN), "STATE": str(folder)}

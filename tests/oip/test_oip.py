@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from governance.access.obligations import Obligations, Output
 from governance.access.routes import RouteTable
+from governance.access.verdict import Decision, Verdict
 from governance.errors import BadRequestError, GovernanceError, NotFoundError, NotReadyError
-from governance.exchange import Exchange, Usage
+from governance.exchange import Exchange, Inference, Usage
 from governance.oip.messages import InputTensor
 from governance.oip.routes import oip_routes
 from governance.oip.server import OipServer
@@ -79,6 +81,19 @@ async def test_json_in_and_out():
         "outputs": [{"name": "y", "datatype": "FP32", "shape": [1, 3], "data": [2.0, 4.0, 6.0]}],
     }
     assert made.fact(Usage).items == 1
+
+
+async def test_what_the_model_answered_is_told_whole_to_who_watches_it_even_if_less_leaves():
+    head = json.dumps({"inputs": [tensor()]}).encode()
+    made = exchange(head)
+    verdict = Verdict(True, ("p",), "d", obligations=Obligations(Output("label")))
+    made.give(Decision(verdict, lambda classes: verdict))
+    reply = await server().answer(made)
+    inference = made.fact(Inference)
+    assert (inference.model, inference.inputs["x"].tolist()) == ("m", [[1, 2, 3]])
+    assert inference.outputs["y"].tolist() == [[2, 4, 6]]
+    assert json.loads(reply.body[0])["outputs"][0]["data"] != [2.0, 4.0, 6.0]
+    assert "array" not in repr(inference)
 
 
 @pytest.mark.parametrize("data", [[1, 2, 3], [[1, 2, 3]]])

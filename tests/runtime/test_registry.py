@@ -52,6 +52,7 @@ def made(tmp_path_factory):
         "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, SHAPE[1]]}],
     }
     (folder / "model/card.json").write_text(json.dumps(card))
+    (folder / "model/profile.json").write_bytes(b"as it was signed")
     signing, recipient = generate_signing_key(), generate_recipient_key("x-wing", os.urandom)
     write_new(folder / "signing.pub", signing.public_key.pem, mode=0o644)
     write_new(folder / "recipient.key", recipient.to_pem(), mode=0o600)
@@ -94,6 +95,7 @@ def test_external_weights_compute_what_the_plain_model_computes(made, memory):
     registry = ModelRegistry(settings_of(folder, runtime={"memory": memory}), no_store, {})
     (load,) = registry.open()
     assert (load.model, load.version, load.ready) == ("large", "4", True)
+    assert load.profile == registry.read_profile("large") == b"as it was signed"
     model = registry.get("large")
     outputs, _ = model.run({"x": np.ones((1, SHAPE[0]), np.float32)})
     assert np.allclose(outputs["y"], expected, rtol=1e-4, atol=1e-4)

@@ -11,12 +11,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from governance.drift.profile import Reference
 from training.__main__ import command
 from training.cnn import Cnn
 from training.config import Config, TrainingError, config_for
 from training.data import IMAGES, Part, load, read_idx, read_part, split_by_class
 from training.evaluate import calibration, draw, score
-from training.export import Served, export, run, to_onnx, verify_parity
+from training.export import Served, export, renew_profile, run, to_onnx, verify_parity
 from training.fit import GradientDescent, Normalised, fit, load_best, loss_of, measure
 from training.preprocess import Statistics, clean, fit_statistics, transform
 from training.rnn import Rnn
@@ -178,7 +179,22 @@ def test_the_export_agrees_with_torch_for_any_batch(split, tmp_path, name):
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["preprocessing"]["mean"] == 0.13
     assert card["outputs"] == [{"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]}]
-    assert json.loads((tmp_path / "profile.json").read_text())["items"] == 500
+    profile = Reference.parse((tmp_path / "profile.json").read_bytes()).profile
+    profile.verify(card)
+    assert profile.items == 500
+    assert {subject.name for subject in profile.subjects} >= {"brightness", "contrast", "class", "confidence"}
+    assert not renew_profile(tmp_path, split)
+
+
+def test_a_profile_of_another_version_is_made_anew_without_training(split, tmp_path):
+    model = Normalised(Cnn(), Statistics(0.13, 0.31)).eval()
+    export(tmp_path, Config("digits-cnn"), model, split, {"accuracy": 1.0}, datetime(2026, 1, 2, tzinfo=UTC))
+    made = (tmp_path / "profile.json").read_bytes()
+    (tmp_path / "profile.json").write_text('{"items": 500, "features": {}}')
+    assert renew_profile(tmp_path, split)
+    assert (tmp_path / "profile.json").read_bytes() == made
+    with pytest.raises(TrainingError, match="no exported model"):
+        renew_profile(tmp_path / "nowhere", split)
 
 
 def test_an_export_that_differs_from_torch_fails():

@@ -1,0 +1,158 @@
+"""`bento-governance drift`: read what the workers of a service counted, beside what its models were validated on."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from governance.access.files import read_limited, replace_file
+from governance.drift.judge import DRIFTED, STATES, WATCH, Judge
+from governance.drift.page import SIGNS, Section, render
+from governance.drift.profile import Reference
+from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, merged
+from governance.errors import ConfigurationError
+from governance.plugins.drift import SNAPSHOTS
+from governance.runtime.registry import ModelRegistry
+from governance.settings import DriftSettings, load_settings
+
+PATH = click.Path(path_type=Path)
+EXIT_DRIFTED, EXIT_TOO_FEW = 7, 8
+
+settings_option = click.option(
+    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="The service's settings."
+)
+model_option = click.option("--model", "models", multiple=True, help="This model alone; may be given again.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def command() -> None:
+    """Compare what models see with what they were validated on.
+
+    Workers write counts into [drift] directory; the reference comes out of the sealed artifacts, so the keys that
+    open them are needed.
+    """
+
+
+@command.command()
+@settings_option
+@model_option
+@click.option("--to", type=PATH, default=Path("drift.html"), show_default=True, help="Where the page goes.")
+@json_option
+def report(settings: Path, models: tuple[str, ...], to: Path, as_json: bool) -> None:
+    """Write a page with pictures: each subject's distribution now, beside validation's."""
+    now = time.time()
+    sections = _sections(settings, models, now)
+    if as_json:
+        click.echo(json.dumps(_document(sections), indent=2))
+        return
+    try:
+        replace_file(to, render(sections, now).encode())
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {to}: {error.strerror}") from None
+    _print(sections)
+    click.echo(f"The page is {to}")
+
+
+@command.command()
+@settings_option
+@model_option
+@click.option(
+    "--fail-on",
+    type=click.Choice(STATES[WATCH:]),
+    default=STATES[DRIFTED],
+    show_default=True,
+    help="From where to fail.",
+)
+@json_option
+def check(settings: Path, models: tuple[str, ...], fail_on: str, as_json: bool) -> None:
+    """Say how it stands, for cron and CI: exit code 0 if all is well, 7 if a model drifted, 8 if too few items tell."""
+    sections = _sections(settings, models, time.time())
+    if as_json:
+        click.echo(json.dumps(_document(sections), indent=2))
+    else:
+        _print(sections)
+    if any(section.judgement.state >= STATES.index(fail_on) for section in sections):
+        sys.exit(EXIT_DRIFTED)
+    if not all(section.judgement.enough for section in sections):
+        sys.exit(EXIT_TOO_FEW)
+
+
+def _sections(file: Path, wanted: Sequence[str], now: float) -> list[Section]:
+    """Read what all workers wrote, and judge it as they do."""
+    settings = load_settings(file)
+    directory = settings.drift.directory
+    if directory is None:
+        raise ConfigurationError(f"{file} names no [drift] directory: there is nothing to read")
+    unknown = sorted(set(wanted) - set(settings.models))
+    if unknown:
+        raise ConfigurationError(f"there is no model '{unknown[0][:80]}'; there are: {', '.join(settings.models)}")
+    snapshots = _snapshots(directory)
+    registry = ModelRegistry(settings, _stored)
+    sections = []
+    for name in wanted or settings.models:
+        content = registry.read_profile(name)
+        if content is None:
+            click.echo(f"{name} holds no profile.json, and nobody watches it", err=True)
+            continue
+        theirs = [snapshot.models[name] for snapshot in snapshots if name in snapshot.models]
+        sections.append(_section(name, Reference.parse(content), theirs, settings.drift, now))
+    if not sections:
+        raise ConfigurationError("no model has a profile.json: there is nothing to compare with")
+    return sections
+
+
+def _section(
+    name: str, reference: Reference, snapshots: Sequence[ModelSnapshot], settings: DriftSettings, now: float
+) -> Section:
+    fitting = [snapshot for snapshot in snapshots if snapshot.profile == reference.digest]
+    if len(fitting) < len(snapshots):
+        click.echo(f"{name}: counts of another version's profile are left out", err=True)
+    counted = merged(reference, fitting, now, settings.window_seconds)
+    judge = Judge(reference, settings.least_items, settings.false_alarms)
+    judge.remember(snapshot.states for snapshot in fitting)
+    return Section(name, reference.profile, counted, judge.judge(counted), len(fitting))
+
+
+def _snapshots(directory: Path) -> list[Snapshot]:
+    if not directory.is_dir():
+        raise ConfigurationError(f"{directory} is not there: has the service run with the plugin 'drift'?")
+    files = sorted(directory.glob(SNAPSHOTS))
+    snapshots = []
+    for file in files:
+        try:
+            snapshots.append(Snapshot.parse(read_limited(file, MAX_SNAPSHOT_BYTES)))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{file}: {error}") from None
+    return snapshots
+
+
+def _stored(tag: str) -> Path:
+    """Only who names the model store waits for BentoML to be imported."""
+    from governance.host import stored_artifact
+
+    return stored_artifact(tag)
+
+
+def _document(sections: Sequence[Section]) -> dict[str, object]:
+    return {
+        "state": STATES[max(section.judgement.state for section in sections)],
+        "models": {section.model: {**section.judgement.to_row(), "workers": section.workers} for section in sections},
+    }
+
+
+def _print(sections: Sequence[Section]) -> None:
+    for section in sections:
+        judgement = section.judgement
+        if not judgement.enough:
+            click.echo(f"○ {section.model}: {judgement.items} items are too few to say anything")
+            continue
+        click.echo(f"{SIGNS[judgement.state]} {section.model}: {STATES[judgement.state]} ({judgement.items} items)")
+        for reading in judgement.readings:
+            if reading.state:
+                click.echo(f"    {reading.subject.name}: {STATES[reading.state]}: {'; '.join(reading.reasons)}")

@@ -1,0 +1,264 @@
+"""Drift: counts what models see and answer, and says whether it still is what they were validated on.
+
+It sees what the model was given, so what privacy left of a request; what was refused, it does not see. On the way of a
+request it only keeps a few numbers; statistics are made beside it. No error of it keeps an answer from leaving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from governance.access.files import read_limited, replace_file
+from governance.drift.judge import Judge, Judgement
+from governance.drift.profile import Reference
+from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, Waiting, Window
+from governance.errors import ConfigurationError, ManifestMismatchError
+from governance.exchange import Exchange, Inference, Measurement, ModelLoad, Proceed, Reply
+from governance.plugins.watch import Watch
+from governance.settings import Settings
+
+MAX_WORKERS = 256
+SNAPSHOTS = "worker-*.json"
+
+logger = logging.getLogger("governance.drift")
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One model: what waits to be counted, the window, and what was said of it last."""
+
+    waiting: Waiting
+    window: Window
+    judge: Judge
+    last: Judgement
+
+
+class DriftPlugin:
+    """Watches every model whose sealed artifact holds a `profile.json`; of one without, it warns once."""
+
+    name = "drift"
+    needs: frozenset[type] = frozenset()
+    gives: frozenset[type] = frozenset()
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        choose: Callable[[], np.random.Generator] = np.random.default_rng,
+    ) -> None:
+        self._settings, self._clock, self._choose = settings.drift, clock, choose
+        self._models: dict[str, _Watched] = {}
+        self._failures: dict[str, int] = {}
+        self._place: _Place | None = None
+        self._watch: Watch | None = None
+        self._dirty = False
+
+    async def open(self) -> None:
+        self._models.clear()
+        directory = self._settings.directory
+        self._place = _Place.claim(directory) if directory is not None else None
+        self._watch = Watch("drift", self._settings.refresh_seconds, self.refresh)
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            await self._watch.stop()
+        try:
+            await self.refresh()
+        finally:
+            if self._place is not None:
+                self._place.release()
+                self._place = None
+
+    def model_loaded(self, load: ModelLoad) -> None:
+        """Take the profile that was signed with the model.
+
+        Raises:
+            ManifestMismatchError: if it is no profile, or not of this model.
+        """
+        if load.profile is None:
+            logger.warning("model '%s' has no profile.json: nobody will see it drift", load.model)
+            return
+        try:
+            reference = Reference.parse(load.profile)
+            reference.profile.verify(load.card)
+        except ManifestMismatchError as error:
+            raise ManifestMismatchError(f"model '{load.model}': {error}") from None
+        settings = self._settings
+        window = Window(reference, settings.window_items, settings.window_seconds)
+        judge = Judge(reference, settings.least_items, settings.false_alarms)
+        earlier = self._place.earlier(load.model) if self._place is not None else None
+        if earlier is not None and earlier.profile == reference.digest:
+            window.restore(earlier)
+            judge.remember([earlier.states])
+        waiting = Waiting(reference.profile, window.part_items, self._choose())
+        self._models[load.model] = _Watched(waiting, window, judge, judge.judge(window.counted(self._clock())))
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        reply = await proceed(exchange)
+        inference = exchange.find(Inference)
+        if inference is not None:
+            self._see(inference)
+        return reply
+
+    def _see(self, inference: Inference) -> None:
+        watched = self._models.get(inference.model)
+        if watched is None:
+            return
+        try:
+            if watched.waiting.add(inference.inputs, inference.outputs):
+                self._count(watched)
+        except Exception as error:
+            self._failed(inference.model, error)
+
+    def _count(self, watched: _Watched) -> None:
+        now = self._clock()
+        for counted in watched.waiting.take():
+            watched.window.add(counted.counts, counted.items, now)
+            self._dirty = True
+
+    def _failed(self, model: str, error: Exception) -> None:
+        """Count it; the first, and then each thousandth, is told. The text of an error may hold what a caller sent."""
+        count = self._failures[model] = self._failures.get(model, 0) + 1
+        if count % 1000 == 1:
+            logger.error(
+                "model '%s': what it saw could not be counted, %d times by now: %s", model, count, type(error).__name__
+            )
+
+    async def refresh(self) -> None:
+        """Count what waits, tell the other workers, hear from them, and judge."""
+        for model, watched in self._models.items():
+            try:
+                self._count(watched)
+            except Exception as error:
+                self._failed(model, error)
+        mine, dirty, self._dirty = self._snapshot(), self._dirty, False
+        self._dirty |= await asyncio.to_thread(self._judge, mine, dirty)
+
+    def _judge(self, mine: Snapshot, dirty: bool) -> bool:
+        """Exchange snapshots, and judge all windows together; return whether there is news to write next time."""
+        others: Sequence[Snapshot] = ()
+        changed = False
+        if self._place is not None:
+            written = not dirty or self._place.write(mine)
+            others, changed = self._place.others(), not written
+        for model, watched in self._models.items():
+            snapshots = [snapshot.models[model] for snapshot in (mine, *others) if model in snapshot.models]
+            before = watched.judge.states
+            watched.last = watched.judge.judge(watched.window.merged_with(snapshots, mine.written))
+            changed = changed or before != watched.judge.states
+        return changed
+
+    def _snapshot(self) -> Snapshot:
+        models = {
+            name: ModelSnapshot(watched.window.reference.digest, list(watched.judge.states), watched.window.parts())
+            for name, watched in self._models.items()
+        }
+        return Snapshot(1, self._clock(), models)
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Return what was said last, by model and subject."""
+        for model, watched in self._models.items():
+            last = watched.last
+            yield Measurement("drift_window_items", last.items, (model,))
+            yield Measurement("drift_state", last.state, (model,))
+            for reading in last.readings:
+                labels = (model, reading.subject.name)
+                yield Measurement("drift_psi", reading.psi, labels)
+                if reading.ks is not None:
+                    yield Measurement("drift_ks", reading.ks, labels)
+                yield Measurement("drift_chi2_p", reading.chi2_p, labels)
+                yield Measurement("drift_out_of_range_ratio", reading.out_of_range, labels)
+                yield Measurement("drift_missing_ratio", reading.missing, labels)
+        for model, count in self._failures.items():
+            yield Measurement("drift_failures_total", count, (model,))
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return what was said last, for JSON: by model its state, items, and subjects."""
+        return {
+            model: {**watched.last.to_row(), "failures": self._failures.get(model, 0)}
+            for model, watched in self._models.items()
+        }
+
+
+class _Place:
+    """This worker's file in the directory, which no other process writes meanwhile."""
+
+    def __init__(self, file: Path, lock: IO[bytes]) -> None:
+        self._file, self._lock = file, lock
+        self._bad: set[Path] = set()
+        self._writes = True
+
+    @classmethod
+    def claim(cls, directory: Path) -> _Place:
+        """Take the first free number.
+
+        Raises:
+            ConfigurationError: if the directory cannot be made or written.
+        """
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for number in range(MAX_WORKERS):
+                file = directory / f"worker-{number}.json"
+                lock = open(  # noqa: SIM115 -- held until `release`
+                    os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb"
+                )
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    lock.close()
+                    continue
+                return cls(file, lock)
+        except OSError as error:
+            raise ConfigurationError(f"[drift] cannot write into {directory}: {error.strerror}") from None
+        raise ConfigurationError(f"[drift] {directory} is used by {MAX_WORKERS} workers already")
+
+    def earlier(self, model: str) -> ModelSnapshot | None:
+        """Return what an earlier process left here; what cannot be read is as if there were nothing."""
+        if not self._file.exists():
+            return None
+        try:
+            return Snapshot.parse(read_limited(self._file, MAX_SNAPSHOT_BYTES)).models.get(model)
+        except ConfigurationError as error:
+            logger.warning("earlier counts of drift are lost: %s", error)
+            return None
+
+    def write(self, mine: Snapshot) -> bool:
+        """Write this worker's snapshot, and return whether that was possible; the first failure in a row is told."""
+        try:
+            replace_file(self._file, mine.encode())
+        except OSError as error:
+            if self._writes:
+                logger.error("counts of drift are not kept: cannot write %s: %s", self._file, error.strerror)
+            self._writes = False
+            return False
+        self._writes = True
+        return True
+
+    def others(self) -> Sequence[Snapshot]:
+        """Return the other workers' snapshots."""
+        others = []
+        for file in sorted(self._file.parent.glob(SNAPSHOTS))[:MAX_WORKERS]:
+            if file == self._file:
+                continue
+            try:
+                others.append(Snapshot.parse(read_limited(file, MAX_SNAPSHOT_BYTES)))
+                self._bad.discard(file)
+            except ConfigurationError as error:
+                if file not in self._bad:
+                    self._bad.add(file)
+                    logger.warning("%s is left out: %s", file.name, error)
+        return others
+
+    def release(self) -> None:
+        """Let another process have the place."""
+        self._lock.close()

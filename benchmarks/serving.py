@@ -76,6 +76,7 @@ def _serving(name: str, core: int) -> Iterator[int]:
             "BENTOML_HOME": folder,
             "BENTOML_DO_NOT_TRACK": "True",
             "GOVERNANCE_AUDIT__DIRECTORY": f"{folder}/audit",
+            "GOVERNANCE_DRIFT__DIRECTORY": f"{folder}/drift",
             "GOVERNANCE_LIMITS__RATE_PER_SECOND": "1000000",
             "GOVERNANCE_LIMITS__BURST": "1000000",
         }

@@ -123,7 +123,7 @@ class ModelRegistry:
             model.degraded,
             seconds,
             model.card,
-            _read_profile(self._artifacts[name].files),
+            profile=_read_profile(self._artifacts[name].files),
         )
 
     def read_profile(self, name: str) -> bytes | None:

@@ -86,6 +86,10 @@ def test_check_ends_with_a_code_for_cron(watched):
     refused = watched.state.cli("drift", "check", *SETTINGS)
     assert refused.returncode == 7 and "■ digits-rnn: drifted" in refused.stdout
     assert watched.state.cli("drift", "check", *SETTINGS, "--model", "none").returncode == 3
+    watched.state.environment["GOVERNANCE_DRIFT__LEAST_ITEMS"] = "900"
+    few = watched.state.cli("drift", "check", *SETTINGS)
+    del watched.state.environment["GOVERNANCE_DRIFT__LEAST_ITEMS"]
+    assert few.returncode == 8 and "500 items are too few" in few.stdout
 
 
 def test_nothing_that_a_caller_sent_is_kept(watched):

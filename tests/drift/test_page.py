@@ -1,0 +1,79 @@
+"""The report's page: names are shown and never obeyed, pictures have words, and nothing comes from outside."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from governance.drift.judge import Judge
+from governance.drift.page import Section, render
+from governance.drift.profile import Reference, learn
+from governance.drift.window import Counted
+
+HOSTILE = '<script>alert(1)</script>"'
+CARD = {
+    "inputs": [{"name": "x", "datatype": "FP64", "shape": [-1, 1], "columns": ["a<b>&"]}],
+    "outputs": [{"name": "p", "datatype": "FP64", "shape": [-1, 2]}],
+    "classes": [HOSTILE, "well"],
+}
+
+
+class Reader(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "rect", "line"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def page(items=300, shift=0.0):
+    generator = np.random.default_rng(3)
+
+    def batch(n, by):
+        p = generator.random(n)
+        return {"x": generator.normal(by, size=(n, 1))}, {"p": np.stack([p, 1 - p], 1)}
+
+    reference = Reference.parse(learn(CARD, *batch(300, 0.0)).encode())
+    counted = Counted(items, reference.profile.count(*batch(items, shift)))
+    judgement = Judge(reference, 200, 0.001).judge(counted)
+    return render([Section("m", reference.profile, counted, judgement, 2)], 1_700_000_000.0)
+
+
+@pytest.mark.parametrize(
+    ("items", "shift", "word"), [(300, 0.0, "steady"), (300, 2.0, "drifted"), (10, 2.0, "too few items")]
+)
+def test_the_state_stands_in_words(items, shift, word):
+    assert f"{word}</span></h2>" in page(items, shift)
+
+
+def test_names_out_of_the_profile_are_text():
+    text = page()
+    assert "<script" not in text and "&lt;script&gt;" in text
+    assert not [tag for tag, _ in Reader(text).tags if tag in ("script", "img", "link", "iframe", "b")]
+
+
+def test_every_tag_is_closed_and_every_picture_has_words():
+    reader = Reader(page(shift=2.0))
+    assert reader.open == []
+    pictures = [attributes for tag, attributes in reader.tags if tag == "svg"]
+    assert len(pictures) == 4
+    for attributes in pictures:
+        assert attributes["role"] == "img"
+        assert "in validation" in attributes["aria-label"] and "now" in attributes["aria-label"]
+
+
+def test_nothing_comes_from_outside_and_no_script_may_run():
+    text = page()
+    assert "default-src 'none'" in text
+    assert not re.search(r"https?:|url\(|@import| on[a-z]+=| style=", text)

@@ -1,4 +1,4 @@
-"""What all formats have in common: rows come in batches, a column of a batch is a list, and batches are written back."""
+"""What all formats have in common: rows in batches, whose columns are lists; and batches are written back."""
 
 from __future__ import annotations
 
@@ -31,10 +31,15 @@ class Asked:
 
 
 class Batch(Protocol):
-    """Some rows. `first` is the number of the first one, from 1; a header is no row."""
+    """Some rows."""
 
-    first: int
-    rows: int
+    @property
+    def first(self) -> int:
+        """Return the number of the first row, from 1; a header is no row."""
+
+    @property
+    def rows(self) -> int:
+        """Return how many there are."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -60,11 +65,19 @@ class Writer(Protocol):
 
 
 class Reader(Protocol):
-    """An opened file. `names` are its columns; None where each row may have its own. `total` is for progress."""
+    """An opened file."""
 
-    names: tuple[str, ...] | None
-    total: int
-    is_typed: bool
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Return the columns; None where each row may have its own."""
+
+    @property
+    def total(self) -> int:
+        """Return how much there is to read, as `Asked.progress` is told it; 0 if nobody knows."""
+
+    @property
+    def is_typed(self) -> bool:
+        """Return whether columns have types that a changed value must fit."""
 
     def batches(self, only: Sequence[str] | None = None) -> Iterator[Batch]:
         """Yield all rows, once; `only` these columns, where that is cheaper."""

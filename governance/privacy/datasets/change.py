@@ -198,7 +198,7 @@ def _copied(value: Any, name: str, new: Callable[[str, Any], Any]) -> Any:
     return holder[0]
 
 
-def change_value(value: Any, entity: str, operator: Operator, context: Context) -> Any:
+def change_value(value: Any, entity: str, operator: Operator, context: Context) -> Any:  # noqa: PLR0911 — by type
     """Return what takes the place of a cell: a number under `bucket` and `noise`, a date under `shift-date`.
 
     A text that is a number, as all numbers in CSV are, is one here too; `bucket` leaves the lower bound.

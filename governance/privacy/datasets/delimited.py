@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from governance.errors import BadRequestError
 from governance.privacy.datasets.batch import BATCH_BYTES, BATCH_ROWS, Asked
@@ -36,9 +36,7 @@ class Form:
         line_end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
         chosen = delimiter or max(DELIMITERS, key=lambda mark: _cells(lines, mark))
         header = lines[0].rstrip("\r\n") if lines else ""
-        quotes_all = bool(header) and all(
-            len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in header.split(chosen)
-        )
+        quotes_all = bool(header) and all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in header.split(chosen))
         return cls(chosen, line_end, quotes_all)
 
 
@@ -79,8 +77,8 @@ class CsvReader:
 
     def __init__(self, stream: BinaryIO, asked: Asked, start: bytes) -> None:
         csv.field_size_limit(MAX_FIELD)
-        self._encoding = text_encoding(asked.encoding, start)
-        blocks = text_lines(stream, self._encoding, asked.progress)
+        self.encoding = text_encoding(asked.encoding, start)
+        blocks = text_lines(stream, self.encoding, asked.progress)
         lines = _without_nul(chain.from_iterable(blocks))
         begun = list(islice(lines, LOOKED_AT))
         self.form = Form.of(begun, asked.delimiter)
@@ -124,8 +122,8 @@ class CsvReader:
         for row in self._rest:
             if len(row) != width:
                 raise BadRequestError(
-                    f"row {first + len(cells)} (line {self._rows.line_num}) has {len(row)} cells, and there are {width} "
-                    "columns: quote cells that hold the delimiter, or name it with --delimiter"
+                    f"row {first + len(cells)} (line {self._rows.line_num}) has {len(row)} cells, and there are "
+                    f"{width} columns: quote cells that hold the delimiter, or name it with --delimiter"
                 )
             cells.append(row)
             size += sum(map(len, row))
@@ -143,7 +141,7 @@ class CsvReader:
 
     def writer(self, target: BinaryIO, dropped: Sequence[str], as_text: Sequence[str]) -> CsvWriter:
         """Return a writer of the same form."""
-        return CsvWriter(target, self.form, self._encoding, self.names, dropped, self._has_header)
+        return CsvWriter(target, self.form, self.encoding, self.names, dropped, self._has_header)
 
 
 class CsvWriter:
@@ -158,7 +156,7 @@ class CsvWriter:
         dropped: Sequence[str],
         header: bool,
     ) -> None:
-        self._target, self._form, self._encoding, self._begun = target, form, encoding, False
+        self._target, self._form, self.encoding, self._begun = target, form, encoding, False
         self._kept = [place for place, name in enumerate(names) if name not in dropped]
         self._all = len(self._kept) == len(names)
         if header:
@@ -174,12 +172,10 @@ class CsvWriter:
 
     def _put(self, cells: Iterable[Sequence[str]]) -> None:
         text = io.StringIO(newline="")
-        quoting = csv.QUOTE_ALL if self._form.quotes_all else csv.QUOTE_MINIMAL
-        writer = csv.writer(
-            text, delimiter=self._form.delimiter, lineterminator=self._form.line_end, quoting=quoting
-        )
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if self._form.quotes_all else csv.QUOTE_MINIMAL
+        writer = csv.writer(text, delimiter=self._form.delimiter, lineterminator=self._form.line_end, quoting=quoting)
         writer.writerows(cells if self._all else ([row[place] for place in self._kept] for row in cells))
-        self._target.write(encoded(text.getvalue(), self._encoding, begun=self._begun))
+        self._target.write(encoded(text.getvalue(), self.encoding, begun=self._begun))
         self._target.flush()
         self._begun = True
 

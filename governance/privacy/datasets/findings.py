@@ -158,5 +158,3 @@ def masked(text: str) -> str:
     length = next((words for most, words in _LENGTHS if len(text) <= most), "over 32")
     first = text[0] if len(text) > 4 and text[0].isalpha() else "•"
     return f"{first}… ({length} characters)"
-
-

@@ -16,7 +16,7 @@ import numpy as np
 
 from governance.errors import BadRequestError, ConfigurationError
 from governance.privacy.datasets.hierarchy import Level
-from governance.privacy.datasets.risk import Codes, Coded
+from governance.privacy.datasets.risk import Coded, Codes
 
 MAX_NODES = 200_000
 _UNKNOWN, _FAILS, _HOLDS = 0, 1, 2

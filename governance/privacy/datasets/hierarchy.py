@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from governance.errors import ConfigurationError
-from governance.privacy.datasets.risk import Codes, Coded, number_of
+from governance.privacy.datasets.risk import Coded, Codes, number_of
 from governance.privacy.transform import bucket_floor
 
 TOP = "*"
@@ -92,7 +92,7 @@ def _loss(values: Sequence[Any], codes: Codes) -> np.ndarray[Any, np.dtype[np.fl
 
 def _is_coarser(fine: Codes, coarse: Codes) -> bool:
     pairs = np.unique(np.stack([fine, coarse]), axis=1)
-    return pairs.shape[1] == len(np.unique(fine))
+    return bool(pairs.shape[1] == len(np.unique(fine)))
 
 
 def _automatic(column: Coded) -> list[tuple[str, Label]]:
@@ -115,11 +115,11 @@ def _automatic(column: Coded) -> list[tuple[str, Label]]:
 
 
 def _widths(span: float, *, whole: bool) -> list[float]:
-    """Return five widths, each twice the one before; the first cuts the range into about sixteen."""
+    """Return five widths, each twice the one before; the first cuts the range into about twenty."""
     if span <= 0:
         return []
-    power = 10.0 ** math.floor(math.log10(span / 16))
-    first = power * next(step for step in (1, 2, 5, 10) if power * step * 16 >= span * 0.999)
+    power = 10.0 ** math.floor(math.log10(span / 20))
+    first = power * next(step for step in (1, 2, 5, 10) if power * step * 20 >= span * 0.999)
     if whole:
         first = max(round(first), 2)
     return [first * 2**step for step in range(5) if first * 2**step < span]

@@ -44,31 +44,31 @@ class TextReader:
 
     def __init__(self, stream: BinaryIO, asked: Asked, start: bytes) -> None:
         self._stream, self._progress = stream, asked.progress
-        self._encoding = text_encoding(asked.encoding, start)
+        self.encoding = text_encoding(asked.encoding, start)
         self.names, self.total = (TEXT,), size_of(stream)
 
     def batches(self, only: Sequence[str] | None = None) -> Iterator[TextBatch]:
         """Yield as many lines as are there."""
         first = 1
-        for lines in text_lines(self._stream, self._encoding, self._progress):
+        for lines in text_lines(self._stream, self.encoding, self._progress):
             yield TextBatch(first, lines)
             first += sum(line.count("\n") for line in lines)
 
     def writer(self, target: BinaryIO, dropped: Sequence[str], as_text: Sequence[str]) -> TextWriter:
         """Return a writer in the same encoding."""
-        return TextWriter(target, self._encoding)
+        return TextWriter(target, self.encoding)
 
 
 class TextWriter:
     """Writes lines as they are."""
 
     def __init__(self, target: BinaryIO, encoding: str) -> None:
-        self._target, self._encoding, self._begun = target, encoding, False
+        self._target, self.encoding, self._begun = target, encoding, False
 
     def write(self, batch: TextBatch, changed: Mapping[str, Sequence[Any]], rows: Sequence[int] | None = None) -> None:
         """Write the lines of a batch."""
         lines = changed.get(TEXT, batch.lines)
-        self._target.write(encoded("".join(lines), self._encoding, begun=self._begun))
+        self._target.write(encoded("".join(lines), self.encoding, begun=self._begun))
         self._target.flush()
         self._begun = True
 

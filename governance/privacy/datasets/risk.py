@@ -266,7 +266,7 @@ def _against(quasi: Sequence[Coded], population: Sequence[Coded]) -> Population:
     part = np.bincount(ids[:rows], minlength=len(sizes))
     whole = sizes - part
     if (part > whole).any():
-        raise BadRequestError("the population has fewer rows of a class than the file: it is not the table that holds it")
+        raise BadRequestError("the population has fewer rows of a class than the file: it does not hold it")
     inside = part > 0
     return Population(
         int(whole.sum()),

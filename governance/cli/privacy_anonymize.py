@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType, MappingProxyType
@@ -18,7 +18,7 @@ from governance.cli import privacy_options as options
 from governance.errors import BadRequestError, ConfigurationError
 from governance.keys import open_secret
 from governance.privacy.datasets import report as reports
-from governance.privacy.datasets.batch import Asked, Reader, Writer
+from governance.privacy.datasets.batch import Asked, Reader
 from governance.privacy.datasets.change import OF_DATES, OF_NUMBERS, Changer
 from governance.privacy.datasets.findings import Tally
 from governance.privacy.datasets.formats import open_reader
@@ -235,22 +235,18 @@ def _change_all(reader: Reader, target: BinaryIO, treatment: Treatment, changer:
         raise ConfigurationError("others = 'drop' needs a file whose columns are known, and JSON lines' are not")
     writer = reader.writer(target, dropped, [*coarser, *_as_text(reader, treatment, names)])
     seen = 0
-    for batch in reader.batches():
-        changed = changer.change(batch, names)
-        rows = None
-        if plan is not None:
-            kept = plan.done.kept[seen : seen + batch.rows]
-            rows = [row for row, stays in enumerate(kept.tolist()) if stays]
-            changed |= _coarser(batch, coarser, len(kept))
-        seen += batch.rows
-        writer.write(batch, changed, rows)
+    with closing(writer):
+        for batch in reader.batches():
+            changed = changer.change(batch, names)
+            rows = None
+            if plan is not None:
+                kept = plan.done.kept[seen : seen + batch.rows]
+                rows = [row for row, stays in enumerate(kept.tolist()) if stays]
+                changed |= _coarser(batch, coarser, len(kept))
+            seen += batch.rows
+            writer.write(batch, changed, rows)
     if plan is not None and seen != len(plan.done.kept):
         raise BadRequestError("the file changed while it was read")
-    _close(writer, target)
-
-
-def _close(writer: Writer, target: BinaryIO) -> None:
-    writer.close()
     target.flush()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,8 @@ from governance.errors import BadRequestError
 from governance.privacy.datasets.batch import Absent
 
 MAX_DEPTH = 500
+
+Named = Callable[[str], str]
 
 
 def text_of(value: Any) -> str | None:  # noqa: PLR0911 — one line for each type
@@ -37,20 +39,23 @@ def text_of(value: Any) -> str | None:  # noqa: PLR0911 — one line for each ty
     return None
 
 
-def leaves(holder: list[Any] | dict[str, Any], key: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+def leaves(holder: list[Any], key: Any, path: str, named: Named) -> Iterator[tuple[str, Any, Any]]:
     """Yield path, container and key of each value at or below a place; of lists the path tells `[]`.
+
+    Args:
+        named: is asked for each member's name what it is called in the path.
 
     Raises:
         BadRequestError: if it is nested too deeply.
     """
-    pending = [(path, holder, key, 0)]
+    pending: list[tuple[str, Any, Any, int]] = [(path, holder, key, 0)]
     while pending:
         path, container, key, depth = pending.pop()
         value = container[key]
         if depth > MAX_DEPTH:
             raise BadRequestError(f"a value is nested deeper than {MAX_DEPTH}")
         if isinstance(value, dict):
-            pending.extend((f"{path}.{name}", value, name, depth + 1) for name in reversed(value))
+            pending.extend((f"{path}.{named(name)}", value, name, depth + 1) for name in reversed(value))
         elif isinstance(value, list):
             pending.extend((f"{path}[]", value, place, depth + 1) for place in reversed(range(len(value))))
         else:

@@ -14,7 +14,7 @@ from typing import Any
 from governance.errors import BadRequestError, ConfigurationError
 from governance.privacy.datasets.batch import Absent, Batch
 from governance.privacy.datasets.cells import leaves, text_of
-from governance.privacy.datasets.findings import HIDDEN, Looker, Tally
+from governance.privacy.datasets.findings import Looker, Tally
 from governance.privacy.datasets.scan import places_of
 from governance.privacy.datasets.treatment import Rule, Treatment
 from governance.privacy.finding import Finding
@@ -125,15 +125,19 @@ class Changer:
 
     def _change_text(self, batch: Batch, name: str, values: list[Any], subjects: list[str] | None) -> list[Any]:
         """Search a column, and change what is found in it."""
-        found: dict[str, Mapping[str, Sequence[Finding]]] = {}
-        for path, places in places_of(name, values).items():
-            if path != name and self._looker.is_personal(path.rpartition(".")[2]):
+
+        def named(below: str) -> str:
+            if self._looker.is_personal(below):
                 raise BadRequestError(
                     f"rows {batch.first} to {batch.first + batch.rows - 1}: a name below '{name[:80]}' is personal "
                     "data itself: give the column an operator, such as drop"
                 )
+            return below
+
+        found: dict[str, Mapping[str, Sequence[Finding]]] = {}
+        for path, places in places_of(name, values, named).items():
             found[path] = self._looker.look(path, places)
-            self._tally.add(HIDDEN if self._looker.is_personal(path) else path, places, found[path])
+            self._tally.add(path, places, found[path])
         made: dict[tuple[str, str, str], str] = {}
         changed = list(values)
         for row, value in enumerate(values):
@@ -193,7 +197,7 @@ class Changer:
 
 def _copied(value: Any, name: str, new: Callable[[str, Any], Any]) -> Any:
     holder = [copy.deepcopy(value)]
-    for path, container, key in leaves(holder, 0, name):
+    for path, container, key in leaves(holder, 0, name, str):
         container[key] = new(path, container[key])
     return holder[0]
 

@@ -159,7 +159,7 @@ class CsvWriter:
         self._target, self._form, self.encoding, self._begun = target, form, encoding, False
         self._kept = [place for place, name in enumerate(names) if name not in dropped]
         self._all = len(self._kept) == len(names)
-        if header:
+        if header and names:
             self._put([list(names)])
 
     def write(self, batch: CsvBatch, changed: Mapping[str, Sequence[Any]], rows: Sequence[int] | None = None) -> None:

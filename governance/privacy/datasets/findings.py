@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from governance.errors import BadRequestError
-from governance.privacy.detect import Detectors
+from governance.privacy.detect import Detectors, resolve
 from governance.privacy.finding import Finding
 
 SAMPLES = 3
@@ -47,15 +47,23 @@ class Looker:
                 new.append(text)
             else:
                 found[text] = known
-        for detectors, some in (
-            (self._detectors, [text for text in new if _has_letters(text)]),
-            (self._patterns, [text for text in new if not _has_letters(text)]),
-        ):
-            for text, findings in zip(some, detectors.find_all([before + text for text in some]), strict=True):
-                found[text] = [_behind(finding, len(before)) for finding in findings if finding.end > len(before)]
+        found.update(self._look(before, new))
         if len(self._memory) > REMEMBERED:
             self._memory.clear()
         self._memory.update(((column, text), found[text]) for text in new if len(text) <= SHORT)
+        return found
+
+    def _look(self, before: str, texts: Sequence[str]) -> Found:
+        """Look for patterns beside the column's name, and for names without it: to the tagger it would be one."""
+        beside = self._patterns.find_all([before + text for text in texts])
+        # One letter is a category, and no name.
+        lettered = [text for text in texts if _has_letters(text) and not (len(text) == 1 and text.isascii())]
+        alone = dict(zip(lettered, self._detectors.find_all(lettered), strict=True))
+        found: dict[str, Sequence[Finding]] = {}
+        for text, findings in zip(texts, beside, strict=True):
+            behind = [_behind(finding, len(before)) for finding in findings if finding.end > len(before)]
+            also = alone.get(text, [])
+            found[text] = resolve([*behind, *also]) if behind and also else behind or also
         return found
 
     def is_personal(self, name: str) -> bool:

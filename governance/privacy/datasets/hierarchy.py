@@ -167,7 +167,10 @@ def _buckets(widths: Sequence[float]) -> list[tuple[str, Label]]:
 
 def _truncations(lengths: Sequence[int]) -> list[tuple[str, Label]]:
     def step(length: int) -> tuple[str, Label]:
-        return f"first {length} characters", lambda value: f"{str(value)[:length]}{TOP}"
+        return (
+            f"first {length} characters" if length > 1 else "first character",
+            lambda value: f"{str(value)[:length]}{TOP}",
+        )
 
     return [step(length) for length in lengths]
 

@@ -186,4 +186,5 @@ def _value_type(kind: Any) -> Any:
 
 
 def _is_text(kind: Any) -> bool:
-    return bool(arrow().types.is_string(kind) or arrow().types.is_binary(kind))
+    types = arrow().types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from governance.errors import ConfigurationError
@@ -16,6 +17,20 @@ from governance.privacy.datasets.risk import AT_RISK, Coded, Risk
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # From this share of rows on, a column is personal data, and not a text in which some is.
 MOST = 0.5
+# Below this mean score it is as likely something else.
+UNSURE = 0.6
+# What leaves most of the use of a column that is personal data.
+FITTING = MappingProxyType(
+    {
+        "AGE": "bucket:10, or name it in --quasi",
+        "POSTAL_CODE": "truncate:3, or name it in --quasi",
+        "DATE_TIME": "shift-date with --key, or name it in --quasi",
+        "DATE_OF_BIRTH": "shift-date with --key, or name it in --quasi",
+        "ORGANIZATION": "hash or surrogate with --key",
+        "LOCATION": "hash or surrogate with --key, or name it in --quasi",
+        "PERSON": "drop, or hash or surrogate with --key",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +136,16 @@ def advice(columns: Mapping[str, Any], risk: Risk | None) -> list[str]:
         if not column["entities"]:
             continue
         entity = next(iter(column["entities"]))
-        if column["share"] >= MOST:
-            said.append(f"'{name}' holds {entity} in most rows: give it an operator of its own, such as drop or hash.")
-        else:
+        found = column["entities"][entity]
+        if found["score_mean"] < UNSURE:
             said.append(
-                f"'{name}' holds {entity} in some rows: treat it as free text (the rule text, which is the default)."
+                f"'{name}' may hold {entity}, which is not sure: look at it; if it is none, --column {name}=keep."
             )
+        elif column["share"] >= MOST:
+            fitting = FITTING.get(entity, "drop, or hash with --key")
+            said.append(f"'{name}' holds {entity} in most rows: give the column an operator: {fitting}.")
+        else:
+            said.append(f"'{name}' holds {entity} in some rows: it is free text, which anonymize searches by itself.")
     if risk is not None:
         if risk.k < 5:
             said.append(

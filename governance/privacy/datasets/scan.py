@@ -8,7 +8,7 @@ from typing import Any
 
 from governance.errors import BadRequestError
 from governance.privacy.datasets.batch import Absent, Batch
-from governance.privacy.datasets.cells import leaves, text_of
+from governance.privacy.datasets.cells import Named, leaves, text_of
 from governance.privacy.datasets.findings import HIDDEN, Looker, Tally
 
 Rows = dict[str, list[Any]]
@@ -51,19 +51,21 @@ def scan_sample(
 
 
 def _look(columns: Iterable[tuple[str, list[Any]]], rows: int, looker: Looker, tally: Tally) -> None:
+    def hidden(name: str) -> str:
+        return HIDDEN if looker.is_personal(name) else name
+
     for name, values in columns:
-        for path, places in places_of(name, values).items():
-            shown = HIDDEN if looker.is_personal(path) else path
-            tally.add(shown, places, looker.look(path, places))
+        for path, places in places_of(hidden(name), values, hidden).items():
+            tally.add(path, places, looker.look(path, places))
     tally.rows += rows
 
 
-def places_of(name: str, values: list[Any]) -> dict[str, dict[str, list[int]]]:
+def places_of(name: str, values: list[Any], named: Named) -> dict[str, dict[str, list[int]]]:
     """Return for each path below a column its texts, and the rows in which each stands."""
     found: dict[str, dict[str, list[int]]] = {name: {}}
     for row, value in enumerate(values):
         if isinstance(value, dict | list):
-            for path, container, key in leaves(values, row, name):
+            for path, container, key in leaves(values, row, name, named):
                 _put(found.setdefault(path, {}), container[key], row)
         else:
             _put(found[name], value, row)

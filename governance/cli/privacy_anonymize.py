@@ -139,7 +139,7 @@ def anonymize(
     treatment.verify(context)
     asked = options.asked_of(encoding, delimiter, no_header)
     kind = "jsonl" if as_json else kind
-    detectors = options.detectors_of(tagger and not patterns_only, threshold)
+    tagger = tagger and not patterns_only
     tally = Tally()
     wanted = None if k is None else Wanted(k, diversity or 1, max_suppression)
     plan = None if wanted is None else _plan(file, kind, asked, treatment, wanted, hierarchy)
@@ -148,8 +148,8 @@ def anonymize(
         changer = Changer(
             treatment,
             context,
-            options.looker_of(detectors, threshold),
-            TextAnonymizer(detectors, treatment.entities, context),
+            options.looker_of(tagger, threshold),
+            TextAnonymizer(options.detectors_of(False, threshold), treatment.entities, context),
             tally,
             is_typed=reader.is_typed,
         )

@@ -92,9 +92,9 @@ def detectors_of(tagger: bool, threshold: float) -> Detectors:
     return Detectors(shipped_tagger().find, threshold)
 
 
-def looker_of(detectors: Detectors, threshold: float) -> Looker:
+def looker_of(tagger: bool, threshold: float) -> Looker:
     """Return what looks into columns."""
-    return Looker(detectors, Detectors(threshold=threshold))
+    return Looker(detectors_of(True, threshold) if tagger else None, Detectors(threshold=threshold))
 
 
 def asked_of(encoding: str | None, delimiter: str | None, no_header: bool) -> Asked:

@@ -77,7 +77,7 @@ def scan(
     if (quasi or sensitive) and str(file) == "-":
         raise ConfigurationError("risk is measured in a second pass: name a file, and not a pipe")
     tally = Tally()
-    looker = options.looker_of(options.detectors_of(tagger, threshold), threshold)
+    looker = options.looker_of(tagger, threshold)
     with options.opened(file, kind, asked, "Scanning") as (reader, chosen):
         verified_columns(reader.names, columns or ())
         batches = reader.batches(columns)

@@ -99,8 +99,24 @@ class Changer:
     ) -> list[Any]:
         if operator.name not in OF_DATES:
             subjects = None
+        if subjects is None and _all_texts(values):
+            first = dict(zip(reversed(values), range(len(values) - 1, -1, -1), strict=True))
+            made = self._each(batch, name, [(row, value) for value, row in first.items()], subjects, rule, operator)
+            table = dict(zip(first, made, strict=True))
+            return [table[value] for value in values]
+        return self._each(batch, name, list(enumerate(values)), subjects, rule, operator)
+
+    def _each(
+        self,
+        batch: Batch,
+        name: str,
+        values: Sequence[tuple[int, Any]],
+        subjects: list[str] | None,
+        rule: Rule,
+        operator: Operator,
+    ) -> list[Any]:
         changed: list[Any] = []
-        for row, value in enumerate(values):
+        for row, value in values:
             if value is None or value is Absent:
                 changed.append(value)
                 continue
@@ -139,6 +155,9 @@ class Changer:
             found[path] = self._looker.look(path, places)
             self._tally.add(path, places, found[path])
         made: dict[tuple[str, str, str], str] = {}
+        if not (subjects is not None and self._text_by_subject) and _all_texts(values):
+            table = {text: self._anonymizer.change(text, some).text for text, some in found[name].items() if some}
+            return [table.get(value, value) for value in values]
         changed = list(values)
         for row, value in enumerate(values):
             subject = subjects[row] if subjects is not None and self._text_by_subject else ""
@@ -193,6 +212,10 @@ class Changer:
             f"{where} looks like {entity} and is no text: give the column an operator "
             "(bucket:10 or noise:1 for numbers, shift-date for dates, hash, drop), or keep"
         )
+
+
+def _all_texts(values: Sequence[Any]) -> bool:
+    return all(type(value) is str for value in values)
 
 
 def _copied(value: Any, name: str, new: Callable[[str, Any], Any]) -> Any:

@@ -24,12 +24,12 @@ class Looker:
     """Looks for personal data in texts.
 
     Args:
-        detectors: with the tagger, or without.
-        patterns: those alone; for what has no letters in it, and for names of columns.
+        tagged: patterns and the tagger, for what has letters in it; None to do without.
+        patterns: those alone.
     """
 
-    def __init__(self, detectors: Detectors, patterns: Detectors) -> None:
-        self._detectors, self._patterns = detectors, patterns
+    def __init__(self, tagged: Detectors | None, patterns: Detectors) -> None:
+        self._tagged, self._patterns = tagged, patterns
         self._memory: dict[tuple[str, str], Sequence[Finding]] = {}
         self._names: dict[str, bool] = {}
 
@@ -55,13 +55,15 @@ class Looker:
 
     def _look(self, before: str, texts: Sequence[str]) -> Found:
         """Look for patterns beside the column's name, and for names without it: to the tagger it would be one."""
-        beside = self._patterns.find_all([before + text for text in texts])
         # One letter is a category, and no name.
         lettered = [text for text in texts if _has_letters(text) and not (len(text) == 1 and text.isascii())]
-        alone = dict(zip(lettered, self._detectors.find_all(lettered), strict=True))
+        alone = dict(zip(lettered, self._tagged.find_all(lettered), strict=True)) if self._tagged is not None else {}
+        # Without a name beside it the tagger's detectors have seen the patterns, too.
+        rest = [text for text in texts if before or text not in alone]
+        beside = dict(zip(rest, self._patterns.find_all([before + text for text in rest]), strict=True))
         found: dict[str, Sequence[Finding]] = {}
-        for text, findings in zip(texts, beside, strict=True):
-            behind = [_behind(finding, len(before)) for finding in findings if finding.end > len(before)]
+        for text in texts:
+            behind = [_behind(finding, len(before)) for finding in beside.get(text, ()) if finding.end > len(before)]
             also = alone.get(text, [])
             found[text] = resolve([*behind, *also]) if behind and also else behind or also
         return found

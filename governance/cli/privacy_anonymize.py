@@ -26,7 +26,7 @@ from governance.privacy.datasets.generalise import Generalised, Wanted, generali
 from governance.privacy.datasets.hierarchy import levels_of
 from governance.privacy.datasets.output import complete_or_absent
 from governance.privacy.datasets.parquet import ParquetReader, arrow
-from governance.privacy.datasets.risk import Coded, Risk, encode, measure
+from governance.privacy.datasets.risk import Coded, Risk, encode, measure, without_gaps
 from governance.privacy.datasets.scan import verified_columns
 from governance.privacy.datasets.treatment import Rule, Treatment
 from governance.privacy.text import DEFAULT, Profile, TextAnonymizer
@@ -254,7 +254,7 @@ def _coarser(batch: Any, coarser: dict[str, dict[Any, Any]], rows: int) -> dict[
     try:
         if rows != batch.rows:
             raise KeyError
-        return {name: [table[value] for value in batch.values(name)] for name, table in coarser.items()}
+        return {name: [table[value] for value in without_gaps(batch.values(name))] for name, table in coarser.items()}
     except KeyError:
         raise BadRequestError("the file changed while it was read") from None
 

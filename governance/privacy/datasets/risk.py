@@ -50,7 +50,7 @@ class Encoder:
             values = changed[name] if changed is not None and name in changed else batch.values(name)
             places = self._places[name]
             try:
-                codes = [places.setdefault(value, len(places)) for value in values]
+                codes = [places.setdefault(value, len(places)) for value in without_gaps(values)]
             except TypeError:
                 raise BadRequestError(f"column '{name[:80]}' holds objects or lists, which are not compared") from None
             if Absent in places:
@@ -67,6 +67,11 @@ class Encoder:
             )
             for name in self._names
         }
+
+
+def without_gaps(values: Sequence[Any]) -> list[Any]:
+    """Return a column in which everything that stands for no value is None: a NaN is not even equal to itself."""
+    return [None if value != value or value == "" else value for value in values]  # noqa: PLR0124
 
 
 def encode(batches: Iterable[Batch], names: Sequence[str]) -> dict[str, Coded]:

@@ -105,11 +105,12 @@ class Treatment:
         Raises:
             ConfigurationError: if it needs a key and there is none, or a column has two rules.
         """
-        self.entities.verify(context)
-        for name, rule in (*self.columns.items(), ("others", self.others)):
-            if rule.operator is not None and rule.operator.needs_key and context.key is None:
+        rules = [*self.columns.items(), ("others", self.others)]
+        operators = [(name, rule.operator) for name, rule in rules if rule.operator is not None]
+        for name, operator in (*operators, *self.entities.operators.items()):
+            if operator.needs_key and context.key is None:
                 raise ConfigurationError(
-                    f"the operator '{rule.operator.name}' of '{name[:80]}' needs a key: --key file:PATH "
+                    f"the operator '{operator.name}' of '{name[:80]}' needs a key: --key file:PATH "
                     "(bento-governance key create secret PATH makes one)"
                 )
         return self

@@ -151,6 +151,18 @@ def test_an_operator_that_makes_sensitive_values_equal_is_found_out_before_anyth
     assert call("anonymize", "t.csv", "o.csv", *wanted)[0] == 0
 
 
+def test_gaps_are_one_class_and_do_not_hinder_ranges(call, tmp_path):
+    ages = [float("nan")] * 4 + [float(age) for age in (20, 21, 22, 23, 60, 61, 62, 63)]
+    pq.write_table(pa.table({"age": ages}), "t.parquet")
+    (tmp_path / "t.csv").write_text("age,x\n" + "".join(f"{'' if age != age else int(age)},-\n" for age in ages))
+    for name in ("t.parquet", "t.csv"):
+        assert json.loads(call("risk", name, "--quasi", "age", "--json")[1])["classes"] == 9
+        code, _, err = call("anonymize", name, f"o{name}", "--no-tagger", "--k", 4, "--quasi", "age")
+        assert code == 0 and "ranges of" in err
+    assert set(pq.read_table("ot.parquet")["age"].to_pylist()) == {None, "20-24", "60-64"}
+    assert (tmp_path / "ot.csv").read_text() == "age,x\n" + ",-\n" * 4 + "20-24,-\n" * 4 + "60-64,-\n" * 4
+
+
 def test_hierarchies_of_ones_own_are_used(call, tmp_path):
     (tmp_path / "t.csv").write_text(
         "job,day\n" + "".join(f"{job},2024-01-01\n" * 2 for job in ("nurse", "midwife", "cook", "baker"))

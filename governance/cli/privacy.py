@@ -12,14 +12,7 @@ from governance.cli.reveal import reveal
 
 @click.group()
 def command() -> None:
-    """Find and change personal data in files, and measure how risky a table is.
-
-    \b
-    scan       what is in a file, and how much of it
-    risk       how likely somebody in a table is found again
-    anonymize  write the file again without it, or until k rows look alike
-    reveal     turn tokens back, for whom the policies permit it
-    """
+    """Find and change personal data in files, and measure how risky a table is."""
 
 
 for _each in (scan, anonymize, risk, reveal):

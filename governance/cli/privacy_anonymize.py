@@ -55,7 +55,7 @@ class Plan:
         }
 
 
-@click.command()
+@click.command(short_help="Write a file without it, or until k rows look alike.")
 @click.argument("file", metavar="IN", type=options.PATH)
 @click.argument("output", metavar="OUT", type=options.PATH)
 @click.option("--profile", type=click.Path(path_type=Path), help="FILE.toml: rules by column, operators by entity.")

@@ -16,7 +16,7 @@ from governance.privacy.datasets.risk import Risk, encode, measure
 from governance.privacy.datasets.scan import verified_columns
 
 
-@click.command()
+@click.command(short_help="Measure how likely somebody in a table is found again.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--quasi", type=options.Names(), required=True, help="Columns that others may know of a person: age,zip.")
 @click.option("--sensitive", type=options.Names(), default=(), help="Columns that nobody shall learn: diagnosis.")

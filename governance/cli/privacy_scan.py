@@ -24,7 +24,7 @@ from governance.privacy.detect import Detectors
 from governance.privacy.finding import Finding
 
 
-@click.command()
+@click.command(short_help="Show what is in a file, and how much of it.")
 @click.argument("file", type=options.PATH)
 @click.option("--json", "as_json", is_flag=True, help='FILE is JSON lines {"id", "text"}; answer each by a line.')
 @click.option("--columns", type=options.Names(), help="Search these columns alone: a,b,c.")

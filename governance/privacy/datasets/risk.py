@@ -19,7 +19,7 @@ from governance.privacy.datasets.batch import Absent, Batch
 Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
 # The bounds of the histogram's bars, in rows of one class: 1, 2, 3-4, 5-9, and so on.
 BARS = (1, 2, 3, 5, 10, 20, 50, 100, 1_000, 10_000)
-# From this risk on a row counts as one at risk: 1 in 5, as ARX and the EMA's guidance have it in many examples.
+# Above this risk a row counts as one at risk: 1 in 5, a class of fewer than five rows.
 AT_RISK = 0.2
 
 

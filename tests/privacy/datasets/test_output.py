@@ -26,10 +26,15 @@ def test_it_gets_its_name_when_it_is_complete(folder):
     assert path.read_bytes() == b"2" and os.listdir(folder) == ["o"]
 
 
-def test_nothing_is_left_of_what_failed_and_nothing_is_replaced(folder):
-    with pytest.raises(KeyboardInterrupt), complete_or_absent(folder / "o", force=False) as file:
+def stopped(path):
+    with complete_or_absent(path, force=False) as file:
         file.write(b"1")
         raise KeyboardInterrupt
+
+
+def test_nothing_is_left_of_what_failed_and_nothing_is_replaced(folder):
+    with pytest.raises(KeyboardInterrupt):
+        stopped(folder / "o")
     assert os.listdir(folder) == []
     (folder / "o").write_bytes(b"mine")
     for path in (folder / "o", folder, folder / "no" / "o"):

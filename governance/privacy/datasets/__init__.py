@@ -1,0 +1,1 @@
+"""Data sets: text, JSON lines, CSV and Parquet, searched, changed and measured in batches."""

@@ -1,0 +1,30 @@
+"""The commands of docs/datasets.md, run as they stand, in their order."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_commands_of_the_document_run_as_they_stand(tmp_path):
+    text = (ROOT / "docs/datasets.md").read_text()
+    script = "set -eu\n" + "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"id": 7' in done.stdout and "CREDIT_CARD" in done.stdout
+    changed, study, shared = ((tmp_path / f"{name}.csv").read_text() for name in ("changed", "study", "shared"))
+    for written in (changed, study, shared):
+        assert "Gonzalez" not in written and "2671" not in written and "anna@" not in written
+    assert "**** **** **** 1111" in study and "30,941" in study
+    assert "k-anonymity          5" in done.stdout

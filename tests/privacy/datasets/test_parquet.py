@@ -1,0 +1,186 @@
+"""Parquet and typed columns through the whole command: types, dates, bombs, and k on real data."""
+
+import base64
+import json
+import os
+import sys
+from datetime import date, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.datasets import load_diabetes
+from statsmodels.datasets import fair, randhie
+
+from governance.cli.main import main
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "k").write_text(base64.b64encode(b"k" * 32).decode())
+    (tmp_path / "k").chmod(0o600)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["bento-governance", "privacy", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return call
+
+
+TABLE = {
+    "name": pa.array(["Maria Gonzalez", None]).dictionary_encode(),
+    "age": pa.array([42, 7], pa.int16()),
+    "cost": pa.array([Decimal("10.50"), Decimal("21.25")]),
+    "weight": pa.array([70.5, float("nan")]),
+    "birth": pa.array([date(1980, 1, 2), None]),
+    "seen": pa.array([datetime(2024, 1, 2, 8, 30), datetime(2024, 1, 12)], pa.timestamp("ms")),
+    "notes": pa.array([["mail a@b.org", "ok"], []]),
+    "flag": pa.array([True, None]),
+}
+
+
+def test_columns_keep_their_types_where_the_operator_allows(call, tmp_path):
+    pq.write_table(pa.table(TABLE).replace_schema_metadata({"author": "Maria Gonzalez"}), "t.parquet")
+    rules = (
+        "age=bucket:10",
+        "cost=noise:2",
+        "weight=noise:1",
+        "birth=shift-date:30",
+        "seen=shift-date:30",
+        "flag=hash",
+    )
+    columns = [part for rule in rules for part in ("--column", rule)]
+    code, _, err = call("anonymize", "t.parquet", "o.parquet", *columns, "--key", "file:k")
+    assert code == 0, err
+    table = pq.read_table("o.parquet")
+    kinds = {field.name: field.type for field in table.schema}
+    assert [str(kinds[name]) for name in ("name", "age", "birth", "seen", "flag")] == [
+        "string", "int16", "date32[day]", "timestamp[ms]", "string",
+    ]  # fmt: skip
+    assert kinds["cost"] == TABLE["cost"].type and kinds["notes"] == TABLE["notes"].type
+    first, second = table.to_pylist()
+    assert first["name"] == "<PERSON>" and second["name"] is None and (first["age"], second["age"]) == (40, 0)
+    assert first["notes"] == ["mail <EMAIL_ADDRESS>", "ok"] and first["cost"] != Decimal("10.50")
+    assert second["seen"].date() - first["seen"].date() == date(2024, 1, 12) - date(2024, 1, 2)
+    assert first["seen"].time().hour == 8 and first["birth"] != date(1980, 1, 2)
+    assert b"Gonzalez" not in (tmp_path / "o.parquet").read_bytes()
+
+
+def test_numbers_and_dates_that_are_personal_data_are_never_passed_on_unasked(call, tmp_path):
+    for name, values in {
+        "age": [42],
+        "birth": [date(1980, 1, 2)],
+        "blob": [b"\xff\x00"],
+        "phone": [4155552671],
+    }.items():
+        pq.write_table(pa.table({name: values}), "t.parquet")
+        code, _, err = call("anonymize", "--no-tagger", "t.parquet", "o.parquet")
+        assert code == 6 and f"row 1, column '{name}'" in err and "42" not in err and "1980" not in err
+        assert not (tmp_path / "o.parquet").exists()
+        assert call("anonymize", "t.parquet", "o.parquet", "--column", f"{name}=keep", "--force")[0] == 0
+        os.unlink("o.parquet")
+
+
+def test_a_small_file_that_unpacks_to_much_is_read_in_small_memory(call):
+    long = "nothing to be found here " * 40_000
+    pq.write_table(
+        pa.table({"a": pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), pa.array([long]))}),
+        "b.parquet",
+    )
+    before = pa.total_allocated_bytes()
+    assert call("scan", "--no-tagger", "b.parquet")[0] == 0
+    assert pa.default_memory_pool().max_memory() - before < 2**30  # unpacked it would be 20 GB
+
+
+def test_a_damaged_parquet_is_refused_in_a_sentence(call, tmp_path):
+    pq.write_table(pa.table({"a": ["x"] * 100}), "t.parquet")
+    whole = (tmp_path / "t.parquet").read_bytes()
+    for content in (
+        b"",
+        b"PAR1",
+        whole[:-20],
+        whole[:-8] + b"\xff\xff\xff\x7fPAR1",
+        b"PAR1" + b"\x00" * 100 + b"PAR1",
+        whole[:4] + b"\xff" * 40 + whole[44:],
+    ):
+        (tmp_path / "d.parquet").write_bytes(content)
+        code, _, err = call("scan", "--no-tagger", "d.parquet")
+        assert code == 6 and "cannot be read as Parquet" in err
+    assert call("scan", "t.parquet", "--columns", "b")[0] == 6
+
+
+def test_a_survey_is_generalised_until_k_holds_and_measured_again(call, tmp_path):
+    table = fair.load_pandas().data
+    table.to_csv("fair.csv", index=False)
+    quasi = ("--quasi", "age,yrs_married,children", "--sensitive", "occupation")
+    common = ("fair.csv", "o.csv", "--no-tagger", *quasi, "--column", "religious=keep")
+    code, _, err = call(
+        "anonymize", *common, "--k", 10, "--l", 2, "--max-suppression", 0.02, "--report", "r.json", "--report", "r.html"
+    )
+    assert code == 0, err
+    assert "k = 10 holds" in err
+    risk = json.loads(call("risk", "o.csv", *quasi, "--json")[1])
+    assert risk["k"] >= 10 and risk["sensitive"][0]["distinct_l"] >= 2
+    report = json.loads((tmp_path / "r.json").read_text())
+    gone = report["generalised"]["rows_suppressed"]
+    assert risk["rows"] + gone == len(table) and gone <= 0.02 * len(table)
+    assert report["risk"]["k"] == risk["k"] and "How it was generalised" in (tmp_path / "r.html").read_text()
+    assert json.loads(call("risk", "fair.csv", *quasi, "--json")[1])["k"] < 10
+    for code, wrong in (
+        (6, ("--k", 7000, *quasi)), (2, ("--k", 5)), (2, ("--l", 2)), (2, ("--k", 5, "--quasi", "age", "--l", 2)),
+        (3, ("--k", 5, "--quasi", "age", "--column", "age=drop")), (3, ("--k", 5, "--quasi", "age", "--sensitive", "age")),
+        (6, ("--k", 5, "--quasi", "nope")),
+    ):  # fmt: skip
+        assert call("anonymize", "fair.csv", "x.csv", *wrong)[0] == code, wrong
+        assert not (tmp_path / "x.csv").exists()
+
+
+def test_an_operator_that_makes_sensitive_values_equal_is_found_out_before_anything_is_kept(call, tmp_path):
+    (tmp_path / "t.csv").write_text("age,illness\n" + "40,flu\n40,cold\n" * 5)
+    wanted = ("--no-tagger", "--k", 2, "--l", 2, "--quasi", "age", "--sensitive", "illness")
+    code, _, err = call("anonymize", "t.csv", "o.csv", *wanted, "--column", "illness=replace")
+    assert code == 6 and "nothing is kept" in err and not (tmp_path / "o.csv").exists()
+    assert call("anonymize", "t.csv", "o.csv", *wanted)[0] == 0
+
+
+def test_gaps_are_one_class_and_do_not_hinder_ranges(call, tmp_path):
+    ages = [float("nan")] * 4 + [float(age) for age in (20, 21, 22, 23, 60, 61, 62, 63)]
+    pq.write_table(pa.table({"age": ages}), "t.parquet")
+    (tmp_path / "t.csv").write_text("age,x\n" + "".join(f"{'' if age != age else int(age)},-\n" for age in ages))
+    for name in ("t.parquet", "t.csv"):
+        assert json.loads(call("risk", name, "--quasi", "age", "--json")[1])["classes"] == 9
+        code, _, err = call("anonymize", name, f"o{name}", "--no-tagger", "--k", 4, "--quasi", "age")
+        assert code == 0 and "ranges of" in err
+    assert set(pq.read_table("ot.parquet")["age"].to_pylist()) == {None, "20-24", "60-64"}
+    assert (tmp_path / "ot.csv").read_text() == "age,x\n" + ",-\n" * 4 + "20-24,-\n" * 4 + "60-64,-\n" * 4
+
+
+def test_hierarchies_of_ones_own_are_used(call, tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "job,day\n" + "".join(f"{job},2024-01-01\n" * 2 for job in ("nurse", "midwife", "cook", "baker"))
+    )
+    (tmp_path / "h.toml").write_text(
+        '[job.table]\nnurse=["care"]\nmidwife=["care"]\ncook=["food"]\nbaker=["food"]\n[day]\ndates=["year"]\n'
+    )
+    code, _, err = call("anonymize", "t.csv", "o.csv", "--k", 4, "--quasi", "job,day", "--hierarchy", "h.toml")
+    assert code == 0, err
+    assert (tmp_path / "o.csv").read_text() == "job,day\n" + "care,2024-01-01\n" * 4 + "food,2024-01-01\n" * 4
+    (tmp_path / "h.toml").write_text("[nobody]\nbuckets=[1]\n")
+    assert call("anonymize", "t.csv", "p.csv", "--k", 4, "--quasi", "job", "--hierarchy", "h.toml")[0] == 3
+
+
+def test_real_tables_without_persons_in_them_are_scanned(call):
+    randhie.load_pandas().data.head(3000).to_csv("randhie.csv", index=False)
+    load_diabetes(as_frame=True).frame.to_parquet("diabetes.parquet")
+    for name in ("randhie.csv", "diabetes.parquet"):
+        code, shown, err = call("scan", name)
+        assert code == 0, err
+        assert "CREDIT_CARD" not in shown and "PERSON" not in shown

@@ -204,13 +204,13 @@ async def test_the_query_chooses_only_among_the_routes_models(query, model):
 
 
 ERRORS = [
-    (UnauthenticatedError("x"), 401, 401),
+    (UnauthenticatedError("x", kind="none", reason="missing"), 401, 401),
     (ForbiddenError("x"), 403, 403),
     (NotFoundError("x"), 404, 404),
     (TooLargeError("x"), 413, 413),
     (UnsupportedMediaTypeError("x"), 415, 415),
     (BadRequestError("x"), 400, 422),
-    (RateLimitedError("x", retry_after_seconds=1.2), 429, 429),
+    (RateLimitedError("x", retry_after_seconds=1.2, limit="rate"), 429, 429),
     (NotReadyError("x"), 503, 503),
     (ConfigurationError("secret"), 500, 500),
     (IntegrityError("secret"), 500, 500),

@@ -24,7 +24,7 @@ from governance.access.files import Fingerprint, fingerprint, fingerprint_of, lo
 from governance.access.identity import Credentials
 from governance.access.last_used import LastUsed
 from governance.access.memo import Memo
-from governance.errors import ConfigurationError, NotReadyError, UnauthenticatedError
+from governance.errors import ConfigurationError, CredentialReason, NotReadyError, UnauthenticatedError
 
 PREFIX = "bgk"
 KEY_ID_BYTES, SECRET_BYTES = 9, 32
@@ -110,7 +110,7 @@ class ApiKeyStore:
             self._memo.put(token, known)
         caller, expires = known
         if expires is not None and self._clock() >= expires:
-            raise UnauthenticatedError("the API key has expired: ask for a new one")
+            raise UnauthenticatedError("the API key has expired: ask for a new one", kind="api-key", reason="expired")
         return caller
 
     def keys(self) -> list[ApiKey]:
@@ -240,8 +240,11 @@ class ApiKeyStore:
         # An unknown id costs the same as a wrong secret.
         expected = key.hash if key is not None else "0" * 64
         matches = hmac.compare_digest(self._hash(key_id, secret), expected)
-        if not matches or key is None or key.revoked is not None:
-            raise UnauthenticatedError(NEUTRAL)
+        if not matches or key is None:
+            reason: CredentialReason = "unknown" if match else "malformed"
+            raise UnauthenticatedError(NEUTRAL, kind="api-key", reason=reason)
+        if key.revoked is not None:
+            raise UnauthenticatedError(NEUTRAL, kind="api-key", reason="revoked")
         return Caller(key.caller, key.roles, key.key_id), key.expires
 
     def _hash(self, key_id: str, secret: str) -> str:

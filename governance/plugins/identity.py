@@ -94,7 +94,7 @@ class IdentityPlugin:
 def _credentials(exchange: Exchange) -> Credentials:
     authorization = exchange.header(AUTHORIZATION)
     if authorization is None and exchange.has_header(AUTHORIZATION):
-        raise UnauthenticatedError("send one Authorization field")
+        raise UnauthenticatedError("send one Authorization field", kind="none", reason="malformed")
     if authorization is not None:
         return Credentials(bearer_token(authorization), None, "")
     connection: Connection = exchange.connection()

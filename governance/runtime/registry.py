@@ -110,7 +110,9 @@ class ModelRegistry:
         if not model.ready or model.degraded:
             logger.warning("model '%s': %s", name, model.reason)
         seconds = time.perf_counter() - started
-        return ModelLoad(name, model.version, model.device, model.ready, model.degraded, seconds, model.card)
+        return ModelLoad(
+            name, model.version, model.device, model.ready, model.degraded, seconds, model.card, model.digest
+        )
 
     def _open_model(self, name: str) -> Model:
         artifact = self._artifacts[name] = self._open_artifact(name)

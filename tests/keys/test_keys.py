@@ -73,7 +73,7 @@ def test_a_signature_is_its_keys_over_its_message(tmp_path, algorithm):
     key = open_signing_key(private(tmp_path, generate_signing_key(algorithm).to_pem()))
     write_new(tmp_path / "pub", key.public_key.pem, mode=0o644)
     public = load_verifying_key(tmp_path / "pub")
-    assert key.algorithm == public.algorithm == algorithm
+    assert key.public_key.algorithm == public.algorithm == algorithm
     signature = key.sign(b"message")
     assert public.verify_signature(signature, b"message") == b"message"
     for wrong in (

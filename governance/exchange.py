@@ -8,8 +8,10 @@ chain. Plugins know each other only through typed facts on the exchange, each wr
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
@@ -25,6 +27,7 @@ ReadBody = Callable[[], Awaitable[bytes]]
 
 # What stands for the innermost handler among the stages of a chain.
 SERVER = "server"
+SOON_SECONDS = 14 * 86_400
 
 logger = logging.getLogger("governance.exchange")
 
@@ -130,6 +133,22 @@ class Measurement:
     name: str
     value: float | Sequence[float]
     labels: tuple[str, ...] = ()
+
+
+def drain(values: deque[float]) -> list[float]:
+    """Take what has been observed so far; more may come meanwhile from another thread."""
+    return [values.popleft() for _ in range(len(values))]
+
+
+def expiries(kind: str, times: Iterable[float], now: float) -> Iterator[Measurement]:
+    """Yield when the first of what is still valid expires, and how many do soon.
+
+    Args:
+        times: Unix seconds.
+    """
+    ends = [end for end in times if end > now]
+    yield Measurement("earliest_expiry_timestamp_seconds", min(ends, default=math.inf), (kind,))
+    yield Measurement("expiring_soon", sum(end - now <= SOON_SECONDS for end in ends), (kind,))
 
 
 @runtime_checkable
@@ -365,8 +384,14 @@ class Pipeline:
                 await plugin.event_happened(event)
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return the numbers of everything that has some."""
-        return [number for source in self._measured for number in source.measurements()]
+        """Return the numbers of everything that has some; one source that fails keeps no other's back."""
+        numbers: list[Measurement] = []
+        for source in self._measured:
+            try:
+                numbers.extend(source.measurements())
+            except Exception as error:
+                logger.error("%s failed to show its numbers: %s", type(source).__name__, type(error).__name__)
+        return numbers
 
     def around(self, terminal: Proceed) -> Proceed:
         """Return one callable: the plugins, outermost first, around `terminal`."""

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -32,9 +32,11 @@ from governance.access.routes import REVEAL, Route, RouteTable
 from governance.access.stop import StopBoard
 from governance.artifacts.opening import verify_sealed
 from governance.artifacts.trust import Trust
-from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, NotReadyError
+from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, IntegrityError, NotReadyError
 from governance.exchange import (
     Exchange,
+    Measurement,
+    ModelRefusal,
     Pipeline,
     Plugin,
     Proceed,
@@ -271,7 +273,7 @@ class Governance:
         """Build the gate for one worker; nothing is opened before the ASGI lifespan."""
         settings = self.settings
         plugins = load_plugins(settings)
-        pipeline = Pipeline(plugins)
+        pipeline = Pipeline(plugins, (_Build(),))
         oip = OipServer(
             service_name=settings.service.name,
             service_version=__version__,
@@ -282,7 +284,12 @@ class Governance:
         async def open() -> None:
             _silence_exception_text()
             _introduce_to_inner_services(service)
-            pipeline.introduce(self._registry.open())
+            try:
+                loads = self._registry.open()
+            except IntegrityError as error:
+                pipeline.tell_refusal(ModelRefusal(self._registry.opening, error.code))
+                raise
+            pipeline.introduce(loads)
 
         return Gate(
             app,
@@ -374,6 +381,13 @@ class Governance:
             self._registry.share()
         finally:
             await here.close()
+
+
+class _Build:
+    """Which version of this package runs."""
+
+    def measurements(self) -> Iterable[Measurement]:
+        yield Measurement("build_info", 1, (__version__,))
 
 
 def _inner_gate(app: AsgiApp, service: Service[Any]) -> InnerGate:

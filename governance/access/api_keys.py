@@ -78,6 +78,8 @@ class ApiKeyStore:
         self._clock, self._monotonic = clock, monotonic
         self._keys: dict[str, ApiKey] = {}
         self._memo: Memo[str, tuple[Caller, int | None]] = Memo()
+        # When keys expire that are not revoked (Unix seconds).
+        self.expiries: tuple[int, ...] = ()
         self._seen: Fingerprint | None = None
         self._look_again_at = float("-inf")
         self.last_used = LastUsed(file.with_name(f"{file.stem}.last-used.json"), clock)
@@ -188,7 +190,7 @@ class ApiKeyStore:
                 status = os.fstat(stream.fileno())
                 content = stream.read(MAX_STORE_BYTES + 1)
         except FileNotFoundError:
-            self._keys, self._seen = {}, None
+            self._keys, self._seen, self.expiries = {}, None, ()
             self._memo.clear()
             return
         except OSError as error:
@@ -202,6 +204,8 @@ class ApiKeyStore:
         if store.version != 1 or len(content) > MAX_STORE_BYTES:
             raise ConfigurationError(f"the API keys {self._file} are of another version, or too large")
         self._keys = {key.key_id: key for key in store.keys}
+        ends = (key.expires for key in store.keys if key.revoked is None)
+        self.expiries = tuple(end for end in ends if end is not None)
         self._memo.clear()
         self._seen = fingerprint_of(status)
 

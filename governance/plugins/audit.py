@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from governance.access.caller import Caller
@@ -14,7 +14,7 @@ from governance.audit.entry import SALT_BYTES, VERSION, Entry, commitment, encod
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
 from governance.errors import ConfigurationError, GovernanceError, RefusedError
-from governance.exchange import Event, Exchange, ModelLoad, Proceed, Reply, Usage
+from governance.exchange import Event, Exchange, Measurement, ModelLoad, Proceed, Reply, Usage, drain
 from governance.keys import open_signing_key
 from governance.privacy.records import Redactions
 from governance.settings import Settings
@@ -85,6 +85,16 @@ class AuditPlugin:
     async def event_happened(self, event: Event) -> None:
         """Record what happened beside any request."""
         await self._log.append(encode_entry(_event_entry(event, self._random(SALT_BYTES).hex())))
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Return what this worker's log has done."""
+        log = self._log
+        yield Measurement("audit_entries_total", log.entries)
+        yield Measurement("audit_failures_total", log.failures)
+        yield Measurement("audit_size_bytes", log.size_bytes)
+        yield Measurement("audit_checkpoint_timestamp_seconds", log.promised_until())
+        yield Measurement("audit_write_seconds", drain(log.write_seconds))
+        yield Measurement("audit_sync_seconds", drain(log.sync_seconds))
 
     async def _record(
         self, exchange: Exchange, outcome: Outcome, reason: str | None, reply: Reply | None = None

@@ -51,6 +51,7 @@ from governance.oip.server import OipServer
 from governance.plugins import BUILT_IN
 from governance.plugins.privacy import open_tagger
 from governance.privacy.detect import Tagger
+from governance.runtime.gpu import GpuNumbers
 from governance.runtime.model import Model, TensorSpec
 from governance.runtime.registry import ModelRegistry
 from governance.settings import STORE_PREFIX, ModelSettings, RouteSettings, Settings, load_settings
@@ -59,7 +60,8 @@ PLUGIN_GROUP = "bento_governance.plugins"
 STORED_FILE = "model.sealed"
 
 # Metrics live in workers alone: BentoML chooses its multi-process folder before prometheus_client may be imported.
-WORKERS_ONLY = frozenset({"metrics"})
+WORKERS_ONLY = frozenset({"metrics", "tracing"})
+TRACING = "tracing"
 
 INNER = "_BENTO_GOVERNANCE_INNER"
 
@@ -273,7 +275,7 @@ class Governance:
         """Build the gate for one worker; nothing is opened before the ASGI lifespan."""
         settings = self.settings
         plugins = load_plugins(settings)
-        pipeline = Pipeline(plugins, (_Build(),))
+        pipeline = Pipeline(plugins, (_Build(), GpuNumbers(settings.runtime)))
         oip = OipServer(
             service_name=settings.service.name,
             service_version=__version__,
@@ -435,7 +437,10 @@ def load_plugins(settings: Settings) -> list[Plugin]:
     """
     foreign = {point.name: point.value for point in entry_points(group=PLUGIN_GROUP)}
     plugins = []
-    for name in settings.service.plugins:
+    names = settings.service.plugins
+    if settings.tracing.endpoint is not None and TRACING not in names:
+        names = (TRACING, *names)
+    for name in names:
         offered = foreign.get(name)
         target = BUILT_IN.get(name, offered)
         if target is None:

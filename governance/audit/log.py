@@ -184,7 +184,7 @@ class WorkerLog:
         note = sign_checkpoint(checkpoint, self._key).encode()
         _write_all(self._checkpoints, note)
         self.size_bytes += len(note)
-        self._promised = self._tree.size
+        self._promised, self.promised_at = self._tree.size, time.time()
 
 
 def open_worker_log(

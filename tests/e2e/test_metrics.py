@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -135,22 +136,26 @@ def watched(tmp_path_factory, digit):
         "GOVERNANCE_TRACING__SAMPLING_RATIO": "1",
         "GOVERNANCE_TRACING__HEADERS": json.dumps({"authorization": f"file:{folder}/token"}),
     }
-    with serving(state, "service:Digits", cwd=folder, environment=environment) as running:
-        prometheus = Prometheus(folder, running.port)
-        call(running, state, digit)
-        yield running, prometheus, collector
-        prometheus.close()
-    collector.close()
+    try:
+        with serving(state, "service:Digits", cwd=folder, environment=environment) as running:
+            prometheus = Prometheus(folder, running.port)
+            try:
+                call(running, state, digit)
+                yield running, prometheus, collector
+            finally:
+                prometheus.close()
+    finally:
+        collector.close()
 
 
 def call(running, state, digit):
     tensor = {"name": "image", "datatype": "FP32", "shape": [1, 1, 28, 28], "data": digit.ravel().tolist()}
     body = {"inputs": [tensor], "parameters": {"patient_id": CANARY}}
-    revoked = json.loads(state.api_key("create", "brief", "--role", "classifier", "--lifetime", "30d", "--json"))
+    revoked = json.loads(state.api_key("create", "brief", "--role", "classifier", "--json"))
     state.api_key("revoke", revoked["key_id"])
     headers = {
         "authorization": f"Bearer {state.token}", "traceparent": f"00-{CALLER_TRACE}-00f067aa0ba902b7-01",
-        "tracestate": f"vendor={CANARY}", "baggage": f"name={CANARY}", "user-agent": CANARY, "governance-purpose": CANARY,
+        "tracestate": f"vendor={CANARY}", "baggage": f"name={CANARY}", "user-agent": CANARY,
     }  # fmt: skip
     for number in range(CALLS):
         # A connection each, so that both workers get some.
@@ -247,7 +252,7 @@ def test_a_call_is_one_trace_below_its_callers_with_a_span_for_each_plugin_and_i
     chain = ["POST /v2/models/{model}/infer", *(f"plugin {name}" for name in plugins), "oip", "inference"]
     assert set(spans) == set(chain)
     assert spans[chain[0]].parent_span_id.hex() == "00f067aa0ba902b7"
-    for outer, inner in zip(chain, chain[1:], strict=False):
+    for outer, inner in pairwise(chain):
         assert spans[inner].parent_span_id == spans[outer].span_id
         assert spans[outer].start_time_unix_nano <= spans[inner].start_time_unix_nano + 1000
         assert spans[inner].end_time_unix_nano <= spans[outer].end_time_unix_nano + 1_000_000

@@ -1,4 +1,4 @@
-"""What the metrics plugin costs a call, in multi-process mode as BentoML runs it, beside prometheus_client used naively.
+"""What the metrics plugin costs a call, across processes as BentoML runs it, beside prometheus_client used naively.
 
 The call has a decision, an inference and seven plugins' times; the naive peer makes the same counts, each by
 `.labels(…).inc()` or `.observe()`. What the flush once a second costs is measured too, at 1,000 calls a flush.
@@ -78,7 +78,7 @@ class Naive(Nothing):
 
 
 def main() -> None:
-    """Measure in a process of its own, since the multi-process folder is chosen before prometheus_client is imported."""
+    """Measure in a process of its own: the folder of all processes is chosen before prometheus_client is imported."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": folder}
         done = subprocess.run(

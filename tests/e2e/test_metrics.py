@@ -7,12 +7,15 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from governance.host import Governance
 from governance.plugins.metric_table import PREFIX, TABLE
+from governance.settings import load_settings
 from tests.e2e.conftest import ROOT, State, free_port, serving
 
 SERVICE = f"""
@@ -277,3 +280,36 @@ def test_the_audit_log_knows_no_trace(watched):
     logs = list((running.state.folder / "audit").glob("worker-*/entries.jsonl"))
     assert len(logs) == 2
     assert all(CALLER_TRACE not in log.read_text() for log in logs)
+
+
+async def test_a_worker_that_refuses_an_artifact_at_its_start_counts_that_and_starts_not(state, tmp_path, monkeypatch):
+    """The master has verified it; this is the worker that BentoML starts again after the file was changed."""
+    content = bytearray((state.folder / "artifacts/digits-cnn.sealed").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "damaged.sealed").write_bytes(content)
+    changed = {
+        "GOVERNANCE_MODELS__DIGITS_CNN__ARTIFACT": str(tmp_path / "damaged.sealed"),
+        "GOVERNANCE_SERVICE__PLUGINS": '["metrics"]',
+    }
+    settings = load_settings(ROOT / "bentos/digits/governance.toml", {**state.environment, **changed})
+    counted, sent = {}, []
+
+    class Registry:
+        def take(self, tallies):
+            counted.update(
+                {(name, *labels): n for name, rows in tallies.counters.items() for labels, n in rows.items()}
+            )
+
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    monkeypatch.setattr("governance.plugins.metrics.registered", Registry)
+    gate = Governance(settings).gate(None, SimpleNamespace(apis={}, dependencies={}))
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        sent.append(message["type"])
+
+    await gate({"type": "lifespan"}, receive, send)
+    assert sent == ["lifespan.startup.failed"]
+    assert counted["artifact_refusals_total", "digits-cnn", "decryption"] == 1

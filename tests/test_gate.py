@@ -337,3 +337,17 @@ async def test_a_model_that_cannot_open_stops_the_start_and_closes_the_plugins()
     gate = Gate(application, routes=RouteTable(()), pipeline=pipeline, servers={}, open=open, close=nothing)
     assert (await lifespan(gate))[0]["message"] == "integrity: step 2"
     assert log == ["open a", "close a"]
+
+
+async def test_whatever_fails_at_opening_keeps_the_worker_from_serving():
+    """uvicorn serves on when a lifespan ends with an exception: it must be told that the start failed."""
+
+    async def fail():
+        raise AttributeError("Canary")
+
+    async def nothing(scope, receive, send): ...
+
+    gate = Gate(nothing, routes=RouteTable([]), pipeline=Pipeline([]), servers={}, open=fail, close=fail)
+    (message,) = await lifespan(gate)
+    assert message["type"] == "lifespan.startup.failed"
+    assert "AttributeError" in message["message"] and "Canary" not in message["message"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-KNOWN = ("serving", "artifacts", "access", "privacy")
+KNOWN = ("serving", "artifacts", "access", "privacy", "metrics")
 
 
 def main() -> None:

@@ -6,7 +6,12 @@ never holds a secret or personal data. HTTP status codes live in `gate.py`, exit
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+CredentialKind = Literal["api-key", "token", "certificate", "none"]
+CredentialReason = Literal["missing", "malformed", "unknown", "expired", "revoked", "untrusted"]
+ShedReason = Literal["queue", "wait", "lag"]
+LimitName = Literal["rate", "concurrency", "requests_per_day", "items_per_day"]
 
 
 class GovernanceError(Exception):
@@ -40,13 +45,16 @@ class NotReadyError(GovernanceError):
 
 
 class OverloadedError(NotReadyError):
-    """The service has more to do than it can; a retry after a while helps."""
+    """The service has more to do than it can; a retry after a while helps.
+
+    `reason`: the queue is full, the wait would be or was too long, or the event loop itself is late.
+    """
 
     code = "overloaded"
 
-    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+    def __init__(self, message: str, *, retry_after_seconds: float, reason: ShedReason) -> None:
         super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds, self.reason = retry_after_seconds, reason
 
 
 class StoppedError(NotReadyError):
@@ -98,9 +106,16 @@ class RefusedError(GovernanceError):
 
 
 class UnauthenticatedError(RefusedError):
-    """Nobody whom we know has signed this request."""
+    """Nobody whom we know has signed this request.
+
+    `kind` and `reason` are for the operator's metrics alone: the sentence tells a caller less.
+    """
 
     code = "unauthenticated"
+
+    def __init__(self, message: str, *, kind: CredentialKind, reason: CredentialReason) -> None:
+        super().__init__(message)
+        self.kind, self.reason = kind, reason
 
 
 class ForbiddenError(RefusedError):
@@ -122,13 +137,13 @@ class NotFoundError(RefusedError):
 
 
 class RateLimitedError(RefusedError):
-    """The caller asks more often than it may."""
+    """The caller asks more often than it may; `limit` is the one that it met."""
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+    def __init__(self, message: str, *, retry_after_seconds: float, limit: LimitName) -> None:
         super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds, self.limit = retry_after_seconds, limit
 
 
 class BadRequestError(RefusedError):

@@ -7,7 +7,11 @@ chain. Plugins know each other only through typed facts on the exchange, each wr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
@@ -21,12 +25,19 @@ from governance.privacy.records import Redactions
 Fact = TypeVar("Fact")
 ReadBody = Callable[[], Awaitable[bytes]]
 
+# What stands for the innermost handler among the stages of a chain.
+SERVER = "server"
+SOON_SECONDS = 14 * 86_400
+
+logger = logging.getLogger("governance.exchange")
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What inference used: written by whoever ran the model, read by audit, metrics and drift.
 
-    `items` counts the batch; `inference_seconds` is the time inside the runtime alone.
+    `items` counts the batch; `inference_seconds` is the time inside the runtime alone, and `ended_ns` when that was
+    over (`time.perf_counter_ns()`).
     """
 
     model: str
@@ -34,6 +45,14 @@ class Usage:
     model_digest: str
     items: int
     inference_seconds: float
+    ended_ns: int = field(default_factory=time.perf_counter_ns, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """By which id a request is known to OpenTelemetry: 32 hex digits; written only where it is recorded there."""
+
+    trace_id: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,6 +96,7 @@ class ModelLoad:
     seconds: float
     card: Mapping[str, Any] = field(default_factory=dict, repr=False)
     profile: bytes | None = field(default=None, repr=False)
+    digest: str = ""
 
 
 @runtime_checkable
@@ -84,6 +104,21 @@ class ModelObserver(Protocol):
     """What a plugin adds if it wants to know of models being opened; it may refuse one by a GovernanceError."""
 
     def model_loaded(self, load: ModelLoad) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRefusal:
+    """A model that a worker did not open: `reason` is the error's code."""
+
+    model: str
+    reason: str
+
+
+@runtime_checkable
+class RefusalObserver(Protocol):
+    """What a plugin adds if it wants to know of models that were not what was signed."""
+
+    def model_refused(self, refusal: ModelRefusal) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +137,40 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One number of a plugin, for whoever shows numbers: a counter since the start, or a gauge.
+    """One number of a plugin, for whoever shows numbers.
 
-    `name` and what its `labels` mean are declared by the metrics plugin alone; labels come from closed sets.
+    `value` is a counter's sum since the start, a gauge's state, or for a histogram each value that was observed since
+    the last question. `name` and what its `labels` mean are declared by the metrics plugin alone; labels come from
+    closed sets.
     """
 
     name: str
-    value: float
+    value: float | Sequence[float]
     labels: tuple[str, ...] = ()
+
+
+def drain(values: deque[float]) -> list[float]:
+    """Take what has been observed so far; more may come meanwhile from another thread."""
+    return [values.popleft() for _ in range(len(values))]
+
+
+def expiries(kind: str, times: Iterable[float], now: float) -> Iterator[Measurement]:
+    """Yield when the first of what is still valid expires, and how many do soon.
+
+    Args:
+        times: Unix seconds.
+    """
+    ends = [end for end in times if end > now]
+    yield Measurement("earliest_expiry_timestamp_seconds", min(ends, default=math.inf), (kind,))
+    yield Measurement("expiring_soon", sum(end - now <= SOON_SECONDS for end in ends), (kind,))
 
 
 @runtime_checkable
 class Measured(Protocol):
-    """What a plugin adds if it has numbers to show; it is asked about once a second, and answers at once."""
+    """What has numbers to show: a plugin, or a source that the pipeline is given beside them.
+
+    It is asked about once a second by one reader, and answers at once.
+    """
 
     def measurements(self) -> Iterable[Measurement]: ...
 
@@ -185,6 +241,8 @@ class Exchange:
         received_body: what the caller sent, once read; the audit log commits to it.
         context: what the gate keeps for the server that answers; no plugin's business.
         reply_headers: fields that the gate adds to whichever answer leaves, refusals included.
+        marks: when each stage of the chain was entered and left (`time.perf_counter_ns()`), two numbers each in the
+            chain's order, zeros for a stage that was not reached; empty where nobody observes.
     """
 
     id: str
@@ -204,6 +262,7 @@ class Exchange:
     context: Any = None
     connection: Callable[[], Connection] = no_connection
     reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
     _facts: dict[type, object] = field(default_factory=dict)
 
     def has_header(self, name: bytes) -> bool:
@@ -264,12 +323,33 @@ class Plugin(Protocol):
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply: ...
 
 
-class Pipeline:
-    """Plugins in their order around one last handler."""
+@runtime_checkable
+class ExchangeObserver(Protocol):
+    """What a plugin adds if it looks at whole exchanges, from outside of all plugins, wherever itself stands.
 
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
+    `stages` are the names of the chain's links, as `Exchange.marks` has them; the pipeline puts them there. What an
+    observer raises is logged, and changes no answer.
+    """
+
+    stages: tuple[str, ...]
+
+    def exchange_began(self, exchange: Exchange) -> None:
+        """Look at a request before any plugin does."""
+
+    def exchange_ended(self, exchange: Exchange, reply: Reply | None, error: BaseException | None) -> None:
+        """Look at its end: the reply that leaves, or the error that the gate turns into one."""
+
+
+class Pipeline:
+    """Plugins in their order around one last handler; `sources` have numbers to show beside the plugins'."""
+
+    def __init__(self, plugins: Sequence[Plugin], sources: Sequence[Measured] = ()) -> None:
         check_order(plugins)
         self.plugins = tuple(plugins)
+        self._measured = (*(plugin for plugin in self.plugins if isinstance(plugin, Measured)), *sources)
+        self._observers = tuple(plugin for plugin in self.plugins if isinstance(plugin, ExchangeObserver))
+        for observer in self._observers:
+            observer.stages = (*(plugin.name for plugin in self.plugins), SERVER)
         for plugin in self.plugins:
             if isinstance(plugin, EventSource):
                 plugin.announce = self.announce
@@ -316,6 +396,12 @@ class Pipeline:
                 if isinstance(plugin, ModelObserver):
                     plugin.model_loaded(load)
 
+    def tell_refusal(self, refusal: ModelRefusal) -> None:
+        """Tell every plugin that wants to know of a model that was not opened."""
+        for plugin in self.plugins:
+            if isinstance(plugin, RefusalObserver):
+                plugin.model_refused(refusal)
+
     async def announce(self, event: Event) -> None:
         """Tell an event to every plugin that wants to know."""
         for plugin in self.plugins:
@@ -323,8 +409,14 @@ class Pipeline:
                 await plugin.event_happened(event)
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return the numbers of every plugin that has some."""
-        return [number for plugin in self.plugins if isinstance(plugin, Measured) for number in plugin.measurements()]
+        """Return the numbers of everything that has some; one source that fails keeps no other's back."""
+        numbers: list[Measurement] = []
+        for source in self._measured:
+            try:
+                numbers.extend(source.measurements())
+            except Exception as error:
+                logger.error("%s failed to show its numbers: %s", type(source).__name__, type(error).__name__)
+        return numbers
 
     def samples(self) -> Sequence[Sample]:
         """Return the numbers of all workers, from the plugins that know them."""
@@ -332,10 +424,63 @@ class Pipeline:
 
     def around(self, terminal: Proceed) -> Proceed:
         """Return one callable: the plugins, outermost first, around `terminal`."""
-        handler = terminal
-        for plugin in reversed(self.plugins):
-            handler = partial(plugin.handle, proceed=handler)
-        return handler
+        if not self._observers:
+            handler = terminal
+            for plugin in reversed(self.plugins):
+                handler = partial(plugin.handle, proceed=handler)
+            return handler
+        handler = _marked(len(self.plugins), terminal)
+        for place, plugin in reversed(list(enumerate(self.plugins))):
+            handler = _marked(place, partial(plugin.handle, proceed=handler))
+        return _observed(handler, self._observers, len(self.plugins) + 1)
+
+
+def _marked(place: int, handler: Proceed) -> Proceed:
+    """Return a handler that marks when it was entered and left."""
+    entered, left, clock = 2 * place, 2 * place + 1, time.perf_counter_ns
+
+    async def marked(exchange: Exchange) -> Reply:
+        marks = exchange.marks
+        marks[entered] = clock()
+        try:
+            return await handler(exchange)
+        finally:
+            marks[left] = clock()
+
+    return marked
+
+
+def _observed(handler: Proceed, observers: Sequence[ExchangeObserver], stages: int) -> Proceed:
+    """Return a handler whose beginning and end the observers see."""
+    nothing_yet = [0] * (2 * stages)
+
+    async def observed(exchange: Exchange) -> Reply:
+        exchange.marks = nothing_yet.copy()
+        reply, failure = None, None
+        for observer in observers:
+            try:
+                observer.exchange_began(exchange)
+            except Exception as error:
+                _log_observer(observer, error)
+        try:
+            reply = await handler(exchange)
+            return reply
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            for observer in observers:
+                try:
+                    observer.exchange_ended(exchange, reply, failure)
+                except Exception as error:
+                    _log_observer(observer, error)
+
+    return observed
+
+
+def _log_observer(observer: ExchangeObserver, error: Exception) -> None:
+    """An error's own text may hold what a caller sent."""
+    logger.error("%s failed to observe a request: %s", type(observer).__name__, type(error).__name__)
 
 
 def permitted_outputs(exchange: Exchange, outputs: Tensors, classes: int) -> Tensors:

@@ -157,7 +157,7 @@ class Gate:
         await self._pipeline.open()
         try:
             await self._open()
-        except GovernanceError:
+        except Exception:
             await self._pipeline.close()
             raise
 
@@ -182,6 +182,10 @@ async def run_lifespan(
         await open()
     except GovernanceError as error:
         await send({"type": "lifespan.startup.failed", "message": f"{error.code}: {error}"})
+        return
+    except Exception as error:
+        # uvicorn takes an exception here for an application without a lifespan, and would serve what did not open.
+        await send({"type": "lifespan.startup.failed", "message": f"unforeseen {describe_exception(error)}"})
         return
     pending = [startup]
 

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
@@ -33,10 +33,12 @@ from governance.access.stop import StopBoard
 from governance.artifacts.opening import verify_sealed
 from governance.artifacts.trust import Trust
 from governance.audit.heads import read_heads
-from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, NotReadyError
+from governance.errors import ConfigurationError, ForbiddenError, GovernanceError, IntegrityError, NotReadyError
 from governance.exchange import (
     Exchange,
     Inference,
+    Measurement,
+    ModelRefusal,
     Pipeline,
     Plugin,
     Proceed,
@@ -52,6 +54,7 @@ from governance.oip.server import OipServer
 from governance.plugins import BUILT_IN
 from governance.plugins.privacy import open_tagger
 from governance.privacy.detect import Tagger
+from governance.runtime.gpu import GpuNumbers
 from governance.runtime.model import Model, TensorSpec
 from governance.runtime.registry import ModelRegistry
 from governance.settings import STORE_PREFIX, AuditSettings, ModelSettings, RouteSettings, Settings, load_settings
@@ -62,7 +65,8 @@ PLUGIN_GROUP = "bento_governance.plugins"
 STORED_FILE = "model.sealed"
 
 # Metrics live in workers alone: BentoML chooses its multi-process folder before prometheus_client may be imported.
-WORKERS_ONLY = frozenset({"metrics"})
+WORKERS_ONLY = frozenset({"metrics", "tracing"})
+TRACING = "tracing"
 
 INNER = "_BENTO_GOVERNANCE_INNER"
 
@@ -277,7 +281,7 @@ class Governance:
         """Build the gate for one worker; nothing is opened before the ASGI lifespan."""
         settings = self.settings
         plugins = load_plugins(settings)
-        pipeline = Pipeline(plugins)
+        pipeline = Pipeline(plugins, (_Build(), GpuNumbers(settings.runtime)))
         oip = OipServer(
             service_name=settings.service.name,
             service_version=__version__,
@@ -288,7 +292,12 @@ class Governance:
         async def open() -> None:
             _silence_exception_text()
             _introduce_to_inner_services(service)
-            pipeline.introduce(self._registry.open())
+            try:
+                loads = self._registry.open()
+            except IntegrityError as error:
+                pipeline.tell_refusal(ModelRefusal(self._registry.opening, error.code))
+                raise
+            pipeline.introduce(loads)
 
         return Gate(
             app,
@@ -413,6 +422,13 @@ class Governance:
             await here.close()
 
 
+class _Build:
+    """Which version of this package runs."""
+
+    def measurements(self) -> Iterable[Measurement]:
+        yield Measurement("build_info", 1, (__version__,))
+
+
 def _inner_gate(app: AsgiApp, service: Service[Any]) -> InnerGate:
     endpoints = service.config.get("endpoints") or {}
     probes = frozenset({endpoints.get("livez", "/livez"), endpoints.get("readyz", "/readyz")})
@@ -458,7 +474,10 @@ def load_plugins(settings: Settings) -> list[Plugin]:
     """
     foreign = {point.name: point.value for point in entry_points(group=PLUGIN_GROUP)}
     plugins = []
-    for name in settings.service.plugins:
+    names = settings.service.plugins
+    if settings.tracing.endpoint is not None and TRACING not in names:
+        names = (TRACING, *names)
+    for name in names:
         offered = foreign.get(name)
         target = BUILT_IN.get(name, offered)
         if target is None:

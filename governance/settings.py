@@ -273,6 +273,31 @@ class DriftSettings(Section):
         return self
 
 
+class MetricsSettings(Section):
+    """Who may read `/metrics` without a credential: whose own address (the socket's, whatever a header says) is in one
+    of these networks, and whose request was not forwarded by a proxy. All others need the policy's permit."""
+
+    trusted_networks: tuple[IPvAnyNetwork, ...] = ()
+
+
+class TracingSettings(Section):
+    """Where traces go: an OTLP/HTTP collector's URL, such as `https://collector:4318/v1/traces`; without it, nowhere.
+
+    Of requests whose caller says nothing about it, the share `sampling_ratio` is recorded; with `parent_based`, a
+    caller's own `traceparent` decides for its requests. `headers` name where each field's value lies, by the URI of a
+    key: `{authorization = "file:collector.token"}`. `queue` spans wait at most; what does not fit is dropped.
+    """
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] | None = None
+    sampling_ratio: float = Field(default=0.1, ge=0, le=1)
+    parent_based: bool = True
+    service_name: Name | None = None
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")], str] = Field(default_factory=dict)
+    ca_file: Path | None = None
+    queue: int = Field(default=2048, ge=512)
+    timeout_seconds: float = Field(default=5.0, gt=0)
+
+
 class PrivacyField(Section):
     """One declared field: where it is, and what happens to it.
 
@@ -414,6 +439,8 @@ class Settings(Section):
     stop: StopSettings | None = None
     limits: LimitsSettings = LimitsSettings()
     audit: AuditSettings | None = None
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     privacy: PrivacySettings = PrivacySettings()
     drift: DriftSettings = DriftSettings()
     routes: tuple[RouteSettings, ...] = ()

@@ -204,13 +204,13 @@ async def test_the_query_chooses_only_among_the_routes_models(query, model):
 
 
 ERRORS = [
-    (UnauthenticatedError("x"), 401, 401),
+    (UnauthenticatedError("x", kind="none", reason="missing"), 401, 401),
     (ForbiddenError("x"), 403, 403),
     (NotFoundError("x"), 404, 404),
     (TooLargeError("x"), 413, 413),
     (UnsupportedMediaTypeError("x"), 415, 415),
     (BadRequestError("x"), 400, 422),
-    (RateLimitedError("x", retry_after_seconds=1.2), 429, 429),
+    (RateLimitedError("x", retry_after_seconds=1.2, limit="rate"), 429, 429),
     (NotReadyError("x"), 503, 503),
     (ConfigurationError("secret"), 500, 500),
     (IntegrityError("secret"), 500, 500),
@@ -353,3 +353,17 @@ async def test_a_model_that_cannot_open_stops_the_start_and_closes_the_plugins()
     gate = Gate(application, routes=RouteTable(()), pipeline=pipeline, servers={}, open=open, close=nothing)
     assert (await lifespan(gate))[0]["message"] == "integrity: step 2"
     assert log == ["open a", "close a"]
+
+
+async def test_whatever_fails_at_opening_keeps_the_worker_from_serving():
+    """uvicorn serves on when a lifespan ends with an exception: it must be told that the start failed."""
+
+    async def fail():
+        raise AttributeError("Canary")
+
+    async def nothing(scope, receive, send): ...
+
+    gate = Gate(nothing, routes=RouteTable([]), pipeline=Pipeline([]), servers={}, open=fail, close=fail)
+    (message,) = await lifespan(gate)
+    assert message["type"] == "lifespan.startup.failed"
+    assert "AttributeError" in message["message"] and "Canary" not in message["message"]

@@ -54,7 +54,7 @@ def test_the_readme_shows_only_commands_that_exist():
 
 def test_the_settings_that_the_documents_show_are_valid():
     shown: set[str] = set()
-    for name in ("access", "privacy", "drift"):
+    for name in ("access", "privacy", "drift", "metrics"):
         text = (ROOT / f"docs/{name}.md").read_text()
         document = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)))
         Settings.model_validate({"service": {"name": "s"}, **document})

@@ -24,7 +24,7 @@ from governance.access.files import Fingerprint, fingerprint, fingerprint_of, lo
 from governance.access.identity import Credentials
 from governance.access.last_used import LastUsed
 from governance.access.memo import Memo
-from governance.errors import ConfigurationError, NotReadyError, UnauthenticatedError
+from governance.errors import ConfigurationError, CredentialReason, NotReadyError, UnauthenticatedError
 
 PREFIX = "bgk"
 KEY_ID_BYTES, SECRET_BYTES = 9, 32
@@ -78,6 +78,8 @@ class ApiKeyStore:
         self._clock, self._monotonic = clock, monotonic
         self._keys: dict[str, ApiKey] = {}
         self._memo: Memo[str, tuple[Caller, int | None]] = Memo()
+        # When keys expire that are not revoked (Unix seconds).
+        self.expiries: tuple[int, ...] = ()
         self._seen: Fingerprint | None = None
         self._look_again_at = float("-inf")
         self.last_used = LastUsed(file.with_name(f"{file.stem}.last-used.json"), clock)
@@ -110,7 +112,7 @@ class ApiKeyStore:
             self._memo.put(token, known)
         caller, expires = known
         if expires is not None and self._clock() >= expires:
-            raise UnauthenticatedError("the API key has expired: ask for a new one")
+            raise UnauthenticatedError("the API key has expired: ask for a new one", kind="api-key", reason="expired")
         return caller
 
     def keys(self) -> list[ApiKey]:
@@ -188,7 +190,7 @@ class ApiKeyStore:
                 status = os.fstat(stream.fileno())
                 content = stream.read(MAX_STORE_BYTES + 1)
         except FileNotFoundError:
-            self._keys, self._seen = {}, None
+            self._keys, self._seen, self.expiries = {}, None, ()
             self._memo.clear()
             return
         except OSError as error:
@@ -202,6 +204,8 @@ class ApiKeyStore:
         if store.version != 1 or len(content) > MAX_STORE_BYTES:
             raise ConfigurationError(f"the API keys {self._file} are of another version, or too large")
         self._keys = {key.key_id: key for key in store.keys}
+        ends = (key.expires for key in store.keys if key.revoked is None)
+        self.expiries = tuple(end for end in ends if end is not None)
         self._memo.clear()
         self._seen = fingerprint_of(status)
 
@@ -240,8 +244,11 @@ class ApiKeyStore:
         # An unknown id costs the same as a wrong secret.
         expected = key.hash if key is not None else "0" * 64
         matches = hmac.compare_digest(self._hash(key_id, secret), expected)
-        if not matches or key is None or key.revoked is not None:
-            raise UnauthenticatedError(NEUTRAL)
+        if not matches or key is None:
+            reason: CredentialReason = "unknown" if match else "malformed"
+            raise UnauthenticatedError(NEUTRAL, kind="api-key", reason=reason)
+        if key.revoked is not None:
+            raise UnauthenticatedError(NEUTRAL, kind="api-key", reason="revoked")
         return Caller(key.caller, key.roles, key.key_id), key.expires
 
     def _hash(self, key_id: str, secret: str) -> str:

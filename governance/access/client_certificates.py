@@ -78,7 +78,7 @@ class CertificateVerifier:
     def _caller(self, names: Sequence[str], fingerprint: str) -> Caller:
         known = [name for name in names if name in self._policy.roles and len(name) <= MAX_SUBJECT_CHARACTERS]
         if len(known) != 1:
-            raise UnauthenticatedError(NEUTRAL)
+            raise UnauthenticatedError(NEUTRAL, kind="certificate", reason="unknown")
         roles = tuple(sorted(set(self._policy.roles[known[0]])))
         return Caller(f"{self._policy.name}:{known[0]}", roles, f"sha256:{fingerprint}")
 
@@ -93,7 +93,7 @@ def _names_of(certificate: bytes, subject: str) -> tuple[list[str], str]:
             extension = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName)
             names = extension.value.get_values_for_type(kind)
     except (ValueError, x509.ExtensionNotFound):
-        raise UnauthenticatedError(NEUTRAL) from None
+        raise UnauthenticatedError(NEUTRAL, kind="certificate", reason="malformed") from None
     return names, hashlib.sha256(certificate).hexdigest()
 
 
@@ -103,7 +103,7 @@ def _names_forwarded(forwarded: str, field_name: str) -> tuple[list[str], str]:
     names = [value for name, value in pairs if name.lower() == field_name.lower()]
     hashes = [value.lower() for name, value in pairs if name.lower() == "hash"]
     if len(hashes) != 1 or not _HASH.fullmatch(hashes[0]):
-        raise UnauthenticatedError(NEUTRAL)
+        raise UnauthenticatedError(NEUTRAL, kind="certificate", reason="malformed")
     if field_name == "Subject":
         names = [name for value in names for name in _common_names(value)]
     return names, hashes[0]
@@ -114,7 +114,7 @@ def _pairs(forwarded: str) -> Iterator[tuple[str, str]]:
     while position < len(forwarded):
         match = _PAIR.match(forwarded, position)
         if match is None or match[3] == ",":
-            raise UnauthenticatedError(NEUTRAL)
+            raise UnauthenticatedError(NEUTRAL, kind="certificate", reason="malformed")
         value = match[2]
         yield match[1], re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == '"' else value
         position = match.end()
@@ -124,5 +124,5 @@ def _common_names(distinguished_name: str) -> list[str]:
     try:
         name = x509.Name.from_rfc4514_string(distinguished_name)
     except ValueError:
-        raise UnauthenticatedError(NEUTRAL) from None
+        raise UnauthenticatedError(NEUTRAL, kind="certificate", reason="malformed") from None
     return [str(item.value) for item in name.get_attributes_for_oid(NameOID.COMMON_NAME)]

@@ -130,6 +130,10 @@ class GrantFolder:
         went = [grant for path, grant in before.items() if self._grants.get(path) != grant]
         return came, went, refused
 
+    def ends(self) -> Sequence[int]:
+        """Return when the grants end (Unix seconds)."""
+        return [grant.ends for grant in self._grants.values()]
+
     def find(self, caller: str, action: str, model: str | None) -> Grant | None:
         """Return a grant that speaks of this request, now."""
         if not self._grants:

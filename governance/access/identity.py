@@ -14,6 +14,7 @@ from governance.access.caller import Caller
 from governance.errors import UnauthenticatedError
 
 MAX_CREDENTIAL_CHARACTERS = 16_384
+SEND_ONE = "send an API key or a token: Authorization: Bearer <key>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,10 @@ class Identity:
             if caller is not None:
                 return caller
         if credentials.bearer is None:
-            raise UnauthenticatedError("send an API key or a token: Authorization: Bearer <key>")
-        raise UnauthenticatedError("the credential is of no kind that this service knows")
+            raise UnauthenticatedError(SEND_ONE, kind="none", reason="missing")
+        raise UnauthenticatedError(
+            "the credential is of no kind that this service knows", kind="none", reason="unknown"
+        )
 
 
 def bearer_token(authorization: str | None) -> str | None:
@@ -77,5 +80,5 @@ def bearer_token(authorization: str | None) -> str | None:
         return None
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > MAX_CREDENTIAL_CHARACTERS:
-        raise UnauthenticatedError("send an API key or a token: Authorization: Bearer <key>")
+        raise UnauthenticatedError(SEND_ONE, kind="none", reason="malformed")
     return token

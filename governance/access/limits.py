@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from governance.errors import RateLimitedError
+from governance.errors import LimitName, RateLimitedError
 
 DAY_SECONDS = 86_400
 MAX_KEYS = 100_000
@@ -60,7 +60,7 @@ class TokenBuckets:
         wait = full_at - self._tolerance - now
         # A billionth of a second is the clock's own noise, and no reason to refuse.
         if wait > 1e-9:
-            raise RateLimitedError("too many calls: slow down", retry_after_seconds=wait)
+            raise RateLimitedError("too many calls: slow down", retry_after_seconds=wait, limit="rate")
         if caller not in self._full_at and len(self._full_at) >= self._max_callers:
             self._make_room(now)
         self._full_at[caller] = full_at = full_at + self._interval
@@ -71,14 +71,14 @@ class TokenBuckets:
         """Forget the callers whose buckets are full; if all are in use, refuse new ones rather than forget a debt."""
         self._full_at = {caller: full_at for caller, full_at in self._full_at.items() if full_at > now}
         if len(self._full_at) >= self._max_callers:
-            raise RateLimitedError("too many callers at once: try again", retry_after_seconds=1.0)
+            raise RateLimitedError("too many callers at once: try again", retry_after_seconds=1.0, limit="rate")
 
 
 class DailyCounts:
     """Counts by caller, for the day of the first look after midnight UTC."""
 
-    def __init__(self, limit: int, max_callers: int) -> None:
-        self._limit, self._max_callers = limit, max_callers
+    def __init__(self, name: LimitName, limit: int, max_callers: int) -> None:
+        self._name, self._limit, self._max_callers = name, limit, max_callers
         self._day = -1
         self._counts: dict[str, int] = {}
 
@@ -96,7 +96,7 @@ class DailyCounts:
             self._day, self._counts = int(day), {}
         count = self._counts.get(caller, 0)
         if count >= self._limit or (count == 0 and len(self._counts) >= self._max_callers):
-            raise RateLimitedError("today's quota is used up", retry_after_seconds=DAY_SECONDS - into)
+            raise RateLimitedError("today's quota is used up", retry_after_seconds=DAY_SECONDS - into, limit=self._name)
 
     def add(self, caller: str, count: int) -> None:
         """Count what was used; the last request of a day may go over what was left."""
@@ -119,7 +119,7 @@ class Concurrency:
         """
         running = self._running.get(caller, 0)
         if running >= self._limit:
-            raise RateLimitedError("too many calls at the same time", retry_after_seconds=1.0)
+            raise RateLimitedError("too many calls at the same time", retry_after_seconds=1.0, limit="concurrency")
         self._running[caller] = running + 1
 
     def leave(self, caller: str) -> None:
@@ -139,10 +139,9 @@ class Scope:
         rate = limit.rate_per_second
         burst = limit.burst if limit.burst is not None else max(1, round(rate or 1))
         self._buckets = TokenBuckets(rate, burst, max_callers) if rate is not None else None
-        self._requests = (
-            DailyCounts(limit.requests_per_day, max_callers) if limit.requests_per_day is not None else None
-        )
-        self._items = DailyCounts(limit.items_per_day, max_callers) if limit.items_per_day is not None else None
+        requests, items = limit.requests_per_day, limit.items_per_day
+        self._requests = DailyCounts("requests_per_day", requests, max_callers) if requests is not None else None
+        self._items = DailyCounts("items_per_day", items, max_callers) if items is not None else None
         self.concurrency = Concurrency(limit.concurrency) if limit.concurrency is not None else None
         # As the RateLimit-Policy field says it.
         self.policy = f'"{name}";q={burst};w={max(1, round(burst / rate))}'.encode() if rate is not None else None

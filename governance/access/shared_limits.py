@@ -90,7 +90,7 @@ class SharedLimits:
         stats = await self._windows.get_window_stats(window, *place)
         reset = max(0.0, stats.reset_time - self._clock())
         if not allowed:
-            raise RateLimitedError("too many calls: slow down", retry_after_seconds=reset)
+            raise RateLimitedError("too many calls: slow down", retry_after_seconds=reset, limit="rate")
         return Standing(stats.remaining, reset)
 
     async def _take_daily(self, scope: Scope, caller: str, name: str, amount: int, cost: int) -> None:
@@ -99,7 +99,11 @@ class SharedLimits:
         left = await (self._days.hit(window, *place) if cost else self._days.test(window, *place))
         if not left:
             rest = DAY_SECONDS - self._clock() % DAY_SECONDS
-            raise RateLimitedError("today's quota is used up", retry_after_seconds=rest)
+            raise RateLimitedError(
+                "today's quota is used up",
+                retry_after_seconds=rest,
+                limit="requests_per_day" if name == "requests" else "items_per_day",
+            )
 
     def _today(self, scope: Scope, caller: str, name: str) -> tuple[str, ...]:
         day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()

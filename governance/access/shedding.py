@@ -6,9 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from governance.errors import OverloadedError
+from governance.errors import OverloadedError, ShedReason
 
 LAG_CHECK_SECONDS = 0.05
+MAX_WAITS = 65_536
 _SMOOTHING = 0.1
 
 
@@ -28,6 +29,8 @@ class Slots:
         self.running = 0
         self._service_seconds = 0.0
         self.lag_seconds = 0.0
+        # Seconds that each request waited, for whoever shows numbers and empties this.
+        self.waits: deque[float] = deque(maxlen=MAX_WAITS)
 
     @property
     def waiting(self) -> int:
@@ -40,13 +43,15 @@ class Slots:
             OverloadedError: if there is none in time.
         """
         if self.lag_seconds > self._max_wait:
-            raise self._refusal()
+            raise self._refusal("lag")
+        arrived = self._monotonic()
         if self.running < self._max_concurrent:
             self.running += 1
-            return self._monotonic()
+            self.waits.append(0.0)
+            return arrived
         expected = (len(self._queue) + 1) * self._service_seconds / self._max_concurrent
         if len(self._queue) >= self._max_queue or expected > self._max_wait:
-            raise self._refusal()
+            raise self._refusal("queue" if len(self._queue) >= self._max_queue else "wait")
         turn = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         try:
@@ -57,9 +62,11 @@ class Slots:
             if turn.done() and not turn.cancelled():
                 self._pass_on()
             if isinstance(error, TimeoutError):
-                raise self._refusal() from None
+                raise self._refusal("wait") from None
             raise
-        return self._monotonic()
+        entered = self._monotonic()
+        self.waits.append(entered - arrived)
+        return entered
 
     def leave(self, entered: float) -> None:
         """Give the slot to the next in the queue."""
@@ -81,5 +88,5 @@ class Slots:
                 return
         self.running -= 1
 
-    def _refusal(self) -> OverloadedError:
-        return OverloadedError("too much to do: try again", retry_after_seconds=max(1.0, self._max_wait))
+    def _refusal(self, reason: ShedReason) -> OverloadedError:
+        return OverloadedError("too much to do: try again", retry_after_seconds=max(1.0, self._max_wait), reason=reason)

@@ -23,7 +23,7 @@ from governance.access.identity import Credentials
 from governance.access.jwks import KeySet, PublicKey
 from governance.access.memo import Memo
 from governance.canonical import parse_json, pointer_segments
-from governance.errors import BadRequestError, UnauthenticatedError
+from governance.errors import BadRequestError, CredentialReason, UnauthenticatedError
 
 # A JWS in compact form: three parts of base64url without padding, and nothing else.
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
@@ -71,7 +71,7 @@ class UnknownKeyError(UnauthenticatedError):
     """No known key has signed this: its issuer may have a new one."""
 
     def __init__(self, keys: KeySet) -> None:
-        super().__init__(NEUTRAL)
+        super().__init__(NEUTRAL, kind="token", reason="unknown")
         self.keys = keys
 
 
@@ -128,7 +128,7 @@ class TokenVerifier:
             else ("", None, None)
         )
         if not isinstance(kid, str) or algorithm not in issuer.algorithms or str(kind).lower() not in _TYPES:
-            raise UnauthenticatedError(NEUTRAL)
+            raise _refusal(NEUTRAL, "untrusted")
         generation = issuer.keys.generation
         keys = issuer.keys.find(kid)
         if not keys:
@@ -146,12 +146,12 @@ def verify_compact(token: str, key: PublicKey, algorithms: Sequence[str]) -> byt
     allowed = [name for name in algorithms if key.algorithm in ("", name)]
     try:
         if not _COMPACT.fullmatch(token) or not allowed:
-            raise UnauthenticatedError(NEUTRAL)
+            raise _refusal(NEUTRAL, "untrusted")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             payload: bytes = jws.deserialize_compact(token, key.key, algorithms=allowed).payload
     except (JoseError, ValueError, TypeError, KeyError):
-        raise UnauthenticatedError(NEUTRAL) from None
+        raise _refusal(NEUTRAL, "untrusted") from None
     return payload
 
 
@@ -161,36 +161,36 @@ def _verify_signature(token: str, algorithm: str, keys: Sequence[PublicKey]) -> 
             return verify_compact(token, key, [algorithm]), key
         except UnauthenticatedError:
             continue
-    raise UnauthenticatedError(NEUTRAL)
+    raise _refusal(NEUTRAL, "untrusted")
 
 
 def _read_claims(payload: bytes, issuer: Issuer, key_id: str, generation: int) -> _Verified:
     try:
         claims = parse_json(payload)
     except BadRequestError:
-        raise UnauthenticatedError(NEUTRAL) from None
+        raise _refusal(NEUTRAL, "malformed") from None
     if not isinstance(claims, dict) or claims.get("iss") != issuer.issuer:
-        raise UnauthenticatedError(NEUTRAL)
+        raise _refusal(NEUTRAL, "untrusted")
     audience = claims.get("aud")
     listed = audience if isinstance(audience, list) else [audience]
     if not issuer.audiences.intersection(item for item in listed if isinstance(item, str)):
-        raise UnauthenticatedError("the token is not for this service: its audience is another")
+        raise _refusal("the token is not for this service: its audience is another", "untrusted")
     ends = _time(claims, "exp")
     if ends is None:
-        raise UnauthenticatedError("the token says no time at which it expires")
+        raise _refusal("the token says no time at which it expires", "malformed")
     issued = _time(claims, "iat")
     begins = max(_time(claims, "nbf") or 0.0, issued or 0.0)
     if issued is not None and ends - issued > issuer.max_lifetime_seconds:
-        raise UnauthenticatedError("the token is valid for longer than this service accepts")
+        raise _refusal("the token is valid for longer than this service accepts", "untrusted")
     return _Verified(_caller(claims, issuer, key_id), issuer, generation, begins, ends)
 
 
 def _verify_time(token: _Verified, now: float) -> None:
     skew = token.issuer.clock_skew_seconds
     if now >= token.ends + skew:
-        raise UnauthenticatedError("the token has expired: ask for a new one")
+        raise _refusal("the token has expired: ask for a new one", "expired")
     if now < token.begins - skew:
-        raise UnauthenticatedError("the token is not valid yet")
+        raise _refusal("the token is not valid yet", "untrusted")
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:
@@ -198,14 +198,14 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
-        raise UnauthenticatedError(NEUTRAL)
+        raise _refusal(NEUTRAL, "malformed")
     return float(value)
 
 
 def _caller(claims: Mapping[str, Any], issuer: Issuer, key_id: str) -> Caller:
     subject = find_claim(claims, issuer.subject_claim)
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARACTERS or not subject.isprintable():
-        raise UnauthenticatedError("the token does not name its subject")
+        raise _refusal("the token does not name its subject", "malformed")
     found = find_claim(claims, issuer.roles_claim)
     words = found.split() if isinstance(found, str) else found if isinstance(found, list) else []
     roles = {role for word in words[:MAX_ROLES] if isinstance(word, str) for role in issuer.roles.get(word, ())}
@@ -237,6 +237,10 @@ def find_claim(claims: Any, pointer: str) -> Any:
             return None
         claims = claims.get(segment)
     return claims
+
+
+def _refusal(sentence: str, reason: CredentialReason) -> UnauthenticatedError:
+    return UnauthenticatedError(sentence, kind="token", reason=reason)
 
 
 def _unverified_part(part: str) -> Any:

@@ -35,6 +35,16 @@ def load_certificates(path: Path) -> tuple[x509.Certificate, ...]:
         raise ConfigurationError(f"{path} holds no certificate (PEM)") from None
 
 
+def signer_expiries(paths: Sequence[Path]) -> list[float]:
+    """Return when the certificates among trusted signers expire (Unix seconds); public keys never do.
+
+    Raises:
+        ConfigurationError: if a file cannot be read.
+    """
+    files = [path for path in paths if MARKER in read_public(path)]
+    return [found.not_valid_after_utc.timestamp() for path in files for found in load_certificates(path)]
+
+
 def chain_bytes(chain: Sequence[x509.Certificate]) -> list[bytes]:
     """Return the DER bytes of each certificate."""
     return [certificate.public_bytes(serialization.Encoding.DER) for certificate in chain]

@@ -24,6 +24,7 @@ from governance.canonical import canonical_json, parse_json
 from governance.errors import BadRequestError, ConfigurationError, ManifestMismatchError, SignatureError
 from governance.keys import Signer, VerifyingKey
 from governance.keys.dsse import pre_authentication_encoding
+from governance.keys.operations import verify_counted
 
 BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -191,7 +192,7 @@ def verify_statement(bundle: Any, key: VerifyingKey) -> dict[str, Any]:
     if isinstance(signer, str) and signer != key.fingerprint:
         raise SignatureError("a signature bundle names another key")
     payload, signature = envelope_of(bundle)
-    key.verify_signature(signature, pre_authentication_encoding(PAYLOAD_TYPE, payload))
+    verify_counted(key, signature, pre_authentication_encoding(PAYLOAD_TYPE, payload))
     return unverified_statement(bundle)
 
 

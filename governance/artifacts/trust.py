@@ -28,6 +28,7 @@ from governance.errors import ConfigurationError, ManifestMismatchError, Signatu
 from governance.keys import VerifyingKey, load_verifying_key
 from governance.keys.dsse import pre_authentication_encoding
 from governance.keys.file import read_public
+from governance.keys.operations import verify_counted
 
 ROLES = ("author", "approver")
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -166,7 +167,7 @@ def _verify_cosignature(entry: Any, trust: Trust) -> None:
         raise SignatureError("a co-signature is not by a trusted ML-DSA-65 key")
     for kind in ("model", "admission"):
         payload, _ = envelope_of(entry[kind])
-        key.verify_signature(decode(beside[kind]), pre_authentication_encoding(PAYLOAD_TYPE, payload))
+        verify_counted(key, decode(beside[kind]), pre_authentication_encoding(PAYLOAD_TYPE, payload))
 
 
 def render_time(time: datetime) -> str:

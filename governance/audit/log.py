@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,8 @@ ENTRIES, LEAVES, CHECKPOINTS, LOCK = "entries.jsonl", "leaves", "checkpoints", "
 MAX_WORKERS = 256
 MAX_ENTRY_BYTES = 64 * 1024
 NOTE_LINES = 5
+# Times that nobody asks for are forgotten, oldest first.
+MAX_TIMES = 65_536
 
 
 class WorkerLog:
@@ -57,6 +60,13 @@ class WorkerLog:
         self._entries = _open_to_append(folder / ENTRIES)
         self._leaves = _open_to_append(folder / LEAVES)
         self._checkpoints = _open_to_append(folder / CHECKPOINTS)
+        # For whoever shows numbers: entries since the start, failed writes, bytes, since when all is promised (Unix
+        # seconds), and the seconds of each write and sync, which are theirs to empty.
+        self.entries = self.failures = 0
+        self.size_bytes = sum((folder / name).stat().st_size for name in (ENTRIES, LEAVES, CHECKPOINTS))
+        self.promised_at = time.time()
+        self.write_seconds: deque[float] = deque(maxlen=MAX_TIMES)
+        self.sync_seconds: deque[float] = deque(maxlen=MAX_TIMES)
         self._promised = -1
         self._promise_again_at = float("-inf")
         self._promise()
@@ -99,7 +109,7 @@ class WorkerLog:
         try:
             (result,) = self._write([entry], sync=False)
         except OSError:
-            self._broken = True
+            self._break()
             raise NotReadyError("the audit log cannot be written, so nothing is answered") from None
         return result
 
@@ -112,7 +122,7 @@ class WorkerLog:
                 entries = [entry for entry, _ in group]
                 results = await loop.run_in_executor(self._thread, self._write, entries)
             except OSError:
-                self._broken = True
+                self._break()
                 for _, future in (*group, *self._waiting):
                     future.set_exception(NotReadyError("the audit log cannot be written, so nothing is answered"))
                 self._waiting = []
@@ -122,10 +132,17 @@ class WorkerLog:
 
     def _write(self, entries: list[bytes], sync: bool = True) -> list[tuple[int, bytes]]:
         hashes = [leaf_hash(entry) for entry in entries]
-        _write_all(self._entries, b"".join(piece for entry in entries for piece in (entry, b"\n")))
+        lines = b"".join(piece for entry in entries for piece in (entry, b"\n"))
+        started = time.perf_counter()
+        _write_all(self._entries, lines)
         _write_all(self._leaves, b"".join(hashes))
+        written = time.perf_counter()
+        self.write_seconds.append(written - started)
         if sync:
             os.fdatasync(self._entries.fileno())
+            self.sync_seconds.append(time.perf_counter() - written)
+        self.entries += len(entries)
+        self.size_bytes += len(lines) + HASH_BYTES * len(entries)
         start = self._tree.size
         for leaf in hashes:
             self._tree.append(leaf)
@@ -146,7 +163,17 @@ class WorkerLog:
             if not self._broken:
                 self._promise()
         except OSError:
-            self._broken = True
+            self._break()
+
+    def promised_until(self) -> float:
+        """Return since when the log is promised to its end (Unix seconds): now, while nothing waits for a promise."""
+        if self._promised == self._tree.size:
+            self.promised_at = time.time()
+        return self.promised_at
+
+    def _break(self) -> None:
+        self._broken = True
+        self.failures += 1
 
     def _promise(self) -> None:
         """Sign the root over all that is written."""
@@ -154,8 +181,10 @@ class WorkerLog:
         if self._tree.size == self._promised:
             return
         checkpoint = Checkpoint(self.origin, self._tree.size, self._tree.root())
-        _write_all(self._checkpoints, sign_checkpoint(checkpoint, self._key).encode())
-        self._promised = self._tree.size
+        note = sign_checkpoint(checkpoint, self._key).encode()
+        _write_all(self._checkpoints, note)
+        self.size_bytes += len(note)
+        self._promised, self.promised_at = self._tree.size, time.time()
 
 
 def open_worker_log(

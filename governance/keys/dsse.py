@@ -13,6 +13,7 @@ from typing import Any
 
 from governance.canonical import canonical_json, parse_json
 from governance.errors import BadRequestError, SignatureError
+from governance.keys.operations import verify_counted
 from governance.keys.signing import Signer, VerifyingKey
 
 MAX_SIGNATURES = 16
@@ -71,7 +72,7 @@ def verify_document(
     for item in signatures:
         key = keys.get(item["keyid"])
         if key is not None:
-            key.verify_signature(_decoded(item["sig"]), message)
+            verify_counted(key, _decoded(item["sig"]), message)
             signers.add(item["keyid"])
     if len(signers) < threshold:
         raise SignatureError(f"signed by {len(signers)} of the {len(keys)} trusted keys, and it takes {threshold}")

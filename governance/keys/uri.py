@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,7 @@ from urllib.parse import parse_qsl
 
 from governance.errors import ConfigurationError, KeyUnavailableError
 from governance.keys import env, file
+from governance.keys.operations import KEY_OPERATIONS, CountedSigner, CountedUnwrapper, CountedWrapper
 from governance.keys.passphrase import decrypt_key, is_encrypted
 from governance.keys.recipient import RecipientKey, Unwrapper, Wrapper, load_recipient_public_key
 from governance.keys.signing import Signer, SigningKey
@@ -40,13 +42,14 @@ def open_secret(uri: str) -> bytes:
     scheme, _ = _split(uri)
     if scheme in SERVICES:
         raise ConfigurationError(f"a secret must come out of its provider, and {scheme}: lets none out: file: or env:")
-    try:
-        secret = base64.b64decode(read(uri).strip(), validate=True)
-    except binascii.Error:
-        raise ConfigurationError(f"the key {uri} is not base64") from None
-    if len(secret) != SECRET_BYTES:
-        raise ConfigurationError(f"the key {uri} holds {len(secret)} bytes, not {SECRET_BYTES}")
-    return secret
+    with KEY_OPERATIONS.timed(scheme, "secret"):
+        try:
+            secret = base64.b64decode(read(uri).strip(), validate=True)
+        except binascii.Error:
+            raise ConfigurationError(f"the key {uri} is not base64") from None
+        if len(secret) != SECRET_BYTES:
+            raise ConfigurationError(f"the key {uri} holds {len(secret)} bytes, not {SECRET_BYTES}")
+        return secret
 
 
 def open_signing_key(uri: str) -> Signer:
@@ -57,10 +60,13 @@ def open_signing_key(uri: str) -> Signer:
         KeyUnavailableError: if the key cannot be read or asked for now.
     """
     scheme, rest = _split(uri)
-    if scheme in SERVICES:
-        signer: Signer = _service(scheme).open_signer(*_path_and_query(rest))
-        return signer
-    return SigningKey.from_pem(read(uri), uri)
+    with KEY_OPERATIONS.timed(scheme, "open"):
+        signer: Signer = (
+            _service(scheme).open_signer(*_path_and_query(rest))
+            if scheme in SERVICES
+            else SigningKey.from_pem(read(uri), uri)
+        )
+    return CountedSigner(scheme, signer)
 
 
 def open_recipient_key(uri: str) -> Unwrapper:
@@ -71,10 +77,13 @@ def open_recipient_key(uri: str) -> Unwrapper:
         KeyUnavailableError: if the key cannot be read or asked for now.
     """
     scheme, rest = _split(uri)
-    if scheme in SERVICES:
-        unwrapper: Unwrapper = _service(scheme).open_recipient(*_path_and_query(rest))
-        return unwrapper
-    return RecipientKey.from_pem(read(uri), uri)
+    with KEY_OPERATIONS.timed(scheme, "open"):
+        unwrapper: Unwrapper = (
+            _service(scheme).open_recipient(*_path_and_query(rest))
+            if scheme in SERVICES
+            else RecipientKey.from_pem(read(uri), uri)
+        )
+    return CountedUnwrapper(scheme, unwrapper)
 
 
 def open_recipient(place: str) -> Wrapper:
@@ -86,9 +95,19 @@ def open_recipient(place: str) -> Wrapper:
     """
     scheme, separator, rest = place.partition(":")
     if separator and scheme in SERVICES:
-        wrapper: Wrapper = _service(scheme).open_recipient(*_path_and_query(rest))
-        return wrapper
-    return load_recipient_public_key(Path(place.removeprefix("file:")))
+        with KEY_OPERATIONS.timed(scheme, "open"):
+            wrapper: Wrapper = _service(scheme).open_recipient(*_path_and_query(rest))
+        return CountedWrapper(scheme, wrapper)
+    return CountedWrapper("file", load_recipient_public_key(Path(place.removeprefix("file:"))))
+
+
+def created_at(uri: str) -> float | None:
+    """Return since when a key's file lies there (Unix seconds), or None for a key that is in no file, or gone."""
+    scheme, _, rest = uri.partition(":")
+    try:
+        return os.stat(rest.partition("?")[0]).st_mtime if scheme == "file" else None
+    except OSError:
+        return None
 
 
 def read(uri: str) -> bytes:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
         "audit": "governance.plugins.audit:AuditPlugin",
+        "tracing": "governance.plugins.tracing:TracingPlugin",
         "metrics": "governance.plugins.metrics:MetricsPlugin",
         "identity": "governance.plugins.identity:IdentityPlugin",
         "stop": "governance.plugins.stop:StopPlugin",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from governance.access.api_keys import ApiKeyStore
 from governance.access.caller import Caller
@@ -14,7 +14,7 @@ from governance.access.identity import Authenticator, Credentials, Identity, bea
 from governance.access.jwks import KeySet, from_file, from_issuer
 from governance.access.tokens import Issuer, TokenVerifier, UnknownKeyError
 from governance.errors import ConfigurationError, UnauthenticatedError
-from governance.exchange import Connection, Exchange, Proceed, Reply
+from governance.exchange import Connection, Exchange, Measurement, Proceed, Reply, expiries
 from governance.keys import open_secret
 from governance.plugins.watch import Watch
 from governance.settings import CertificateSettings, IssuerSettings, Settings
@@ -70,6 +70,11 @@ class IdentityPlugin:
             exchange.give(caller)
         return await proceed(exchange)
 
+    def measurements(self) -> Iterable[Measurement]:
+        """Return when API keys expire, of those that have an end."""
+        if self._store is not None and self._store.expiries:
+            yield from expiries("api-key", self._store.expiries, time.time())
+
     async def _flush(self) -> None:
         """A store that cannot be written (a mounted secret) still lets its callers in; their last day is not kept."""
         if self._store is None:
@@ -94,7 +99,7 @@ class IdentityPlugin:
 def _credentials(exchange: Exchange) -> Credentials:
     authorization = exchange.header(AUTHORIZATION)
     if authorization is None and exchange.has_header(AUTHORIZATION):
-        raise UnauthenticatedError("send one Authorization field")
+        raise UnauthenticatedError("send one Authorization field", kind="none", reason="malformed")
     if authorization is not None:
         return Credentials(bearer_token(authorization), None, "")
     connection: Connection = exchange.connection()

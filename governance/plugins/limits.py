@@ -6,14 +6,14 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from governance.access.caller import Caller
 from governance.access.limits import Limit, Scope, Standing
 from governance.access.shared_limits import SharedLimits
 from governance.access.shedding import Slots
 from governance.errors import NotReadyError
-from governance.exchange import Event, Exchange, Proceed, Reply, Usage, tell_nobody
+from governance.exchange import Event, Exchange, Measurement, Proceed, Reply, Usage, drain, tell_nobody
 from governance.settings import LimitSettings, Settings
 
 # draft-ietf-httpapi-ratelimit-headers-10
@@ -80,6 +80,12 @@ class LimitsPlugin:
             for scope in entered:
                 if scope.concurrency is not None:
                     scope.concurrency.leave(caller)
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Return how long requests waited, how many do, and how late the event loop is."""
+        yield Measurement("queue_seconds", drain(self._slots.waits))
+        yield Measurement("queue_length", self._slots.waiting)
+        yield Measurement("event_loop_lag_seconds", max(0.0, self._slots.lag_seconds))
 
     async def _take(self, scopes: Sequence[Scope], caller: str) -> Sequence[Standing | None]:
         if self._shared is not None:

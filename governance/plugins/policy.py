@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from governance.errors import (
     NotFoundError,
     PurposeError,
 )
-from governance.exchange import Event, Exchange, ModelLoad, Proceed, Reply, tell_nobody
+from governance.exchange import Event, Exchange, Measurement, ModelLoad, Proceed, Reply, expiries, tell_nobody
 from governance.keys import load_verifying_key
 from governance.plugins.watch import Watch
 from governance.settings import GrantSettings, PolicySettings, Settings
@@ -55,6 +55,7 @@ class PolicyPlugin:
         self._service = settings.service.name
         self._groups = {name: model.groups for name, model in settings.models.items()}
         self._models: dict[str, ModelFacts] = {}
+        self._grants_seen = False
         self.announce = tell_nobody
 
     async def open(self) -> None:
@@ -90,6 +91,14 @@ class PolicyPlugin:
         reply = await proceed(exchange)
         _verify_fulfilled(exchange, decision)
         return reply
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Return when grants end."""
+        ends = () if self._grants is None else self._grants.ends()
+        if ends:
+            self._grants_seen = True
+        if self._grants_seen:
+            yield from expiries("grant", ends, self._clock())
 
     def _decide(self, exchange: Exchange, request: Request) -> Decision:
         policies = self._policies

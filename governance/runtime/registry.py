@@ -51,6 +51,8 @@ class ModelRegistry:
         self._settings, self._stored, self._environment = settings, stored, environment
         self._artifacts: dict[str, OpenedArtifact] = {}
         self._opened = False
+        # The model that is or was last being opened, for whoever tells of a refusal.
+        self.opening = ""
 
     def declare(self, name: str, model: ModelSettings) -> ModelLoad | None:
         """Add a model beside those of the settings; it is opened now if the others are already."""
@@ -107,6 +109,7 @@ class ModelRegistry:
 
     def _load(self, name: str) -> ModelLoad:
         started = time.perf_counter()
+        self.opening = name
         try:
             model = self._open_model(name)
         except GovernanceError as error:
@@ -123,6 +126,7 @@ class ModelRegistry:
             model.degraded,
             seconds,
             model.card,
+            digest=model.digest,
             profile=_read_profile(self._artifacts[name].files),
         )
 

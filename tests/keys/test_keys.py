@@ -73,7 +73,7 @@ def test_a_signature_is_its_keys_over_its_message(tmp_path, algorithm):
     key = open_signing_key(private(tmp_path, generate_signing_key(algorithm).to_pem()))
     write_new(tmp_path / "pub", key.public_key.pem, mode=0o644)
     public = load_verifying_key(tmp_path / "pub")
-    assert key.algorithm == public.algorithm == algorithm
+    assert key.public_key.algorithm == public.algorithm == algorithm
     signature = key.sign(b"message")
     assert public.verify_signature(signature, b"message") == b"message"
     for wrong in (
@@ -88,8 +88,9 @@ def test_a_signature_is_its_keys_over_its_message(tmp_path, algorithm):
 
 
 def test_a_recipient_key_opens_only_what_was_wrapped_for_it(tmp_path):
-    key = open_recipient_key(private(tmp_path, generate_recipient_key("x-wing", lambda n: b"s" * n).to_pem()))
-    write_new(tmp_path / "pub", key.public_key.to_pem(), mode=0o644)
+    made = generate_recipient_key("x-wing", lambda n: b"s" * n)
+    key = open_recipient_key(private(tmp_path, made.to_pem()))
+    write_new(tmp_path / "pub", made.public_key.to_pem(), mode=0o644)
     wrapped = load_recipient_public_key(tmp_path / "pub").wrap(b"data key", b"info")
     assert key.unwrap(wrapped, b"info") == b"data key"
     for other, sent, info in (

@@ -1,0 +1,145 @@
+"""What the metrics plugin costs a call, across processes as BentoML runs it, beside prometheus_client used naively.
+
+The call has a decision, an inference and seven plugins' times; the naive peer makes the same counts, each by
+`.labels(…).inc()` or `.observe()`. What the flush once a second costs is measured too, at 1,000 calls a flush.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from governance.access.routes import RouteTable
+from governance.access.verdict import Decision, Verdict
+from governance.exchange import Exchange, Pipeline, Proceed, Reply, Usage
+from governance.oip.routes import oip_routes
+from governance.settings import Settings
+
+RESULTS = Path(__file__).resolve().parent / "results/metrics.json"
+ROUTES = RouteTable(oip_routes(1000))
+CALLS, ROUNDS, FLUSH_EVERY, BUDGET_MICROSECONDS = 20_000, 5, 1_000, 10
+VERDICT = Verdict(True, ("classifiers-may-infer",), "sha256:x")
+
+
+class Nothing:
+    """A plugin that does nothing: its time is measured, and stands for a real one's."""
+
+    needs: frozenset[type] = frozenset()
+    gives: frozenset[type] = frozenset()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        return await proceed(exchange)
+
+
+class Naive(Nothing):
+    """The same numbers, as prometheus_client's own documents show it."""
+
+    def __init__(self) -> None:
+        from prometheus_client import Counter, Histogram
+
+        super().__init__("naive")
+        labels = ("method", "route", "model", "version", "outcome", "reason")
+        self.requests = Counter("naive_requests_total", "x", labels)
+        self.seconds = Histogram("naive_request_seconds", "x", ("method", "route", "outcome"))
+        self.plugins = Histogram("naive_plugin_seconds", "x", ("plugin",))
+        self.decisions = Counter("naive_decisions_total", "x", ("action", "decision"))
+        self.policies = Counter("naive_policies_total", "x", ("policy", "decision"))
+        self.inference = Histogram("naive_inference_seconds", "x", ("model", "version"))
+        self.items = Counter("naive_items_total", "x", ("model", "version"))
+        self.batch = Histogram("naive_batch", "x", ("model", "version"))
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        reply = await proceed(exchange)
+        route, usage = exchange.route, exchange.fact(Usage)
+        self.requests.labels(route.method, route.template, "m", "1", "answered", "").inc()
+        self.seconds.labels(route.method, route.template, "answered").observe(0.001)
+        for number in range(8):
+            self.plugins.labels(f"p{number}").observe(0.00001)
+        self.decisions.labels(route.action, "allow").inc()
+        self.policies.labels("classifiers-may-infer", "allow").inc()
+        self.inference.labels(usage.model, usage.version).observe(usage.inference_seconds)
+        self.items.labels(usage.model, usage.version).inc(usage.items)
+        self.batch.labels(usage.model, usage.version).observe(usage.items)
+        return reply
+
+
+def main() -> None:
+    """Measure in a process of its own: the folder of all processes is chosen before prometheus_client is imported."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": folder}
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.metrics"], env=environment, check=True, capture_output=True, text=True
+        )
+    results = json.loads(done.stdout)
+    for what, value in results.items():
+        print(f"{what:<40} {value:>8.2f}")
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+
+
+async def _measure() -> dict[str, float]:
+    from governance.plugins.metrics import MetricsPlugin
+
+    settings = Settings.model_validate({"service": {"name": "s"}, "models": {"m": {"artifact": "x"}}})
+    plugin = MetricsPlugin(settings)
+    names = ("audit", "identity", "stop", "limits", "policy", "privacy")
+    nothings = [Nothing(name) for name in names]
+    counted, bare = Pipeline([plugin, *nothings]), Pipeline(nothings)
+    naive = Pipeline([Naive(), *nothings])
+    await counted.open()
+    best = dict.fromkeys(("bare", "metrics", "naive"), float("inf"))
+    for _ in range(ROUNDS):
+        best["bare"] = min(best["bare"], await _per_call(bare))
+        best["metrics"] = min(best["metrics"], await _per_call(counted, plugin))
+        best["naive"] = min(best["naive"], await _per_call(naive))
+    await counted.close()
+    cost, peer = best["metrics"] - best["bare"], best["naive"] - best["bare"]
+    return {
+        "chain without it, µs a call": best["bare"],
+        "metrics plugin, flushes included, µs a call": cost,
+        "prometheus_client naively, µs a call": peer,
+        "plugin_to_budget": cost / BUDGET_MICROSECONDS,
+        "plugin_to_naive": cost / peer,
+    }
+
+
+async def _per_call(pipeline: Pipeline, plugin: Any = None) -> float:
+    handler = pipeline.around(_answer)
+    match = ROUTES.match("POST", "/v2/models/m/infer")
+    exchanges = [
+        Exchange("i", 0, time.perf_counter_ns(), "POST", "/", b"", match.route, "m", None, [], "", _nothing)
+        for _ in range(CALLS)
+    ]
+    started = time.process_time()
+    for number, exchange in enumerate(exchanges):
+        await handler(exchange)
+        if plugin is not None and number % FLUSH_EVERY == 0:
+            plugin._flush()
+    return (time.process_time() - started) / CALLS * 1e6
+
+
+async def _answer(exchange: Exchange) -> Reply:
+    exchange.give(Decision(VERDICT, lambda classes: VERDICT))
+    exchange.give(Usage("m", "1", "sha256:x", 1, 0.0002))
+    return Reply(200, (), ())
+
+
+async def _nothing() -> bytes:
+    return b""
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_measure())))

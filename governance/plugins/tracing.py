@@ -1,0 +1,178 @@
+"""Tracing: OpenTelemetry spans of the gate, each plugin, and inference or BentoML, sent in the background.
+
+The host puts it in front where [tracing] names an endpoint. Attributes come from closed sets only: nothing that a
+caller sends is exported, its `tracestate` and baggage included; both go on to the service's own code as they came.
+Sources: https://www.w3.org/TR/trace-context/, https://opentelemetry.io/docs/specs/otlp/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from governance.access.verdict import Decision
+from governance.errors import ConfigurationError, GovernanceError, RefusedError
+from governance.exchange import SERVER, Exchange, ModelLoad, Proceed, Reply, Trace, Usage
+from governance.keys.service import read_named
+from governance.settings import Settings, TracingSettings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span
+
+TRACEPARENT = b"traceparent"
+CLOSE_SECONDS = 5.0
+BATCH, BATCH_MILLISECONDS = 512, 1000
+
+
+class TracingPlugin:
+    """Begins a span with each exchange, and tells at its end what each stage took."""
+
+    name = "tracing"
+    needs: frozenset[type] = frozenset()
+    gives: frozenset[type] = frozenset({Trace})
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.tracing.endpoint is None:
+            raise ConfigurationError("the plugin 'tracing' needs a [tracing] section with an endpoint")
+        self._settings, self._service = settings.tracing, settings.tracing.service_name or settings.service.name
+        self._models: dict[str, str] = {}
+        self._spans: dict[int, Span] = {}
+        self.stages: tuple[str, ...] = ()
+
+    async def open(self) -> None:
+        """Start what sends spans.
+
+        Raises:
+            ConfigurationError: if the packages are missing.
+            KeyUnavailableError: if a header's value cannot be read.
+        """
+        self._provider = _provider(self._settings, self._service)
+        self._tracer = self._provider.get_tracer("bento-governance")
+
+    async def close(self) -> None:
+        """Send what waits, but not for long: a collector that is gone keeps no worker."""
+        try:
+            await asyncio.wait_for(asyncio.to_thread(self._provider.shutdown), CLOSE_SECONDS)
+        except TimeoutError:
+            return
+
+    def model_loaded(self, load: ModelLoad) -> None:
+        """Learn a model's name and version: spans take no others."""
+        self._models[load.model] = load.version
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Let the service's own spans be children of this request's."""
+        from opentelemetry.trace import use_span
+
+        span = self._spans.get(id(exchange))
+        if span is None:
+            return await proceed(exchange)
+        with use_span(span, record_exception=False, set_status_on_exception=False):
+            return await proceed(exchange)
+
+    def exchange_began(self, exchange: Exchange) -> None:
+        """Begin the request's span, below the caller's if its `traceparent` is one, and pass it on."""
+        from opentelemetry.context import Context
+        from opentelemetry.trace import SpanKind
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        parent = exchange.header(TRACEPARENT)
+        context = TraceContextTextMapPropagator().extract({"traceparent": parent} if parent else {}, Context())
+        route = exchange.route
+        span = self._tracer.start_span(
+            f"{route.method} {route.template}",
+            context,
+            SpanKind.SERVER,
+            {"http.request.method": route.method, "http.route": route.template, "governance.action": route.action},
+            start_time=exchange.received_at_us * 1000,
+        )
+        known = span.get_span_context()
+        onward = f"00-{known.trace_id:032x}-{known.span_id:016x}-{int(known.trace_flags):02x}"
+        headers = [field for field in exchange.headers if field[0] != TRACEPARENT]
+        exchange.headers = [*headers, (TRACEPARENT, onward.encode())]
+        self._spans[id(exchange)] = span
+        if span.is_recording():
+            exchange.give(Trace(f"{known.trace_id:032x}"))
+
+    def exchange_ended(self, exchange: Exchange, reply: Reply | None, error: BaseException | None) -> None:
+        """End the span, with one below it for each stage that was reached."""
+        span = self._spans.pop(id(exchange), None)
+        if span is None or not span.is_recording():
+            return
+        self._tell_stages(exchange, span)
+        span.set_attributes(self._facts(exchange, reply, error))
+        if reply is None and not isinstance(error, RefusedError):
+            from opentelemetry.trace import StatusCode
+
+            span.set_status(StatusCode.ERROR)
+        span.end()
+
+    def _facts(self, exchange: Exchange, reply: Reply | None, error: BaseException | None) -> dict[str, Any]:
+        facts: dict[str, Any] = {"governance.outcome": "answered"}
+        if reply is not None:
+            facts["http.response.status_code"] = reply.status
+        else:
+            facts["governance.outcome"] = "refused" if isinstance(error, RefusedError) else "failed"
+            facts["error.type"] = error.code if isinstance(error, GovernanceError) else "internal"
+        version = self._models.get(exchange.model or "")
+        if version is not None and exchange.model is not None:
+            facts |= {"governance.model": exchange.model, "governance.version": version}
+        decision = exchange.find(Decision)
+        if decision is not None:
+            facts["governance.policies"] = list(decision.verdict.policy_ids)
+        return facts
+
+    def _tell_stages(self, exchange: Exchange, root: Span) -> None:
+        """Make spans of the marks: each stage is below the one around it."""
+        from opentelemetry.trace import set_span_in_context
+
+        started, around = exchange.received_at_us * 1000 - exchange.started_ns, root
+        spans: list[tuple[Any, int]] = []
+        for place, stage in enumerate(self.stages):
+            entered, left = exchange.marks[2 * place : 2 * place + 2]
+            if not entered:
+                break
+            name = exchange.route.server if stage == SERVER else f"plugin {stage}"
+            span = self._tracer.start_span(name, set_span_in_context(around), start_time=started + entered)
+            spans.append((span, started + left))
+            around = span
+        usage = exchange.find(Usage)
+        if usage is not None:
+            facts = {"governance.model": usage.model, "governance.version": usage.version}
+            ended = started + usage.ended_ns
+            begun = ended - int(usage.inference_seconds * 1e9)
+            span = self._tracer.start_span("inference", set_span_in_context(around), attributes=facts, start_time=begun)
+            spans.append((span, ended))
+        for span, end in reversed(spans):
+            span.end(end)
+
+
+def _provider(settings: TracingSettings, service: str) -> TracerProvider:
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
+    except ImportError:
+        raise ConfigurationError("tracing needs packages: pip install 'bento-governance[tracing]'") from None
+    own: Sampler = TraceIdRatioBased(settings.sampling_ratio)
+    exporter = OTLPSpanExporter(
+        endpoint=settings.endpoint,
+        certificate_file=str(settings.ca_file) if settings.ca_file is not None else None,
+        headers=_headers(settings),
+        timeout=settings.timeout_seconds,
+    )
+    # Not Resource.create: it would add what it finds in the environment.
+    resource = Resource({"service.name": service, "service.instance.id": str(uuid.uuid4())})
+    sampler = ParentBased(own) if settings.parent_based else own
+    provider = TracerProvider(sampler, resource, shutdown_on_exit=False)
+    processor = BatchSpanProcessor(exporter, settings.queue, BATCH_MILLISECONDS, BATCH)
+    provider.add_span_processor(processor)
+    return provider
+
+
+def _headers(settings: TracingSettings) -> dict[str, str]:
+    return {name.lower(): read_named(uri, f"the header {name} of [tracing]") for name, uri in settings.headers.items()}

@@ -1,0 +1,66 @@
+"""Memory and utilisation of the GPU that models run on, by NVML (nvidia-ml-py); nothing where there is none."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from governance.exchange import Measurement
+from governance.settings import RuntimeSettings
+
+# A question to the driver can take milliseconds.
+LOOK_SECONDS = 5.0
+
+logger = logging.getLogger("governance.runtime")
+
+
+class GpuNumbers:
+    """Asks NVML about the settings' device now and then; a driver that fails is logged once, and asked no more."""
+
+    def __init__(
+        self,
+        settings: RuntimeSettings,
+        nvml: Callable[[], Any] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wanted = "cuda" in settings.providers
+        self._device, self._nvml, self._monotonic = settings.device_id, nvml or _import_nvml, monotonic
+        self._library: Any = None
+        self._numbers: Sequence[Measurement] = ()
+        self._look_again_at = float("-inf")
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Return bytes used and in all, and the share of time in which the device was busy."""
+        now = self._monotonic()
+        if self._wanted and now >= self._look_again_at:
+            self._look_again_at = now + LOOK_SECONDS
+            try:
+                self._numbers = self._look()
+            except Exception as error:
+                # NVML raises its own error for each thing that can be missing: library, driver, device, permission.
+                logger.warning("there are no numbers of a GPU: %s", type(error).__name__)
+                self._wanted, self._numbers = False, ()
+        return self._numbers
+
+    def _look(self) -> Sequence[Measurement]:
+        if self._library is None:
+            library = self._nvml()
+            library.nvmlInit()
+            self._library = library
+        handle = self._library.nvmlDeviceGetHandleByIndex(self._device)
+        memory = self._library.nvmlDeviceGetMemoryInfo(handle)
+        busy = self._library.nvmlDeviceGetUtilizationRates(handle).gpu
+        device = f"cuda:{self._device}"
+        return (
+            Measurement("gpu_memory_bytes", memory.used, (device, "used")),
+            Measurement("gpu_memory_bytes", memory.total, (device, "total")),
+            Measurement("gpu_utilization_ratio", busy / 100, (device,)),
+        )
+
+
+def _import_nvml() -> Any:
+    import pynvml
+
+    return pynvml

@@ -290,7 +290,7 @@ _MAKERS: Mapping[str, Callable[[Maker], str]] = {
     "phone_es": lambda m: _phone(m, "ES"), "card": _card, "iban": _iban, "ipv4": lambda m: m.fake("ipv4_public"),
     "ipv6": lambda m: m.fake("ipv6"), "mac": lambda m: m.chance.choice((str.upper, str.lower))(m.fake("mac_address")),
     "url": lambda m: m.fake("uri"), "domain": lambda m: m.fake("domain_name", "en_US"), "ssn": _ssn,
-    "itin": lambda m: f"9{m.shaped('00')}-{m.chance.choice('78')}{m.shaped('0')}-{m.shaped('0000')}",
+    "itin": lambda m: f"9{m.shaped('00')}-7{m.shaped('0')}-{m.shaped('0000')}",
     "dl_us": lambda m: m.chance.choice((m.shaped("A0000000"), m.shaped("A000-0000-0000"), m.digits(8), m.shaped("AA000000"))),
     "passport_us": lambda m: m.chance.choice((m.digits(9), m.some("AXC", 1) + m.shaped("00000000"))),
     "passport_uk": lambda m: m.digits(9), "passport_de": lambda m: m.some("CFGHJK", 1) + m.some("0123456789CFGHJKLMNPRTVWXYZ", 8),

@@ -7,6 +7,7 @@ the surest and the longest. Offsets are code points of the text as it came.
 from __future__ import annotations
 
 import bisect
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -25,6 +26,7 @@ BEFORE, BEHIND = 64, 20
 _ALNUM = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _EDGES = [(_ALNUM | frozenset(item.edges.encode())) for item in DETECTORS]
+_LABELS = [re.compile(item.label.encode(), re.IGNORECASE) if item.label else None for item in DETECTORS]
 _WORDS = {word: number for number, word in enumerate(CONTEXT_WORDS)}
 _CONTEXT = [frozenset(_WORDS[word] for word in item.context) for item in DETECTORS]
 _DETECTORS_OF = [
@@ -96,11 +98,11 @@ class Detectors:
                     continue
                 judged = _judge(data, number, first, last, words)
                 if judged is not None:
-                    entity, end, score, why = judged
+                    entity, begin, end, score, why = judged
                     if inner is None:
-                        yield Finding(entity, first, end, score, why)
+                        yield Finding(entity, begin, end, score, why)
                     else:
-                        start, stop = first - int(inner.searchsorted(first)), end - int(inner.searchsorted(end))
+                        start, stop = begin - int(inner.searchsorted(begin)), end - int(inner.searchsorted(end))
                         yield Finding(entity, start, stop, score, why)
                     break
 
@@ -177,8 +179,8 @@ def _may_end(data: bytes, end: int, edges: frozenset[int]) -> bool:
 
 def _judge(
     data: bytes, number: int, first: int, last: int, words: Sequence[Word]
-) -> tuple[str, int, float, str] | None:
-    """Return entity, end, score and reason of a candidate, or None if it is none."""
+) -> tuple[str, int, int, float, str] | None:
+    """Return entity, start, end, score and reason of a candidate, or None if it is none."""
     detector = DETECTORS[number]
     score, why, entity = detector.score, detector.name, detector.entity
     if detector.context and words:
@@ -188,6 +190,9 @@ def _judge(
             entity = "DATE_OF_BIRTH" if entity == "DATE_TIME" else entity
     if score < THRESHOLD:
         return None
+    label = _LABELS[number]
+    if label is not None and (found := label.match(data, first, last)) is not None:
+        first = found.end()
     candidate = data[first:last].decode("utf-8", "replace")
     if detector.check is not None:
         try:
@@ -195,8 +200,12 @@ def _judge(
                 return None
         except (ValueError, IndexError):
             return None
-    end = last - (len(candidate) - len(candidate.rstrip(" .,;:-")))
-    return entity, end, score, why
+    end = last if candidate.endswith("-----") else last - (len(candidate) - len(candidate.rstrip(" .,;:-")))
+    if candidate[0] == "(" and ")" not in candidate:
+        first += 1
+    elif data[end - 1] == 41 and "(" not in candidate:
+        end -= 1
+    return entity, first, end, score, why
 
 
 def _word_beside(words: Sequence[Word], wanted: frozenset[int], first: int, last: int) -> int | None:

@@ -48,11 +48,11 @@ class Candidates:
     def __init__(self, scan: Scan | None = None, which: Which | None = None) -> None:
         self._scan, self._which = (scan, which or likely_numbers) if scan is not None else best_scan()
         self._numbers = {
-            number: re.compile(item.pattern.encode(), re.IGNORECASE if item.caseless else 0)
+            number: re.compile(item.whole.encode(), re.IGNORECASE if item.caseless else 0)
             for number, item in _numbers()
         }
         self._with_context = {
-            number: re.compile(item.pattern.encode(), re.IGNORECASE if item.caseless else 0)
+            number: re.compile(item.whole.encode(), re.IGNORECASE if item.caseless else 0)
             for number, item in enumerate(DETECTORS)
             if item.needs_context
         }
@@ -127,7 +127,7 @@ def hyperscan_which() -> Which:
     once = hyperscan.HS_FLAG_SINGLEMATCH
     database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
-        expressions=[_without_large_bounds(item.pattern).encode() for _, item in chosen],
+        expressions=[_without_large_bounds(item.whole).encode() for _, item in chosen],
         ids=[number for number, _ in chosen],
         elements=len(chosen),
         flags=[once | (hyperscan.HS_FLAG_CASELESS if item.caseless else 0) for _, item in chosen],
@@ -157,7 +157,7 @@ def hyperscan_scan() -> Scan:
 
     chosen = _words_and_marks()
     count = len(DETECTORS)
-    expressions = [_without_large_bounds(item.pattern).encode() for _, item in chosen]
+    expressions = [_without_large_bounds(item.whole).encode() for _, item in chosen]
     expressions += [_literal(word).encode() for word in CONTEXT_WORDS]
     marks = hyperscan.HS_FLAG_SOM_LEFTMOST
     flags = [marks | (hyperscan.HS_FLAG_CASELESS if item.caseless else 0) for _, item in chosen]
@@ -187,7 +187,7 @@ def hyperscan_scan() -> Scan:
 def re_scan() -> Scan:
     """Return a scan pattern by pattern."""
     patterns = [
-        (number, re.compile(item.pattern.encode(), re.IGNORECASE if item.caseless else 0))
+        (number, re.compile(item.whole.encode(), re.IGNORECASE if item.caseless else 0))
         for number, item in _words_and_marks()
     ]
     every_word = re.compile(b"|".join(b"(%s)" % _literal(word).encode() for word in CONTEXT_WORDS), re.IGNORECASE)

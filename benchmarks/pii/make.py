@@ -110,7 +110,9 @@ class Maker:
 
     def day(self, born: bool = False) -> date:
         """Return a date of the last years, or of a birth."""
-        return date(2026, 10, 1) - timedelta(days=self.chance.randint(6_000, 33_000) if born else self.chance.randint(1, 2500))
+        return date(2026, 10, 1) - timedelta(
+            days=self.chance.randint(6_000, 33_000) if born else self.chance.randint(1, 2500)
+        )
 
 
 def _phone(make: Maker, region: str | None = None) -> str:
@@ -138,7 +140,20 @@ def _phone_cn(make: Maker) -> str:
 
 
 def _card(make: Maker) -> str:
-    prefix, size = make.chance.choice((("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("34", 15), ("37", 15), ("6011", 16), ("3566", 16), ("36", 14), ("62", 16)))
+    prefix, size = make.chance.choice(
+        (
+            ("4", 16),
+            ("51", 16),
+            ("55", 16),
+            ("2221", 16),
+            ("34", 15),
+            ("37", 15),
+            ("6011", 16),
+            ("3566", 16),
+            ("36", 14),
+            ("62", 16),
+        )
+    )
     body = prefix + make.some(string.digits, size - len(prefix) - 1)
     number = body + str(import_module("stdnum.luhn").calc_check_digit(body))
     groups = [number[:4], number[4:10], number[10:]] if size < 16 else [number[n : n + 4] for n in range(0, 16, 4)]
@@ -146,7 +161,9 @@ def _card(make: Maker) -> str:
 
 
 def _iban(make: Maker) -> str:
-    locale = make.chance.choice(("en_GB", "de_DE", "de_AT", "fr_FR", "es_ES", "fr_BE", "da_DK", "hr_HR", "sl_SI", "et_EE"))
+    locale = make.chance.choice(
+        ("en_GB", "de_DE", "de_AT", "fr_FR", "es_ES", "fr_BE", "da_DK", "hr_HR", "sl_SI", "et_EE")
+    )
     number = make.fake("iban", locale)
     return number if make.chance.random() < 0.5 else " ".join(number[n : n + 4] for n in range(0, len(number), 4))
 
@@ -177,7 +194,11 @@ def _bech32(make: Maker) -> str:
 
 def _cn_id(make: Maker) -> str:
     day = make.day(born=True)
-    body = make.chance.choice(("110105", "310104", "440305", "510107", "330106", "420102")) + f"{day:%Y%m%d}" + make.some(string.digits, 3)
+    body = (
+        make.chance.choice(("110105", "310104", "440305", "510107", "330106", "420102"))
+        + f"{day:%Y%m%d}"
+        + make.some(string.digits, 3)
+    )
     total = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(body))
     return body + "10X98765432"[total % 11]
 
@@ -193,9 +214,18 @@ def _nhs(make: Maker) -> str:
 
 
 def _nino(make: Maker) -> str:
-    number = make.some("ABCEHJLMPRSTWXYZ", 1) + make.some("ABCEHJLMPRSWXYZ", 1) + make.shaped("000000") + make.some("ABCD", 1)
+    number = (
+        make.some("ABCEHJLMPRSTWXYZ", 1)
+        + make.some("ABCEHJLMPRSWXYZ", 1)
+        + make.shaped("000000")
+        + make.some("ABCD", 1)
+    )
     number = "CE" + number[2:] if number[:2] in ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ") else number
-    return number if make.chance.random() < 0.4 else " ".join((number[:2], number[2:4], number[4:6], number[6:8], number[8]))
+    return (
+        number
+        if make.chance.random() < 0.4
+        else " ".join((number[:2], number[2:4], number[4:6], number[6:8], number[8]))
+    )
 
 
 def _routing(make: Maker) -> str:
@@ -205,7 +235,15 @@ def _routing(make: Maker) -> str:
 def _date(make: Maker, months: Sequence[str], forms: Sequence[str], born: bool = False) -> str:
     day = make.day(born)
     form = make.chance.choice(forms)
-    return form.format(d=day.day, m=day.month, y=day.year, M=months[day.month - 1], b=months[day.month - 1][:3], s=day.year % 100, th=_ordinal(day.day))
+    return form.format(
+        d=day.day,
+        m=day.month,
+        y=day.year,
+        M=months[day.month - 1],
+        b=months[day.month - 1][:3],
+        s=day.year % 100,
+        th=_ordinal(day.day),
+    )
 
 
 def _ordinal(day: int) -> str:
@@ -220,7 +258,16 @@ def _us_address(make: Maker) -> str:
 
 
 def _zh_address(make: Maker) -> str:
-    city, district = make.chance.choice((("苏州市", "姑苏区"), ("青岛市", "市南区"), ("长沙市", "岳麓区"), ("厦门市", "思明区"), ("北京市", "海淀区"), ("昆明市", "盘龙区")))
+    city, district = make.chance.choice(
+        (
+            ("苏州市", "姑苏区"),
+            ("青岛市", "市南区"),
+            ("长沙市", "岳麓区"),
+            ("厦门市", "思明区"),
+            ("北京市", "海淀区"),
+            ("昆明市", "盘龙区"),
+        )
+    )
     road = make.chance.choice(("观前", "香港中", "麓山南", "湖滨北", "学院", "金碧")) + "路"
     flat = make.chance.choice(("", f"{make.chance.randint(1, 20)}栋{make.chance.randint(101, 2500)}室"))
     return f"{city}{district}{road}{make.chance.randint(1, 500)}号{flat}"
@@ -258,7 +305,14 @@ def _compact(text: str) -> str:
 
 
 def _it_code(make: Maker) -> str:
-    return make.valid("it.codicefiscale", make.some("BCDFGLMNPRSTV", 6) + make.shaped("00") + make.some("ABCDEHLMPRST", 1) + f"{make.chance.randint(1, 28):02}" + "H501A")
+    return make.valid(
+        "it.codicefiscale",
+        make.some("BCDFGLMNPRSTV", 6)
+        + make.shaped("00")
+        + make.some("ABCDEHLMPRST", 1)
+        + f"{make.chance.randint(1, 28):02}"
+        + "H501A",
+    )
 
 
 def _dashed(number: str) -> str:
@@ -271,14 +325,24 @@ def _tax_id(make: Maker) -> str:
 
 
 def _social_security(make: Maker) -> str:
-    body = make.chance.choice("12") + make.shaped("00") + f"{make.chance.randint(1, 12):02}" + f"{make.chance.randint(1, 95):02}" + make.shaped("000000")
+    body = (
+        make.chance.choice("12")
+        + make.shaped("00")
+        + f"{make.chance.randint(1, 12):02}"
+        + f"{make.chance.randint(1, 95):02}"
+        + make.shaped("000000")
+    )
     number = body + f"{97 - int(body) % 97:02}"
-    return make.chance.choice((number, " ".join((number[0], number[1:3], number[3:5], number[5:7], number[7:10], number[10:13], number[13:]))))
+    return make.chance.choice(
+        (number, " ".join((number[0], number[1:3], number[3:5], number[5:7], number[7:10], number[10:13], number[13:])))
+    )
 
 
 def _polish(make: Maker) -> str:
     day = make.day(born=True)
-    return make.valid("pl.pesel", f"{day.year % 100:02}{day.month + (20 if day.year > 1999 else 0):02}{day.day:02}00000")
+    return make.valid(
+        "pl.pesel", f"{day.year % 100:02}{day.month + (20 if day.year > 1999 else 0):02}{day.day:02}00000"
+    )
 
 
 _MAKERS: Mapping[str, Callable[[Maker], str]] = {
@@ -379,7 +443,9 @@ def fill(template: str, maker: Maker) -> tuple[str, list[dict[str, object]]]:
 def generate(count: int, seed: int) -> Iterator[dict[str, object]]:
     """Yield labelled texts: each template about as often as another."""
     maker = Maker(seed)
-    rows = [(group, line.replace("⏎", "\n")) for group, lines in TEMPLATES.items() for line in lines.strip().splitlines()]
+    rows = [
+        (group, line.replace("⏎", "\n")) for group, lines in TEMPLATES.items() for line in lines.strip().splitlines()
+    ]
     order = [rows[number % len(rows)] for number in range(count)]
     maker.chance.shuffle(order)
     for number, (group, template) in enumerate(order):

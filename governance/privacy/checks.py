@@ -156,6 +156,11 @@ def has_digit(text: str) -> bool:
     return any(character.isdigit() for character in text)
 
 
+def plate(text: str) -> bool:
+    """A licence plate has at least five letters and digits, and both."""
+    return sum(map(str.isalnum, text)) >= 5 and any(map(str.isalpha, text))
+
+
 def swift(text: str) -> bool:
     """A bank's code (ISO 9362): its country is one of those that have IBANs, or a large one that has none."""
     return text[4:6] in _IBAN_LENGTHS or text[4:6] in _OTHER_COUNTRIES

@@ -1,7 +1,7 @@
 """The one table of detectors: a pattern, what it finds, how sure that is, its check, the words that speak for it, and examples.
 
 Patterns are matched over UTF-8 bytes by Hyperscan, or by `re` where there is none, so they use what both know: no
-look-around, no back reference. What stands before and after a match is looked at afterwards: by default, no ASCII letter
+look-around, no back reference; and none matches NUL, which stands between texts that are read together. What stands before and after a match is looked at afterwards: by default, no ASCII letter
 or digit. The tests run every example and counter-example.
 """
 
@@ -83,11 +83,11 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("ada@example.org", "First.Last+tag@sub.example.co.uk"), counter_examples=("a@b", "@example.org", "ada@example"),
     ),
     Detector(
-        "url", "URL", r"(?:https?|ftp)://[^\s\"'<>()\[\]{}]{3,2000}", 0.95, caseless=True,
+        "url", "URL", r"(?:https?|ftp)://[^\s\x00\"'<>()\[\]{}]{3,2000}", 0.95, caseless=True,
         examples=("https://example.org/a?b=c", "http://user:pw@10.0.0.1:8080/x"), counter_examples=("http://", "https"),
     ),
     Detector(
-        "web-address", "URL", r"www\.[a-z0-9\-]{1,63}\.[a-z0-9.\-]{2,200}(?:/[^\s\"'<>()\[\]{}]{0,2000})?", 0.7, caseless=True,
+        "web-address", "URL", r"www\.[a-z0-9\-]{1,63}\.[a-z0-9.\-]{2,200}(?:/[^\s\x00\"'<>()\[\]{}]{0,2000})?", 0.7, caseless=True,
         examples=("www.example.org/x",), counter_examples=("www.",),
     ),
     Detector(
@@ -267,7 +267,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("1984年5月17日", "1984年5月17号", "5月17日", "一九八四年五月十七日"), counter_examples=("5月",),
     ),
     Detector(
-        "date-day-month", "DATE_TIME", rf"\d{{1,2}}(?:st|nd|rd|th|\.)? (?:of |de )?{_MONTH_NAMES}|{_MONTH_NAMES} (?:\d{{1,2}}(?:st|nd|rd|th)?|\d{{4}})", 0.6, None, _DATE_OF_BIRTH, 0.9,
+        "date-day-month", "DATE_TIME", rf"\d{{1,2}}(?:st|nd|rd|th|\.)? (?:of |de )?{_MONTH_NAMES}|{_MONTH_NAMES} (?:\d{{4}}|\d{{1,2}}(?:st|nd|rd|th)?)", 0.6, None, _DATE_OF_BIRTH, 0.9,
         examples=("17 May", "May 17th", "March 2020", "3. Oktober"), counter_examples=("may 17", "Mayor 17"),
     ),
     Detector(
@@ -307,7 +307,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("0xde0B295669a9FD93d5F28D9Ec85E40f4cb697BAe",), counter_examples=("0xde0B",),
     ),
     Detector(
-        "licence-plate", "LICENSE_PLATE", r"[A-Z]{1,3}[ \-]?(?:[A-Z]{1,2} )?\d{1,4}(?:[ \-]?[A-Z]{1,3})?|\d{1,3}[ \-]?[A-Z]{1,3}[ \-]?\d{1,4}", 0.03, None, ("plate", "registration", "vehicle", "car", "kennzeichen", "车牌", "matrícula", "immatriculation"), 0.86, "-.",
+        "licence-plate", "LICENSE_PLATE", r"[A-Z]{1,3}[ \-]?(?:[A-Z]{1,2} )?\d{1,4}(?:[ \-]?[A-Z]{1,3})?|\d{1,3}[ \-]?[A-Z]{1,3}[ \-]?\d{1,4}", 0.03, checks.plate, ("plate", "registration", "vehicle", "car", "kennzeichen", "车牌", "matrícula", "immatriculation"), 0.86, "-.",
         examples=("license plate ABC-1234", "vehicle B-MW 1234"), counter_examples=("room A 12",),
     ),
     Detector(
@@ -372,7 +372,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "sk_test_4eC39HqLyjWDarjtT1zdp7dc"), counter_examples=("sk-short",),
     ),
     Detector(
-        "password", "PASSWORD", r"[^\s'\",;]{6,200}", 0.86, caseless=True, label=r"(?:password|passwd|pwd|passwort|contraseña|mot de passe|api[_\-]?key|secret|access[_\-]?token|auth[_\-]?token|密码|口令)['\"]?\s?[:=：]\s?['\"]?",
+        "password", "PASSWORD", r"[^\s\x00'\",;]{6,200}", 0.86, caseless=True, label=r"(?:password|passwd|pwd|passwort|contraseña|mot de passe|api[_\-]?key|secret|access[_\-]?token|auth[_\-]?token|密码|口令)['\"]?\s?[:=：]\s?['\"]?",
         examples=("password: hunter2!", "api_key=abcdef123456"), counter_examples=("password reset",),
     ),
 )  # fmt: skip

@@ -19,11 +19,14 @@ Match = tuple[int, int, Iterable[int]]
 # First byte and number of a context word.
 Word = tuple[int, int]
 
+# Context words that are part of others, and then say nothing.
+EXACT = frozenset(word for word in CONTEXT_WORDS if word.isascii() and len(word) <= 3) - {"tel", "ust"}
 # How many shorter matches `re` is asked for.
 SHORTER = 8
 LARGE = 32
 # Digits with what people write between them; a part of each such group may be a number that is looked for.
-_GROUP = re.compile(rb"\d(?:[ .\-/()]{0,3}\d){3,40}")
+_GROUP = re.compile(rb"[0-9][0-9 .\-/()]{3,}")
+LEAST_DIGITS = min(item.digits for item in DETECTORS if item.digits)
 # What may stand before the first digit of a number.
 _SIGNS = frozenset(b"+( ")
 # What may belong to a number behind its last digit: an extension, a check letter.
@@ -31,6 +34,9 @@ _TAIL = 12
 _NO_DIGITS = bytes(number for number in range(256) if not 48 <= number <= 57)
 _LOCAL = re.compile(rb"[a-zA-Z0-9][a-zA-Z0-9._%+'\-]{0,63}\Z")
 _HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
+
+# A repetition with a large bound at the end of a pattern, or of one of its alternatives.
+_LONG_TAIL = re.compile(r"\{(\d+),\d{2,}\}(?=$|\|)")
 
 Scan = Callable[[bytes, list[Match], list[Word]], None]
 # Tells which of the numbers' detectors match somewhere in a piece of text; all of them is an answer, too.
@@ -48,11 +54,11 @@ class Candidates:
     def __init__(self, scan: Scan | None = None, which: Which | None = None) -> None:
         self._scan, self._which = (scan, which or likely_numbers) if scan is not None else best_scan()
         self._numbers = {
-            number: re.compile(item.whole.encode(), re.IGNORECASE if item.caseless else 0)
+            number: _compiled(item)
             for number, item in _numbers()
         }
         self._with_context = {
-            number: re.compile(item.whole.encode(), re.IGNORECASE if item.caseless else 0)
+            number: _compiled(item)
             for number, item in enumerate(DETECTORS)
             if item.needs_context
         }
@@ -66,7 +72,9 @@ class Candidates:
         if b"@" in data:
             matches.extend(_mail_addresses(data))
         for group in _GROUP.finditer(data):
-            self._look_into(data, *group.span(), matches)
+            start, end = group.span()
+            if end - start > 2 * LEAST_DIGITS or len(group[0].translate(None, _NO_DIGITS)) >= LEAST_DIGITS:
+                self._look_into(data, start, end, matches)
         return matches, words
 
     def _look_into(self, data: bytes, start: int, end: int, matches: list[Match]) -> None:
@@ -157,29 +165,31 @@ def hyperscan_scan() -> Scan:
 
     chosen = _words_and_marks()
     count = len(DETECTORS)
-    expressions = [_without_large_bounds(item.whole).encode() for _, item in chosen]
-    expressions += [_literal(word).encode() for word in CONTEXT_WORDS]
+    expressions = [_trigger(item.whole).encode() for _, item in chosen]
+    expressions += [_word(word).encode() for word in CONTEXT_WORDS]
     marks = hyperscan.HS_FLAG_SOM_LEFTMOST
     flags = [marks | (hyperscan.HS_FLAG_CASELESS if item.caseless else 0) for _, item in chosen]
     flags += [hyperscan.HS_FLAG_CASELESS] * len(CONTEXT_WORDS)
     ids = [number for number, _ in chosen] + [count + word for word in range(len(CONTEXT_WORDS))]
     database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(expressions=expressions, ids=ids, elements=len(ids), flags=flags)
-    lengths = [len(word.encode()) for word in CONTEXT_WORDS]
+    lengths = [len(word.encode()) + (word in EXACT) for word in CONTEXT_WORDS]
+    patterns = {number: _compiled(item) for number, item in chosen}
 
     def scan(data: bytes, matches: list[Match], words: list[Word]) -> None:
-        ends: dict[tuple[int, int], list[int]] = {}
+        starts: set[tuple[int, int]] = set()
 
         def found(number: int, start: int, end: int, flags: int, context: Any) -> None:
             if number >= count:
                 words.append((end - lengths[number - count], number - count))
-            elif (number, start) in ends:
-                ends[number, start].append(end)
             else:
-                ends[number, start] = [end]
+                starts.add((number, start))
 
-        database.scan(data, match_event_handler=found)
-        matches.extend((number, start, several[::-1]) for (number, start), several in ends.items())
+        # The last word has something behind it, too.
+        database.scan(data + b"\0", match_event_handler=found)
+        for number, start in sorted(starts):
+            pattern = patterns[number]
+            matches.append((number, start, _ends(pattern, data, pattern.match(data, start))))
 
     return scan
 
@@ -187,16 +197,19 @@ def hyperscan_scan() -> Scan:
 def re_scan() -> Scan:
     """Return a scan pattern by pattern."""
     patterns = [
-        (number, re.compile(item.whole.encode(), re.IGNORECASE if item.caseless else 0))
+        (number, _compiled(item))
         for number, item in _words_and_marks()
     ]
-    every_word = re.compile(b"|".join(b"(%s)" % _literal(word).encode() for word in CONTEXT_WORDS), re.IGNORECASE)
+    every_word = [
+        re.compile(_word(word, "(?<![a-zA-Z])", "(?![a-zA-Z])").encode(), re.IGNORECASE) for word in CONTEXT_WORDS
+    ]
 
     def scan(data: bytes, matches: list[Match], words: list[Word]) -> None:
         for number, pattern in patterns:
             for match in pattern.finditer(data):
                 matches.append((number, match.start(), _ends(pattern, data, match)))
-        words.extend((match.start(), (match.lastindex or 1) - 1) for match in every_word.finditer(data))
+        for word, pattern in enumerate(every_word):
+            words.extend((match.start(), word) for match in pattern.finditer(data))
 
     return scan
 
@@ -216,8 +229,19 @@ def _numbers() -> list[tuple[int, Detector]]:
 _MARKS = tuple((number, item.digits, frozenset(item.marks.encode())) for number, item in _numbers())
 
 
-def _literal(word: str) -> str:
-    return re.escape(word).replace(r"\ ", " ").replace("\\#", "#")
+def _word(word: str, before: str = "(?:^|[^a-zA-Z])", behind: str = "[^a-zA-Z]") -> str:
+    """Return the pattern of a context word: "tel" stands in "telefon", but not in "hotel", and "car" not in "card"."""
+    literal = re.escape(word).replace(r"\ ", " ").replace("\\#", "#")
+    return (before if word[0].isascii() and word[0].isalpha() else "") + literal + (behind if word in EXACT else "")
+
+
+def _compiled(item: Detector) -> re.Pattern[bytes]:
+    return re.compile(item.whole.encode(), re.IGNORECASE if item.caseless else 0)
+
+
+def _trigger(pattern: str) -> str:
+    """Return what matches wherever a pattern does and ends as early as it can: each end is told, and costs a call."""
+    return _without_large_bounds(_LONG_TAIL.sub(lambda bound: f"{{{bound[1]}}}", pattern))
 
 
 def _without_large_bounds(pattern: str) -> str:

@@ -378,4 +378,5 @@ DETECTORS: tuple[Detector, ...] = (
 )  # fmt: skip
 
 EMAIL = next(number for number, detector in enumerate(DETECTORS) if detector.name == "email")
+DOMAIN = next(number for number, detector in enumerate(DETECTORS) if detector.name == "domain")
 CONTEXT_WORDS: tuple[str, ...] = tuple(sorted({word for detector in DETECTORS for word in detector.context}))

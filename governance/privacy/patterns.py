@@ -8,11 +8,12 @@ text, and patterns that `re` runs have bounded repetitions alone.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS, EMAIL, Detector
+from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN, EMAIL, Detector
 
 # Detector number, first byte, and the bytes at which a match that begins there may end (exclusive), longest first.
 Match = tuple[int, int, Iterable[int]]
@@ -25,14 +26,20 @@ EXACT = frozenset(word for word in CONTEXT_WORDS if word.isascii() and len(word)
 SHORTER = 8
 LARGE = 32
 # Digits with what people write between them; a part of each such group may be a number that is looked for.
-_GROUP = re.compile(rb"[0-9][0-9 .\-/()]{3,}")
+# The search is for one byte, and so as fast as memory, in a copy where all digits are "0" and all that stands between
+# them is a blank.
+_GROUP = re.compile(rb"0[0 ]{3,}")
+_SHAPE = bytes(48 if 48 <= code <= 57 else 32 if code in b" .-/()" else 97 for code in range(256))
 LEAST_DIGITS = min(item.digits for item in DETECTORS if item.digits)
 # What may stand before the first digit of a number.
 _SIGNS = frozenset(b"+( ")
 # What may belong to a number behind its last digit: an extension, a check letter.
 _TAIL = 12
 _NO_DIGITS = bytes(number for number in range(256) if not 48 <= number <= 57)
-_LOCAL = re.compile(rb"[a-zA-Z0-9][a-zA-Z0-9._%+'\-]{0,63}\Z")
+_LETTERS_DIGITS = bytes(code for code in range(128) if chr(code).isalnum())
+_LOCAL, _LABEL = _LETTERS_DIGITS + b"._%+'-", _LETTERS_DIGITS + b"-"
+# A dot within a word, as domains have them.
+_DOT = re.compile(rb"\.(?=[a-zA-Z0-9])")
 _HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
 
 # A repetition with a large bound at the end of a pattern, or of one of its alternatives.
@@ -71,9 +78,11 @@ class Candidates:
         words.sort()
         if b"@" in data:
             matches.extend(_mail_addresses(data))
-        for group in _GROUP.finditer(data):
+        if b"." in data:
+            matches.extend(_domains(data))
+        for group in _GROUP.finditer(data.translate(_SHAPE)):
             start, end = group.span()
-            if end - start > 2 * LEAST_DIGITS or len(group[0].translate(None, _NO_DIGITS)) >= LEAST_DIGITS:
+            if group[0].count(b"0") >= LEAST_DIGITS:
                 self._look_into(data, start, end, matches)
         return matches, words
 
@@ -108,10 +117,32 @@ def _ends(pattern: re.Pattern[bytes], data: bytes, match: re.Match[bytes] | None
 def _mail_addresses(data: bytes) -> Iterator[Match]:
     at = data.find(b"@")
     while at >= 0:
-        local, host = _LOCAL.search(data, max(0, at - 64), at), _HOST.match(data, at + 1)
-        if local is not None and host is not None:
-            yield EMAIL, local.start(), [host.end()]
+        host = _HOST.match(data, at + 1)
+        if host is not None:
+            begin = max(0, at - 64)
+            piece = data[begin:at]
+            start = begin + len(piece.rstrip(_LOCAL))
+            start += at - start - len(data[start:at].lstrip(b"._%+'-"))
+            if start < at:
+                yield EMAIL, start, [host.end()]
         at = data.find(b"@", at + 1)
+
+
+def _domains(data: bytes) -> Iterator[Match]:
+    """Yield what may be a domain, from the first of its dots."""
+    pattern, done = _compiled(DETECTORS[DOMAIN]), 0
+    for found in _DOT.finditer(data):
+        dot = found.start()
+        if dot < done:
+            continue
+        begin = max(done, dot - 63)
+        piece = data[begin:dot]
+        start = begin + len(piece.rstrip(_LABEL))
+        start += dot - start - len(data[start:dot].lstrip(b"-"))
+        match = pattern.match(data, start) if start < dot else None
+        if match is not None:
+            done = match.end()
+            yield DOMAIN, start, _ends(pattern, data, match)
 
 
 @lru_cache
@@ -121,6 +152,15 @@ def best_scan() -> tuple[Scan, Which]:
         return hyperscan_scan(), hyperscan_which()
     except ImportError:
         return re_scan(), likely_numbers
+
+
+class _Scratches(threading.local):
+    """Hyperscan's room to work in: each thread has one of its own, as a scan lets other threads run."""
+
+    def __init__(self, database: Any) -> None:
+        import hyperscan
+
+        self.own = hyperscan.Scratch(database)
 
 
 def hyperscan_which() -> Which:
@@ -141,9 +181,11 @@ def hyperscan_which() -> Which:
         flags=[once | (hyperscan.HS_FLAG_CASELESS if item.caseless else 0) for _, item in chosen],
     )
 
+    scratches = _Scratches(database)
+
     def which(text: bytes) -> list[int]:
         found: list[int] = []
-        database.scan(text, match_event_handler=lambda number, *_: found.append(number))
+        database.scan(text, match_event_handler=lambda number, *_: found.append(number), scratch=scratches.own)
         return found
 
     return which
@@ -173,6 +215,7 @@ def hyperscan_scan() -> Scan:
     ids = [number for number, _ in chosen] + [count + word for word in range(len(CONTEXT_WORDS))]
     database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(expressions=expressions, ids=ids, elements=len(ids), flags=flags)
+    scratches = _Scratches(database)
     lengths = [len(word.encode()) + (word in EXACT) for word in CONTEXT_WORDS]
     patterns = {number: _compiled(item) for number, item in chosen}
 
@@ -186,7 +229,7 @@ def hyperscan_scan() -> Scan:
                 starts.add((number, start))
 
         # The last word has something behind it, too.
-        database.scan(data + b"\0", match_event_handler=found)
+        database.scan(data + b"\0", match_event_handler=found, scratch=scratches.own)
         for number, start in sorted(starts):
             pattern = patterns[number]
             matches.append((number, start, _ends(pattern, data, pattern.match(data, start))))
@@ -206,8 +249,11 @@ def re_scan() -> Scan:
 
     def scan(data: bytes, matches: list[Match], words: list[Word]) -> None:
         for number, pattern in patterns:
-            for match in pattern.finditer(data):
+            match = pattern.search(data)
+            while match is not None:
+                # The next may begin within this one, which may turn out to be nothing.
                 matches.append((number, match.start(), _ends(pattern, data, match)))
+                match = pattern.search(data, match.start() + 1)
         for word, pattern in enumerate(every_word):
             words.extend((match.start(), word) for match in pattern.finditer(data))
 
@@ -218,7 +264,7 @@ def _words_and_marks() -> list[tuple[int, Detector]]:
     return [
         (number, item)
         for number, item in enumerate(DETECTORS)
-        if not item.digits and not item.needs_context and number != EMAIL
+        if not item.digits and not item.needs_context and number not in (EMAIL, DOMAIN)
     ]
 
 

@@ -35,6 +35,9 @@ LEAST_DIGITS = min(item.digits for item in DETECTORS if item.digits)
 _SIGNS = frozenset(b"+( ")
 # What may belong to a number behind its last digit: an extension, a check letter.
 _TAIL = 12
+# So many digits on end are no number that is looked for.
+RUN = 25
+_RUN = re.compile(rb"0{%d,}" % RUN)
 _NO_DIGITS = bytes(number for number in range(256) if not 48 <= number <= 57)
 _LETTERS_DIGITS = bytes(code for code in range(128) if chr(code).isalnum())
 _LOCAL, _LABEL = _LETTERS_DIGITS + b"._%+'-", _LETTERS_DIGITS + b"-"
@@ -60,15 +63,8 @@ class Candidates:
 
     def __init__(self, scan: Scan | None = None, which: Which | None = None) -> None:
         self._scan, self._which = (scan, which or likely_numbers) if scan is not None else best_scan()
-        self._numbers = {
-            number: _compiled(item)
-            for number, item in _numbers()
-        }
-        self._with_context = {
-            number: _compiled(item)
-            for number, item in enumerate(DETECTORS)
-            if item.needs_context
-        }
+        self._numbers = {number: _compiled(item) for number, item in _numbers()}
+        self._with_context = {number: _compiled(item) for number, item in enumerate(DETECTORS) if item.needs_context}
 
     def find(self, data: bytes) -> tuple[list[Match], list[Word]]:
         """Return the matches, and the context words in their order."""
@@ -80,10 +76,11 @@ class Candidates:
             matches.extend(_mail_addresses(data))
         if b"." in data:
             matches.extend(_domains(data))
-        for group in _GROUP.finditer(data.translate(_SHAPE)):
-            start, end = group.span()
-            if group[0].count(b"0") >= LEAST_DIGITS:
-                self._look_into(data, start, end, matches)
+        shape = data.translate(_SHAPE)
+        for group in _GROUP.finditer(shape):
+            for start, end in _without_runs(shape, *group.span()):
+                if shape.count(b"0", start, end) >= LEAST_DIGITS:
+                    self._look_into(data, start, end, matches)
         return matches, words
 
     def _look_into(self, data: bytes, start: int, end: int, matches: list[Match]) -> None:
@@ -103,6 +100,15 @@ class Candidates:
         pattern = self._with_context[number]
         for match in pattern.finditer(data, first, last):
             yield number, match.start(), _ends(pattern, data, match)
+
+
+def _without_runs(shape: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield a group without runs of digits that are longer than any number: a part of one is none."""
+    if end - start >= RUN:
+        for run in _RUN.finditer(shape, start, end):
+            yield start, run.start()
+            start = run.end()
+    yield start, end
 
 
 def _ends(pattern: re.Pattern[bytes], data: bytes, match: re.Match[bytes] | None) -> Iterator[int]:
@@ -239,10 +245,7 @@ def hyperscan_scan() -> Scan:
 
 def re_scan() -> Scan:
     """Return a scan pattern by pattern."""
-    patterns = [
-        (number, _compiled(item))
-        for number, item in _words_and_marks()
-    ]
+    patterns = [(number, _compiled(item)) for number, item in _words_and_marks()]
     every_word = [
         re.compile(_word(word, "(?<![a-zA-Z])", "(?![a-zA-Z])").encode(), re.IGNORECASE) for word in CONTEXT_WORDS
     ]

@@ -197,8 +197,24 @@ def test_a_checksum_is_checked(check, good, bad):
 
 
 def test_texts_read_together_give_what_each_gives_alone():
-    texts = ["SSN", "536904399", "call", "", "-----BEGIN PRIVATE KEY-----\nAAAA", "é 13812345678", "a@b.org", "https://x.org/a"]
-    texts += ["-----END PRIVATE KEY-----", "\0SSN\0536904399", "4111 1111", "1111 1111", "\ud800 a@b.org", "电话 5550123"]
+    texts = [
+        "SSN",
+        "536904399",
+        "call",
+        "",
+        "-----BEGIN PRIVATE KEY-----\nAAAA",
+        "é 13812345678",
+        "a@b.org",
+        "https://x.org/a",
+    ]
+    texts += [
+        "-----END PRIVATE KEY-----",
+        "\0SSN\0536904399",
+        "4111 1111",
+        "1111 1111",
+        "\ud800 a@b.org",
+        "电话 5550123",
+    ]
     for detect in (DETECT, SLOW):
         assert detect.find_all(texts * 3) == [detect.find(text) for text in texts] * 3
     assert DETECT.find_all(["SSN", "536904399"]) == [[], []]

@@ -24,6 +24,7 @@ from governance.plugins.privacy import PrivacyPlugin
 from governance.privacy.detect import Detectors
 from governance.privacy.tagger import shipped_tagger
 from governance.settings import Settings
+from training.tagger.generate import generate
 
 ROOT = Path(__file__).resolve().parent
 LABELLED, RESULTS = ROOT / "pii/labelled.jsonl", ROOT / "results/privacy.json"
@@ -52,14 +53,17 @@ def main() -> None:
     size = sum(len(text.encode()) for text in texts)
     patterns, both = Detectors(), Detectors(shipped_tagger().find)
     clean, together = [_clean()], [" ".join(texts[n : n + 40]) for n in range(0, len(texts), 40)]
+    prose = [item.text for item in generate("test", 1500, 1)]
     seconds = _best(
         {
             "patterns": lambda: patterns.find_all(texts),
             "clean": lambda: patterns.find_all(clean),
+            "prose": lambda: patterns.find_all(prose),
             "together": lambda: patterns.find_all(together),
             "patterns and tagger": lambda: both.find_all(texts),
         }
     )
+    prose_size = sum(len(text.encode()) for text in prose)
     results: dict[str, Any] = {"texts": len(texts), "bytes": size}
     for name, detectors in (("patterns", patterns), ("patterns and tagger", both)):
         found = detectors.find_all(texts)
@@ -67,8 +71,11 @@ def main() -> None:
     results["patterns"]["findings_per_kilobyte"] = sum(map(len, patterns.find_all(texts))) / size * 1000
     results["patterns"]["clean_bytes_per_second"] = len(clean[0].encode()) / seconds["clean"]
     results["patterns"]["long_bytes_per_second"] = sum(len(t.encode()) for t in together) / seconds["together"]
+    results["prose"] = {"bytes_per_second": prose_size / seconds["prose"]}
+    results["prose"]["findings_per_kilobyte"] = sum(map(len, patterns.find_all(prose))) / prose_size * 1000
     results["plugin"] = asyncio.run(_plugin())
-    _beside_presidio(results, texts)
+    _beside_presidio(results, texts, ("patterns", "patterns and tagger"))
+    _beside_presidio(results, prose, ("prose",))
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     _print(results)
 
@@ -173,7 +180,7 @@ def _clean() -> str:
     return " ".join(line for line in lines() * 20 if line.isascii())
 
 
-def _beside_presidio(results: dict[str, Any], texts: Sequence[str]) -> None:
+def _beside_presidio(results: dict[str, Any], texts: Sequence[str], names: Sequence[str]) -> None:
     """Presidio's pattern recognizers on texts of the same set, right after ours."""
     python = os.environ.get("PRESIDIO_PYTHON", sys.executable)
     peer = [python, str(ROOT / "peers/presidio.py")]
@@ -182,8 +189,8 @@ def _beside_presidio(results: dict[str, Any], texts: Sequence[str]) -> None:
         print("Presidio is not installed here (PRESIDIO_PYTHON names a Python that has it): it is left out")
         return
     speed = float(done.stdout)
-    results["presidio"] = {"bytes_per_second": speed}
-    for name in ("patterns", "patterns and tagger"):
+    for name in names:
+        results[name]["presidio_bytes_per_second"] = speed
         results[name]["to_presidio"] = results[name]["bytes_per_second"] / speed
 
 
@@ -200,6 +207,8 @@ def _print(results: dict[str, Any]) -> None:
     print(
         f"plugin, {plugin['body_bytes']} bytes: {plugin['seconds'] * 1e6:.0f} µs, detection {plugin['of_it_detection'] * 1e6:.0f}"
     )
+    prose = results["prose"]
+    print(f"prose: {prose['bytes_per_second'] / 1e6:.1f} MB/s, {prose.get('to_presidio', 0):.0f} x Presidio")
     print(f"in texts of 5 KB: {results['patterns']['long_bytes_per_second'] / 1e6:.1f} MB/s")
     print(f"clean text: {results['patterns']['clean_bytes_per_second'] / 1e6:.1f} MB/s")
     for entity, scores in results["patterns and tagger"]["entities"].items():

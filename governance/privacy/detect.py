@@ -19,7 +19,7 @@ import numpy as np
 from governance.privacy.characters import readable
 from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS
 from governance.privacy.finding import Finding
-from governance.privacy.patterns import Candidates, Match, Word
+from governance.privacy.patterns import EDGES, Candidates, Match, Word
 
 THRESHOLD = 0.4
 # So many characters are read together, with this between texts.
@@ -28,7 +28,6 @@ BATCH, BARRIER, NUL = 16_384, "\0", b"\0"
 BEFORE, BEHIND = 64, 20
 
 _ALNUM = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_EDGES = [(_ALNUM | frozenset(item.edges.encode())) for item in DETECTORS]
 _LABELS = [re.compile(item.label.encode(), re.IGNORECASE) if item.label else None for item in DETECTORS]
 _WORDS = {word: number for number, word in enumerate(CONTEXT_WORDS)}
 _CONTEXT = [frozenset(_WORDS[word] for word in item.context) for item in DETECTORS]
@@ -41,6 +40,15 @@ _SENTENCE = frozenset(b".,-:/")
 _START = attrgetter("start")
 _LOOSE = " \t\r\n,;:，；：、。"
 
+# Words that stand beside numbers and look like organisations.
+_ABBREVIATIONS = frozenset(word.upper() for word in CONTEXT_WORDS if word.isascii()) | {
+    "IBAN",
+    "IP",
+    "URL",
+    "ID",
+    "API",
+}
+_CAPITAL = re.compile("[A-ZÀ-ÖØ-Þ]")
 # Entity, first byte, end, score, reason.
 Judged = tuple[str, int, int, float, str]
 
@@ -80,8 +88,8 @@ class Detectors:
         for batch in _batches(plain):
             self._read_together(plain, batch, found)
         if self._tagger is not None:
-            for findings, also in zip(found, self._tagger(plain), strict=True):
-                findings.extend(also)
+            for text, findings, also in zip(plain, found, self._tagger(plain), strict=True):
+                findings.extend(finding for finding in also if _may_be_name(text, finding))
         return [
             _in_place(self._chosen(text, findings), places) if findings else findings
             for (text, places), findings in zip(seen, found, strict=True)
@@ -126,7 +134,7 @@ class Detectors:
             matches.extend(self._beside(data, words))
         judged = []
         for number, first, ends in matches:
-            edges = _EDGES[number]
+            edges = EDGES[number]
             if first and data[first - 1] in edges:
                 continue
             for last in ends:
@@ -229,6 +237,20 @@ def _beside_each_other(finding: Finding, over: Sequence[Finding]) -> list[Findin
         start = other.end
     pieces.append(replace(finding, start=start))
     return [piece for piece in pieces if piece.start < piece.end]
+
+
+def _may_be_name(text: str, finding: Finding) -> bool:
+    """Return whether what the tagger found can be a name or an address.
+
+    Names have two characters at least, and a capital in a script that has capitals, unless the writer uses none; an abbreviation that says what a
+    number is (IBAN, SSN) is no name.
+    """
+    piece = text[finding.start : finding.end]
+    if len(piece) < 2 or piece in _ABBREVIATIONS or not any(map(str.isalpha, piece)):
+        return False
+    if piece.islower() and not any(map(str.isdigit, piece)):
+        return not _CAPITAL.search(text)
+    return True
 
 
 def _ends_sentence(data: bytes, end: int) -> bool:

@@ -48,6 +48,9 @@ _HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
 # A repetition with a large bound at the end of a pattern, or of one of its alternatives.
 _LONG_TAIL = re.compile(r"\{(\d+),\d{2,}\}(?=$|\|)")
 
+# What may not stand right before or after a match.
+EDGES = [frozenset(_LETTERS_DIGITS + item.edges.encode()) for item in DETECTORS]
+
 Scan = Callable[[bytes, list[Match], list[Word]], None]
 # Tells which of the numbers' detectors match somewhere in a piece of text; all of them is an answer, too.
 Which = Callable[[bytes], Iterable[int]]
@@ -90,10 +93,14 @@ class Candidates:
         last = min(end + _TAIL, len(data))
         for number in self._which(data[start:last]):
             pattern = self._numbers[number]
+            edges = EDGES[number]
             for match in pattern.finditer(data, start, last):
-                if match.start() >= end:
+                first = match.start()
+                if first >= end:
                     break
-                matches.append((number, match.start(), _ends(pattern, data, match)))
+                if first and data[first - 1] in edges:
+                    continue
+                matches.append((number, first, _ends(pattern, data, match)))
 
     def near(self, data: bytes, number: int, first: int, last: int) -> Iterator[Match]:
         """Yield the matches of a detector that needs a context word, within a window."""
@@ -237,6 +244,8 @@ def hyperscan_scan() -> Scan:
         # The last word has something behind it, too.
         database.scan(data + b"\0", match_event_handler=found, scratch=scratches.own)
         for number, start in sorted(starts):
+            if start and data[start - 1] in EDGES[number]:
+                continue
             pattern = patterns[number]
             matches.append((number, start, _ends(pattern, data, pattern.match(data, start))))
 

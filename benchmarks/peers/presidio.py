@@ -1,4 +1,6 @@
-"""Presidio with its pattern recognizers on a blank spaCy pipeline: JSON texts on stdin, bytes a second of CPU on stdout.
+"""Presidio with its pattern recognizers on a blank spaCy pipeline: texts on stdin, speed on stdout.
+
+Texts are a JSON list, speed is bytes for each second of CPU.
 
 No NER model can be had here. It runs in a process of its own, and so with a Python of its own where its versions do not
 go together with ours: `PRESIDIO_PYTHON=/path/to/python python -m benchmarks privacy`.

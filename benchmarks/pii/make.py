@@ -345,6 +345,12 @@ def _polish(make: Maker) -> str:
     )
 
 
+def _nric(make: Maker) -> str:
+    digits = make.shaped("0000000")
+    weight = sum(int(digit) * factor for digit, factor in zip(digits, (2, 7, 6, 5, 4, 3, 2), strict=True))
+    return "S" + digits + "JZIHGFEDCBA"[weight % 11]
+
+
 _MAKERS: Mapping[str, Callable[[Maker], str]] = {
     "person": lambda m: f"{m.fake('first_name')} {m.fake('last_name')}", "person_zh": lambda m: m.fake("name", "zh_CN"),
     "first": lambda m: m.fake("first_name"), "last": lambda m: m.fake("last_name"), "org": lambda m: m.fake("company"),
@@ -396,7 +402,7 @@ _MAKERS: Mapping[str, Callable[[Maker], str]] = {
     "in_aadhaar": lambda m: (lambda n: m.chance.choice((n, f"{n[:4]} {n[4:8]} {n[8:]}")))(m.valid("in_.aadhaar", m.some("3456789", 1) + "00000000000")),
     "in_pan": lambda m: m.valid("in_.pan", "AAAPA0000A"), "br_cpf": lambda m: (lambda n: f"{n[:3]}.{n[3:6]}.{n[6:9]}-{n[9:]}")(m.valid("br.cpf", "00000000000")),
     "au_tfn": lambda m: (lambda n: f"{n[:3]} {n[3:6]} {n[6:]}")(m.valid("au.tfn", m.digits(1) + "00000000")), "ca_sin": lambda m: (lambda n: f"{n[:3]}-{n[3:6]}-{n[6:]}")(m.valid("ca.sin", m.some("1234567", 1) + "00000000")),
-    "sg_nric": lambda m: _nric(m), "card_zero_width": lambda m: _broken(_card(m), m, "\u200b"), "card_full_width": lambda m: _compact(_card(m)).translate(_WIDE),
+    "sg_nric": _nric, "card_zero_width": lambda m: _broken(_card(m), m, "\u200b"), "card_full_width": lambda m: _compact(_card(m)).translate(_WIDE),
     "email_zero_width": lambda m: _broken(m.fake("email"), m, "\u200d"), "iban_dashes": lambda m: _dashed(_iban(m)), "ssn_spaces": lambda m: _ssn(m, " "),
     "ssn_nodash": lambda m: _ssn(m, ""), "phone_full_width": lambda m: _compact(_phone_cn(m)).removeprefix("+86").translate(_WIDE),
     "phone_spread": lambda m: "‑".join((str(m.chance.randint(201, 989)), f"{m.chance.randint(201, 989)}", m.shaped("0000"))),
@@ -410,12 +416,6 @@ _MAKERS: Mapping[str, Callable[[Maker], str]] = {
     "dose": lambda m: str(m.chance.choice((200, 400, 600))), "grade": lambda m: m.shaped("A0"), "isbn": lambda m: f"978-{m.digits(1)}-{m.digits(3)}-{m.digits(5)}-{m.digits(1)}",
     "serial": lambda m: m.shaped("AA0000-AA"), "flight": lambda m: m.digits(3),
 }  # fmt: skip
-
-
-def _nric(make: Maker) -> str:
-    digits = make.shaped("0000000")
-    weight = sum(int(digit) * factor for digit, factor in zip(digits, (2, 7, 6, 5, 4, 3, 2), strict=True))
-    return "S" + digits + "JZIHGFEDCBA"[weight % 11]
 
 
 def entity_of(slot: str) -> str | None:

@@ -219,7 +219,10 @@ _IBAN_LENGTHS = {
     "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
 }  # fmt: skip
 
-_OTHER_COUNTRIES = frozenset("US CA AU NZ CN JP KR IN HK SG TW TH MY ID PH VN ZA NG KE MX AR CL CO PE MA RU".split())
+_OTHER_COUNTRIES = frozenset({
+    "US", "CA", "AU", "NZ", "CN", "JP", "KR", "IN", "HK", "SG", "TW", "TH", "MY", "ID", "PH", "VN", "ZA", "NG", "KE",
+    "MX", "AR", "CL", "CO", "PE", "MA", "RU",
+})  # fmt: skip
 
 # Those that addresses in texts end with; a file name is no domain.
 _TOP_LEVEL = frozenset({

@@ -242,8 +242,8 @@ def _beside_each_other(finding: Finding, over: Sequence[Finding]) -> list[Findin
 def _may_be_name(text: str, finding: Finding) -> bool:
     """Return whether what the tagger found can be a name or an address.
 
-    Names have two characters at least, and a capital in a script that has capitals, unless the writer uses none; an abbreviation that says what a
-    number is (IBAN, SSN) is no name.
+    Names have two characters at least, and a capital in a script that has capitals, unless the writer uses none; an
+    abbreviation that says what a number is (IBAN, SSN) is no name.
     """
     piece = text[finding.start : finding.end]
     if len(piece) < 2 or piece in _ABBREVIATIONS or not any(map(str.isalpha, piece)):

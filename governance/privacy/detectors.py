@@ -155,8 +155,12 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("SSN: 536904399",), counter_examples=("SSN: 000904399",),
     ),
     Detector(
-        "itin", "US_ITIN", r"9\d{2}[ \-]?[5-9]\d[ \-]?\d{4}", 0.3, checks.itin, ("itin", "taxpayer"), 1.0, "-.",
-        digits=9, examples=("ITIN 912-70-1234",), counter_examples=("ITIN 912-40-1234",),
+        "itin", "US_ITIN", r"9\d{2}[ \-][5-9]\d[ \-]\d{4}", 0.8, checks.itin, ("itin", "taxpayer"), 1.0, "-.",
+        digits=9, marks="- ", examples=("ITIN 912-70-1234", "912-70-1234"), counter_examples=("ITIN 912-40-1234",),
+    ),
+    Detector(
+        "itin-plain", "US_ITIN", r"9\d{2}[5-9]\d{5}", 0.1, checks.itin, ("itin", "taxpayer"), 0.9, "-.",
+        examples=("ITIN 912701234",), counter_examples=("ITIN 912401234", "order 912701234"),
     ),
     Detector(
         "us-passport", "US_PASSPORT", r"[a-z]?\d{8,9}", 0.05, None, _PASSPORT, 0.87, "-.", True,
@@ -259,7 +263,7 @@ DETECTORS: tuple[Detector, ...] = (
         digits=5, marks="-/.", examples=("1984-05-17", "17/05/1984", "17.05.84"), counter_examples=("45/67/1984", "1.2.3.4"),
     ),
     Detector(
-        "date-words", "DATE_TIME", rf"(?:\d{{1,2}}(?:st|nd|rd|th|\.)? (?:de |of )?{_MONTHS}\.?,?(?: del?| of)? \d{{4}}|{_MONTHS}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}|\d{{1,2}}[ \-]{_MONTHS}[ \-]\d{{2,4}})", 0.85, None, _DATE_OF_BIRTH, 0.95, caseless=True,
+        "date-words", "DATE_TIME", rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|\.)? (?:de |of )?{_MONTHS}\.?,?(?: del?| of)? \d{{4}}|{_MONTHS}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}|\d{{1,2}}[ \-]{_MONTHS}[ \-]\d{{2,4}})", 0.85, None, _DATE_OF_BIRTH, 0.95, caseless=True,
         examples=("17 May 1984", "May 17th, 1984", "3. März 2020", "5 de mayo de 2001"), counter_examples=("May", "17 May"),
     ),
     Detector(
@@ -267,7 +271,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("1984年5月17日", "1984年5月17号", "5月17日", "一九八四年五月十七日"), counter_examples=("5月",),
     ),
     Detector(
-        "date-day-month", "DATE_TIME", rf"\d{{1,2}}(?:st|nd|rd|th|\.)? (?:of |de )?{_MONTH_NAMES}|{_MONTH_NAMES} (?:\d{{4}}|\d{{1,2}}(?:st|nd|rd|th)?)", 0.6, None, _DATE_OF_BIRTH, 0.9,
+        "date-day-month", "DATE_TIME", rf"\d{{1,2}}(?:st|nd|rd|th|er|\.)? (?:of |de )?{_MONTH_NAMES}|{_MONTH_NAMES} (?:\d{{4}}|\d{{1,2}}(?:st|nd|rd|th)?)", 0.6, None, _DATE_OF_BIRTH, 0.9,
         examples=("17 May", "May 17th", "March 2020", "3. Oktober"), counter_examples=("may 17", "Mayor 17"),
     ),
     Detector(

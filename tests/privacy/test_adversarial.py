@@ -46,6 +46,7 @@ FOUND = [
     ("DATE_OF_BIRTH", "1984-05-17T00:00:00Z", '"birthDate":"{}"'),
     ("DATE_TIME", "5 de mayo del 2001", "el {} a"),
     ("DATE_TIME", "3 août 2020", "le {}, à"),
+    ("DATE_TIME", "1er mars 2020", "dès le {}."),
     ("DATE_TIME", "2024年9月20号", "改到{}下午"),
     ("AGE", "42 years old", "is {}."),
     ("AGE", "65岁", "男，{}，"),

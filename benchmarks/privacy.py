@@ -35,7 +35,7 @@ SAME = {
     "ADDRESS": {"ADDRESS", "POSTAL_CODE", "LOCATION"},
     "LOCATION": {"LOCATION", "ADDRESS"},
 }
-# Those of which a checksum or a structure tells whether they are one, or whose label stands right before them.
+# Those of which a checksum or a structure tells whether they are one.
 CHECKABLE = frozenset({
     "EMAIL_ADDRESS", "CREDIT_CARD", "IBAN_CODE", "IP_ADDRESS", "MAC_ADDRESS", "URL", "DOMAIN_NAME", "PHONE_NUMBER",
     "US_SSN", "US_ITIN", "US_BANK_ROUTING", "SWIFT_CODE", "UK_NHS", "UK_NINO", "VAT_NUMBER", "CN_RESIDENT_ID", "ES_NIF",

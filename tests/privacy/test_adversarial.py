@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from governance.privacy.detect import Detectors
 from governance.privacy.detectors import DETECTORS
+from governance.privacy.finding import Finding
 from governance.privacy.patterns import Candidates, re_scan
 
 DETECT = Detectors()
@@ -197,3 +198,13 @@ def test_a_string_of_50_megabytes_gets_through():
     text = "nothing to see here and nothing else to be found \n" * 1_000_000 + "a@b.org"
     assert found(text) == {("EMAIL_ADDRESS", "a@b.org")}
     assert found("7" * 5_000_000 + " a@b.org") == {("EMAIL_ADDRESS", "a@b.org")}
+
+
+def test_what_the_tagger_takes_for_a_name_is_one():
+    def names(text, *pieces):
+        spans = [Finding("PERSON", text.index(piece), text.index(piece) + len(piece), 0.8, "t") for piece in pieces]
+        return [text[one.start : one.end] for one in Detectors(lambda texts: [spans for _ in texts]).find(text)]
+
+    assert names("Ada paid to the IBAN, 3600 times", "Ada", "IBAN", "3600", "paid to") == ["Ada"]
+    assert names("this is ada, call me", "ada") == ["ada"]
+    assert names("王芳在三点来", "王芳", "点") == ["王芳"]

@@ -151,6 +151,21 @@ def date(text: str) -> bool:
     return 1 <= month <= 12 and 1 <= day <= 31 and (1850 <= year <= 2150 or year < 100)
 
 
+def has_digit(text: str) -> bool:
+    """A mixture of letters and digits is no word."""
+    return any(character.isdigit() for character in text)
+
+
+def plate(text: str) -> bool:
+    """A licence plate has at least five letters and digits, and both."""
+    return sum(map(str.isalnum, text)) >= 5 and any(map(str.isalpha, text))
+
+
+def swift(text: str) -> bool:
+    """A bank's code (ISO 9362): its country is one of those that have IBANs, or a large one that has none."""
+    return text[4:6] in _IBAN_LENGTHS or text[4:6] in _OTHER_COUNTRIES
+
+
 def age(text: str) -> bool:
     """An age that people reach."""
     found = re.search(r"\d+", text)
@@ -203,6 +218,11 @@ _IBAN_LENGTHS = {
     "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SC": 31, "SE": 24, "SI": 19,
     "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
 }  # fmt: skip
+
+_OTHER_COUNTRIES = frozenset({
+    "US", "CA", "AU", "NZ", "CN", "JP", "KR", "IN", "HK", "SG", "TW", "TH", "MY", "ID", "PH", "VN", "ZA", "NG", "KE",
+    "MX", "AR", "CL", "CO", "PE", "MA", "RU",
+})  # fmt: skip
 
 # Those that addresses in texts end with; a file name is no domain.
 _TOP_LEVEL = frozenset({

@@ -1,7 +1,7 @@
 """The one table of detectors: a pattern, what it finds, how sure that is, its check, the words that speak for it, and examples.
 
 Patterns are matched over UTF-8 bytes by Hyperscan, or by `re` where there is none, so they use what both know: no
-look-around, no back reference. What stands before and after a match is looked at afterwards: by default, no ASCII letter
+look-around, no back reference; and none matches NUL, which stands between texts that are read together. What stands before and after a match is looked at afterwards: by default, no ASCII letter
 or digit. The tests run every example and counter-example.
 """
 
@@ -27,6 +27,7 @@ class Detector:
         caseless: whether capitals make no difference.
         digits: how many digits it has at least, if it is a number; then it is looked for in groups of digits alone.
         marks: characters of which one at least must be in such a group.
+        label: what stands right before it and tells what it is; the finding begins behind it.
     """
 
     name: str
@@ -40,8 +41,14 @@ class Detector:
     caseless: bool = False
     digits: int = 0
     marks: str = ""
+    label: str = ""
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """The pattern with its label."""
+        return self.label + self.pattern
 
     @property
     def needs_context(self) -> bool:
@@ -55,7 +62,12 @@ _MONTHS = (
     "août|septembre|octobre|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|"
     "noviembre|diciembre)"
 )
-_PHONE_WORDS = ("phone", "tel", "mobile", "cell", "call", "fax", "whatsapp", "reach me", "contact", "sms", "text me", "ring", "dial", "telefon", "teléfono", "tél", "handy", "电话", "手机", "联系", "致电", "传真")  # fmt: skip
+_MONTH_NAMES = (
+    "(?:January|February|March|April|May|June|July|August|September|October|November|December|Januar|Februar|März|Mai|Juni|Juli|"
+    "Oktober|Dezember|janvier|février|mars|avril|juin|juillet|août|septembre|octobre|novembre|décembre|enero|febrero|marzo|"
+    "abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)"
+)
+_PHONE_WORDS = ("phone", "tel", "mobile", "cell", "call", "fax", "whatsapp", "reach me", "contact", "sms", "text me", "ring", "dial", "llam", "appel", "anruf", "mobil", "móvil", "portable", "celular", "puhelin", "telefo", "tlf", "телефон", "telefon", "teléfono", "tél", "handy", "电话", "手机", "联系", "致电", "传真")  # fmt: skip
 _DATE_OF_BIRTH = ("born", "birth", "dob", "d.o.b", "geboren", "née", "né le", "nacid", "出生", "生日", "生于")
 _PASSPORT = ("passport", "travel document", "reisepass", "passeport", "pasaporte", "护照")
 _LICENCE = ("driver", "driving", "licence", "license", "dl#", "dl no", "führerschein", "驾驶证", "驾照")
@@ -67,19 +79,19 @@ _STREET = (
 
 DETECTORS: tuple[Detector, ...] = (
     Detector(
-        "email", "EMAIL_ADDRESS", r"[a-z0-9][a-z0-9._%+'\-]{0,63}@[a-z0-9](?:[a-z0-9\-]{0,62}\.){1,6}[a-z]{2,24}", 1.0, caseless=True, edges="@",
+        "email", "EMAIL_ADDRESS", r"[a-z0-9][a-z0-9._%+'\-]{0,63}@[a-z0-9](?:[a-z0-9\-]{0,62}\.){1,6}[a-z]{2,24}", 0.98, caseless=True, edges="@",
         examples=("ada@example.org", "First.Last+tag@sub.example.co.uk"), counter_examples=("a@b", "@example.org", "ada@example"),
     ),
     Detector(
-        "url", "URL", r"(?:https?|ftp)://[^\s\"'<>()\[\]{}]{3,2000}", 0.95, caseless=True,
+        "url", "URL", r"(?:https?|ftp)://[^\s\x00\"'<>()\[\]{}]{3,2000}", 0.95, caseless=True,
         examples=("https://example.org/a?b=c", "http://user:pw@10.0.0.1:8080/x"), counter_examples=("http://", "https"),
     ),
     Detector(
-        "web-address", "URL", r"www\.[a-z0-9\-]{1,63}\.[a-z0-9.\-]{2,200}(?:/[^\s\"'<>()\[\]{}]{0,2000})?", 0.7, caseless=True,
+        "web-address", "URL", r"www\.[a-z0-9\-]{1,63}\.[a-z0-9.\-]{2,200}(?:/[^\s\x00\"'<>()\[\]{}]{0,2000})?", 0.7, caseless=True,
         examples=("www.example.org/x",), counter_examples=("www.",),
     ),
     Detector(
-        "domain", "DOMAIN_NAME", r"[a-z0-9](?:[a-z0-9\-]{0,62}\.){1,5}[a-z]{2,12}", 0.45, checks.domain, ("domain", "site", "website", "host", "server", "visit", "网站", "域名"), 0.8, "@/", True,
+        "domain", "DOMAIN_NAME", r"[a-z0-9](?:[a-z0-9\-]{0,62}\.){1,5}[a-z]{2,12}", 0.86, checks.domain, ("domain", "site", "website", "host", "server", "visit", "网站", "域名"), 0.9, "@/", True,
         examples=("mail.example.org", "example.co.uk"), counter_examples=("setup.py", "e.g.x", "file.txt"),
     ),
     Detector(
@@ -93,6 +105,10 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "ipv4", "IP_ADDRESS", r"(?:\d{1,3}\.){3}\d{1,3}", 0.9, lambda text: checks.ip_address(text) and not checks.version_like(text), edges=".",
         digits=4, marks=".", examples=("192.168.10.1", "8.8.8.8"), counter_examples=("256.1.1.1", "1.2.3.4"),
+    ),
+    Detector(
+        "ipv4-labelled", "IP_ADDRESS", r"(?:\d{1,3}\.){3}\d{1,3}", 0.9, checks.ip_address, edges=".", caseless=True, label="ip(?:v4)?[:=：]?",
+        examples=("IP192.168.10.1被封",), counter_examples=("IP256.1.1.1",),
     ),
     Detector(
         "ipv6", "IP_ADDRESS", r"[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}", 0.9, checks.ip_address, edges=":.", caseless=True,
@@ -139,20 +155,32 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("SSN: 536904399",), counter_examples=("SSN: 000904399",),
     ),
     Detector(
-        "itin", "US_ITIN", r"9\d{2}[ \-]?[5-9]\d[ \-]?\d{4}", 0.3, checks.itin, ("itin", "taxpayer"), 1.0, "-.",
-        digits=9, examples=("ITIN 912-70-1234",), counter_examples=("ITIN 912-40-1234",),
+        "itin", "US_ITIN", r"9\d{2}[ \-][5-9]\d[ \-]\d{4}", 0.8, checks.itin, ("itin", "taxpayer"), 1.0, "-.",
+        digits=9, marks="- ", examples=("ITIN 912-70-1234", "912-70-1234"), counter_examples=("ITIN 912-40-1234",),
     ),
     Detector(
-        "us-passport", "US_PASSPORT", r"[a-z]?\d{8,9}", 0.05, None, _PASSPORT, 0.8, "-.", True,
+        "itin-plain", "US_ITIN", r"9\d{2}[5-9]\d{5}", 0.1, checks.itin, ("itin", "taxpayer"), 0.9, "-.",
+        examples=("ITIN 912701234",), counter_examples=("ITIN 912401234", "order 912701234"),
+    ),
+    Detector(
+        "us-passport", "US_PASSPORT", r"[a-z]?\d{8,9}", 0.05, None, _PASSPORT, 0.87, "-.", True,
         examples=("passport 912345678", "护照号 E12345678"), counter_examples=("order 912345678",),
     ),
     Detector(
-        "driver-licence", "US_DRIVER_LICENSE", r"[a-z]{1,2}[ \-]?\d{3,4}[ \-]?\d{3,4}(?:[ \-]?\d{3,5})?|\d{7,9}", 0.05, None, _LICENCE, 0.75, "-.", True,
+        "passport", "PASSPORT", r"[a-z]{2,3}\d{6,7}|\d{2}[a-z]{2}\d{5}|[cfghjklmnprtvwxyz][0-9cfghjklmnprtvwxyz]{8}", 0.05, checks.has_digit, _PASSPORT, 0.86, "-.", True,
+        examples=("Reisepass C01X00T47", "passeport 12AB34567", "pasaporte AAA123456"), counter_examples=("order C01X00T47",),
+    ),
+    Detector(
+        "driver-licence", "US_DRIVER_LICENSE", r"[a-z]{1,2}-?\d{3,4}[ \-]?\d{3,4}(?:[ \-]?\d{3,5})?|\d{7,9}", 0.05, None, _LICENCE, 0.86, "-.", True,
         examples=("driver's license D123-4567-8901", "driving licence no 12345678"), counter_examples=("page D123",),
     ),
     Detector(
-        "nhs", "UK_NHS", r"\d{3}[ \-]?\d{3}[ \-]?\d{4}", 0.5, checks.nhs, ("nhs", "national health"), 1.0, "-.",
-        digits=10, examples=("NHS 943 476 5919",), counter_examples=("943 476 5918",),
+        "nhs", "UK_NHS", r"\d{3}[ \-]\d{3}[ \-]\d{4}", 0.5, checks.nhs, ("nhs", "national health"), 1.0, "-.",
+        digits=10, marks="- ", examples=("NHS 943 476 5919",), counter_examples=("943 476 5918",),
+    ),
+    Detector(
+        "nhs-plain", "UK_NHS", r"\d{10}", 0.1, checks.nhs, ("nhs", "national health"), 1.0, "-.",
+        examples=("NHS No 9434765919",), counter_examples=("NHS No 9434765918", "order 9434765919"),
     ),
     Detector(
         "nino", "UK_NINO", r"[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]", 0.7, checks.nino, ("nino", "national insurance", "ni number"), 1.0, caseless=True,
@@ -165,6 +193,14 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "es-nif", "ES_NIF", r"[XYZ]?\d{7,8}-?[A-Z]", 0.7, stdnum("es.nif"), ("dni", "nif", "nie"), 1.0, "-.",
         digits=7, examples=("54362315K", "54362315-K"), counter_examples=("54362315Z",),
+    ),
+    Detector(
+        "es-nie", "ES_NIF", r"[XYZ]-?\d{7}-?[A-Z]", 0.9, stdnum("es.nie"), ("nie", "dni", "nif"), 1.0,
+        examples=("NIE X0507458D",), counter_examples=("X0507458A",),
+    ),
+    Detector(
+        "es-cif", "VAT_NUMBER", r"[ABCDEFGHJNPQRSUVW]-?\d{7}-?[0-9A-J]", 0.3, stdnum("es.cif"), ("cif", "nif", "vat", "iva"), 1.0,
+        examples=("CIF B75435560",), counter_examples=("CIF B75435561",),
     ),
     Detector(
         "it-fiscal-code", "IT_FISCAL_CODE", r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", 0.95, stdnum("it.codicefiscale"), caseless=True,
@@ -195,8 +231,12 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("131052-308T",), counter_examples=("131052-308U",),
     ),
     Detector(
-        "in-aadhaar", "IN_AADHAAR", r"[2-9]\d{3}[ \-]?\d{4}[ \-]?\d{4}", 0.6, stdnum("in_.aadhaar"), ("aadhaar", "aadhar", "uidai"), 1.0, "-.",
-        digits=12, examples=("2341 2341 2346",), counter_examples=("2341 2341 2347",),
+        "in-aadhaar", "IN_AADHAAR", r"[2-9]\d{3}[ \-]\d{4}[ \-]\d{4}", 0.6, stdnum("in_.aadhaar"), ("aadhaar", "aadhar", "uidai"), 1.0, "-.",
+        digits=12, marks="- ", examples=("2341 2341 2346",), counter_examples=("2341 2341 2347",),
+    ),
+    Detector(
+        "in-aadhaar-plain", "IN_AADHAAR", r"[2-9]\d{11}", 0.1, stdnum("in_.aadhaar"), ("aadhaar", "aadhar", "uidai", "आधार"), 1.0, "-.",
+        examples=("Aadhaar: 234123412346",), counter_examples=("Aadhaar: 234123412347", "order 234123412346"),
     ),
     Detector(
         "in-pan", "IN_PAN", r"[A-Z]{3}[ABCFGHLJPTK][A-Z]\d{4}[A-Z]", 0.75, stdnum("in_.pan"), ("pan", "income tax"), 1.0,
@@ -215,23 +255,31 @@ DETECTORS: tuple[Detector, ...] = (
         digits=9, marks="- ", examples=("SIN 123-456-782",), counter_examples=("SIN 999-999-999",),
     ),
     Detector(
-        "sg-nric", "SG_NRIC", r"[STFGM]\d{7}[A-Z]", 0.8, None, ("nric", "fin"), 1.0,
+        "sg-nric", "SG_NRIC", r"[STFGM]\d{7}[A-Z]", 0.86, None, ("nric", "fin"), 1.0,
         examples=("S1234567D",), counter_examples=("A1234567D",),
     ),
     Detector(
-        "date-numbers", "DATE_TIME", r"\d{4}[\-/.]\d{1,2}[\-/.]\d{1,2}|\d{1,2}[\-/.]\d{1,2}[\-/.](?:\d{4}|\d{2})", 0.65, checks.date, _DATE_OF_BIRTH, 0.95, "-/.",
+        "date-numbers", "DATE_TIME", r"\d{4}[\-/.]\d{1,2}[\-/.]\d{1,2}|\d{1,2}[\-/.]\d{1,2}[\-/.](?:\d{4}|\d{2})", 0.85, checks.date, _DATE_OF_BIRTH, 0.95, "-/.",
         digits=5, marks="-/.", examples=("1984-05-17", "17/05/1984", "17.05.84"), counter_examples=("45/67/1984", "1.2.3.4"),
     ),
     Detector(
-        "date-words", "DATE_TIME", rf"(?:\d{{1,2}}(?:st|nd|rd|th|\.)? (?:de |of )?{_MONTHS}\.?,?(?: de| of)? \d{{4}}|{_MONTHS}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}|\d{{1,2}}[ \-]{_MONTHS}[ \-]\d{{2,4}})", 0.85, None, _DATE_OF_BIRTH, 0.95, caseless=True,
+        "date-words", "DATE_TIME", rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|\.)? (?:de |of )?{_MONTHS}\.?,?(?: del?| of)? \d{{4}}|{_MONTHS}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}|\d{{1,2}}[ \-]{_MONTHS}[ \-]\d{{2,4}})", 0.85, None, _DATE_OF_BIRTH, 0.95, caseless=True,
         examples=("17 May 1984", "May 17th, 1984", "3. März 2020", "5 de mayo de 2001"), counter_examples=("May", "17 May"),
     ),
     Detector(
-        "date-chinese", "DATE_TIME", r"\d{4}年\d{1,2}月\d{1,2}日", 0.85, None, _DATE_OF_BIRTH, 0.95,
-        examples=("1984年5月17日",), counter_examples=("5月",),
+        "date-chinese", "DATE_TIME", r"\d{4} ?年 ?\d{1,2} ?月(?: ?\d{1,2} ?(?:日|号))?|\d{1,2}月\d{1,2}(?:日|号)|(?:一|二|三|四|五|六|七|八|九|〇|○|零){4}年(?:一|二|三|四|五|六|七|八|九|十){1,2}月(?:一|二|三|四|五|六|七|八|九|十){1,3}(?:日|号)", 0.86, None, _DATE_OF_BIRTH, 0.95,
+        examples=("1984年5月17日", "1984年5月17号", "5月17日", "一九八四年五月十七日"), counter_examples=("5月",),
     ),
     Detector(
-        "age", "AGE", r"\d{1,3}[ \-](?:years?|yrs?|months?)[ \-]old|\d{1,3} ?y/?o|\d{1,3} ?岁|\d{1,3} jahre alt|\d{1,3} ans|\d{1,3} años|(?:age|aged|age:|age of|年龄:?|年龄：) ?\d{1,3}", 0.75, checks.age, caseless=True,
+        "date-day-month", "DATE_TIME", rf"\d{{1,2}}(?:st|nd|rd|th|er|\.)? (?:of |de )?{_MONTH_NAMES}|{_MONTH_NAMES} (?:\d{{4}}|\d{{1,2}}(?:st|nd|rd|th)?)", 0.6, None, _DATE_OF_BIRTH, 0.9,
+        examples=("17 May", "May 17th", "March 2020", "3. Oktober"), counter_examples=("may 17", "Mayor 17"),
+    ),
+    Detector(
+        "date-and-time-of-birth", "DATE_TIME", r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2})?(?:\.\d{1,9})?(?:Z|[+\-]\d{2}:?\d{2})?", 0.1, None, _DATE_OF_BIRTH, 0.95,
+        examples=("birthDate: 1984-05-17T00:00:00Z",), counter_examples=("2026-01-02T03:04:05Z INFO started",),
+    ),
+    Detector(
+        "age", "AGE", r"\d{1,3}[ \-](?:years?|yrs?|months?|weeks?|days?)[ \-](?:old|of age)|\d{1,3} ?(?:周|虚|)岁|\d{1,3} ?y/?o|\d{1,3}[ \-]jährige[rsnm]?|\d{1,3} jahre alt|\d{1,3} ans|\d{1,3} años|(?:age|aged|age:|age of|age\": ?|alter:|edad:|âge ?:|年龄:?|年龄：) ?\d{1,3}", 0.85, checks.age, caseless=True,
         examples=("42 years old", "a 7-year-old", "42岁", "aged 42"), counter_examples=("420 years old", "42 years"),
     ),
     Detector(
@@ -263,7 +311,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("0xde0B295669a9FD93d5F28D9Ec85E40f4cb697BAe",), counter_examples=("0xde0B",),
     ),
     Detector(
-        "licence-plate", "LICENSE_PLATE", r"[A-Z]{1,3}[ \-]?(?:[A-Z]{1,2} )?\d{1,4}(?:[ \-]?[A-Z]{1,3})?|\d{1,3}[ \-]?[A-Z]{1,3}[ \-]?\d{1,4}", 0.03, None, ("plate", "registration", "vehicle", "car", "kennzeichen", "车牌"), 0.75, "-.",
+        "licence-plate", "LICENSE_PLATE", r"[A-Z]{1,3}[ \-]?(?:[A-Z]{1,2} )?\d{1,4}(?:[ \-]?[A-Z]{1,3})?|\d{1,3}[ \-]?[A-Z]{1,3}[ \-]?\d{1,4}", 0.03, checks.plate, ("plate", "registration", "vehicle", "car", "kennzeichen", "车牌", "matrícula", "immatriculation"), 0.86, "-.",
         examples=("license plate ABC-1234", "vehicle B-MW 1234"), counter_examples=("room A 12",),
     ),
     Detector(
@@ -271,12 +319,33 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("京A12345", "粤B·D12345"), counter_examples=("京12345",),
     ),
     Detector(
-        "medical-record", "MEDICAL_RECORD_NUMBER", r"(?:mrn|medical record(?: number| no\.?)?|patient id|病历号|住院号)[ :#：]{0,3}[a-z]{0,3}\d{5,10}", 0.95, caseless=True,
-        examples=("MRN: 12345678", "病历号：0012345"), counter_examples=("MRN pending",),
+        "medical-record", "MEDICAL_RECORD_NUMBER", r"[a-z]{0,3}-?\d{5,10}", 0.95, caseless=True,
+        label=r"(?:mrn|(?:medical|patient|hospital|health) (?:record|id|chart)?(?: ?(?:number|no\.?|#))?|hospital no\.?|chart (?:no\.?|number)|patient[_\-]?id|fallnummer|patientennummer|n° de dossier|病历号|病案号|住院号|门诊号)['\"]?[ :#：=]{0,3}['\"]?",
+        examples=("MRN: 12345678", "病历号：0012345", "Hospital no.: 1234567", "patient_id=1234567"), counter_examples=("MRN pending",),
     ),
     Detector(
         "bank-account", "US_BANK_NUMBER", r"\d{8,17}", 0.04, None, _BANK, 0.6, "-.",
         examples=("account number 123456789012", "账号 6222021234567890"), counter_examples=("number 123456789012",),
+    ),
+    Detector(
+        "bank-account-labelled", "US_BANK_NUMBER", r"\d{6,17}", 0.9, None, edges="-.", caseless=True, label=r"(?:account|acct\.?|a/c)(?: ?(?:number|no\.?|nr\.?|num|#))?[ :#]{1,3}",
+        examples=("account number 12345678", "Acct #123456789"), counter_examples=("account manager",),
+    ),
+    Detector(
+        "bank-routing", "US_BANK_ROUTING", r"\d{9}", 0.1, stdnum("us.rtn"), ("routing", "aba", "rtn"), 0.95, "-.",
+        examples=("routing number 111000025",), counter_examples=("routing number 111000026",),
+    ),
+    Detector(
+        "swift", "SWIFT_CODE", r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", 0.1, checks.swift, ("swift", "bic"), 0.95,
+        examples=("SWIFT DEUTDEFF", "BIC: UBSWCHZH80A"), counter_examples=("SWIFT TRANSFER",),
+    ),
+    Detector(
+        "vin", "VEHICLE_ID", r"[A-HJ-NPR-Z0-9]{17}", 0.1, checks.has_digit, ("vin", "vehicle", "chassis", "车架号"), 0.95,
+        examples=("VIN 1HGCM82633A004352",), counter_examples=("id 1HGCM82633A004352",),
+    ),
+    Detector(
+        "imei", "IMEI", r"\d{2}[ \-]?\d{6}[ \-]?\d{6}[ \-]?\d", 0.1, stdnum("imei"), ("imei",), 1.0, "-.",
+        examples=("IMEI 490154203237518",), counter_examples=("IMEI 490154203237517",),
     ),
     Detector(
         "jwt", "JWT", r"eyJ[A-Za-z0-9_\-]{8,2000}\.eyJ[A-Za-z0-9_\-]{8,4000}\.[A-Za-z0-9_\-]{10,1000}", 1.0,
@@ -287,22 +356,31 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----",), counter_examples=("-----BEGIN PUBLIC KEY-----",),
     ),
     Detector(
-        "aws-key", "CLOUD_CREDENTIAL", r"(?:AKIA|ASIA|AGPA|AIDA|AROA)[A-Z0-9]{16}", 1.0,
+        "aws-key", "CLOUD_CREDENTIAL", r"(?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16}", 1.0,
         examples=("AKIAIOSFODNN7EXAMPLE",), counter_examples=("AKIAIOSF",),
     ),
     Detector(
-        "cloud-key", "CLOUD_CREDENTIAL", r"AIza[A-Za-z0-9_\-]{35}|ya29\.[A-Za-z0-9_\-]{20,200}|DefaultEndpointsProtocol=https?;[A-Za-z0-9=;./+\-]{20,300}", 1.0,
+        "aws-secret", "CLOUD_CREDENTIAL", r"[A-Za-z0-9/+=]{40}", 0.97, caseless=True, label=r"aws_?secret(?:_access)?_?key['\"]?\s?[:=]\s?['\"]?",
+        examples=("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",), counter_examples=("aws_secret_access_key = none",),
+    ),
+    Detector(
+        "azure-key", "CLOUD_CREDENTIAL", r"[A-Za-z0-9+/]{40,88}={0,2}", 0.96, caseless=True, label=r"(?:accountkey|sharedaccesskey)=",
+        examples=("AccountKey=" + "a1B2" * 21 + "a1==",), counter_examples=("AccountKey=none",),
+    ),
+    Detector(
+        "cloud-key", "CLOUD_CREDENTIAL", r"AIza[A-Za-z0-9_\-]{35}|ya29\.[A-Za-z0-9_\-]{20,200}|GOCSPX-[A-Za-z0-9_\-]{20,60}|DefaultEndpointsProtocol=https?;[A-Za-z0-9=;./+\-]{20,300}", 1.0,
         examples=("AIzaSyA1234567890abcdefghijklmnopqrstuv",), counter_examples=("AIza",),
     ),
     Detector(
-        "api-key", "API_KEY", r"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}|sk-(?:proj-|ant-)?[A-Za-z0-9_\-]{20,200}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,100}|xox[abprs]-[A-Za-z0-9\-]{10,200}|glpat-[A-Za-z0-9_\-]{20,60}|hf_[A-Za-z0-9]{30,60}|npm_[A-Za-z0-9]{36}|bgk_[A-Za-z0-9\-]{12}_[A-Za-z0-9_\-]{43}|hvs\.[A-Za-z0-9_\-]{24,200}|SG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}", 1.0,
+        "api-key", "API_KEY", r"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}|sk-(?:proj-|ant-)?[A-Za-z0-9_\-]{20,200}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,100}|xox[abprs]-[A-Za-z0-9\-]{10,200}|glpat-[A-Za-z0-9_\-]{20,60}|hf_[A-Za-z0-9]{30,60}|npm_[A-Za-z0-9]{36}|bgk_[A-Za-z0-9\-]{12}_[A-Za-z0-9_\-]{43}|hvs\.[A-Za-z0-9_\-]{24,200}|rk_(?:live|test)_[A-Za-z0-9]{16,100}|xapp-[A-Za-z0-9\-]{10,200}|whsec_[A-Za-z0-9]{24,64}|pypi-[A-Za-z0-9_\-]{40,250}|dop_v1_[a-f0-9]{64}|shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}|sq0(?:atp|csp)-[A-Za-z0-9_\-]{22,43}|SK[0-9a-f]{32}|AC[0-9a-f]{32}|key-[0-9a-f]{32}|\d{8,10}:AA[A-Za-z0-9_\-]{33}|SG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}", 1.0,
         examples=("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "sk_test_4eC39HqLyjWDarjtT1zdp7dc"), counter_examples=("sk-short",),
     ),
     Detector(
-        "password", "PASSWORD", r"(?:password|passwd|pwd|api[_\-]?key|secret|access[_\-]?token|密码)['\"]? ?[:=：] ?['\"]?[^\s'\",;]{6,200}", 0.8, caseless=True,
+        "password", "PASSWORD", r"[^\s\x00'\",;]{6,200}", 0.86, caseless=True, label=r"(?:password|passwd|pwd|passwort|contraseña|mot de passe|api[_\-]?key|secret|access[_\-]?token|auth[_\-]?token|密码|口令)['\"]?\s?[:=：]\s?['\"]?",
         examples=("password: hunter2!", "api_key=abcdef123456"), counter_examples=("password reset",),
     ),
 )  # fmt: skip
 
 EMAIL = next(number for number, detector in enumerate(DETECTORS) if detector.name == "email")
+DOMAIN = next(number for number, detector in enumerate(DETECTORS) if detector.name == "domain")
 CONTEXT_WORDS: tuple[str, ...] = tuple(sorted({word for detector in DETECTORS for word in detector.context}))

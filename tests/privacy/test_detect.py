@@ -1,6 +1,7 @@
 """Detection: every example and counter-example of the table, offsets, hostile characters, and both engines alike."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -193,6 +194,57 @@ def test_no_text_takes_more_than_its_length(text, detect):
 )
 def test_a_checksum_is_checked(check, good, bad):
     assert check(good) and not check(bad)
+
+
+def test_texts_read_together_give_what_each_gives_alone():
+    texts = [
+        "SSN",
+        "536904399",
+        "call",
+        "",
+        "-----BEGIN PRIVATE KEY-----\nAAAA",
+        "é 13812345678",
+        "a@b.org",
+        "https://x.org/a",
+    ]
+    texts += [
+        "-----END PRIVATE KEY-----",
+        "\0SSN\0536904399",
+        "4111 1111",
+        "1111 1111",
+        "\ud800 a@b.org",
+        "电话 5550123",
+    ]
+    for detect in (DETECT, SLOW):
+        assert detect.find_all(texts * 3) == [detect.find(text) for text in texts] * 3
+    assert DETECT.find_all(["SSN", "536904399"]) == [[], []]
+
+
+@given(st.lists(st.lists(PIECES, max_size=4).map("".join), max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_any_texts_read_together_give_what_each_gives_alone(texts):
+    assert DETECT.find_all(texts) == [DETECT.find(text) for text in texts]
+
+
+def test_many_threads_detect_at_once():
+    texts = ["card 4111 1111 1111 1111, call +44 20 7946 0958 or a@b.org", "电话 13812345678"] * 100
+    wanted = DETECT.find_all(texts)
+    with ThreadPoolExecutor(4) as threads:
+        assert all(found == wanted for found in threads.map(DETECT.find_all, [texts] * 24))
+
+
+def test_no_pattern_matches_what_stands_between_texts():
+    for item in DETECTORS:
+        for example in item.examples:
+            for place in range(1, len(example)):
+                torn = f"see {example[:place]}\0{example[place:]} now"
+                assert all("\0" not in torn[one.start : one.end] for one in DETECT.find(torn)), (item.name, torn)
+
+
+@pytest.mark.parametrize("label", ["MRN: ", "password=", "Hospital no.: ", "病历号：", '"api_key": "'])
+def test_a_label_is_no_part_of_what_it_labels(label):
+    [found] = DETECT.find(f"{label}12345678")
+    assert found.start == len(label)
 
 
 def test_hyperscan_is_used_where_there_is_a_wheel():

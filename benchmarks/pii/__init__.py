@@ -1,0 +1,1 @@
+"""Labelled texts: templates, the maker, and the set itself."""

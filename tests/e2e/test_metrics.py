@@ -253,7 +253,7 @@ def test_a_call_is_one_trace_below_its_callers_with_a_span_for_each_plugin_and_i
     _, _, collector = watched
     eventually(lambda: len(collector.of(CALLER_TRACE)) >= 10)
     spans = {span.name: span for span in collector.of(CALLER_TRACE)}
-    plugins = ["tracing", "audit", "metrics", "identity", "stop", "limits", "policy", "privacy"]
+    plugins = ["tracing", "audit", "metrics", "identity", "stop", "limits", "policy", "privacy", "drift"]
     chain = ["POST /v2/models/{model}/infer", *(f"plugin {name}" for name in plugins), "oip", "inference"]
     assert set(spans) == set(chain)
     assert spans[chain[0]].parent_span_id.hex() == "00f067aa0ba902b7"

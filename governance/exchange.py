@@ -7,8 +7,8 @@ chain. Plugins know each other only through typed facts on the exchange, each wr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
@@ -20,6 +20,7 @@ from governance.privacy.records import Redactions
 
 Fact = TypeVar("Fact")
 ReadBody = Callable[[], Awaitable[bytes]]
+Pieces = AsyncGenerator[bytes, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,21 @@ class Reply:
     body: tuple[bytes | memoryview, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StreamedReply(Reply):
+    """An answer whose body is still being made: `body` is empty, and `pieces` yields it.
+
+    A plugin that has to see or change it wraps `pieces`. Whatever ends the stream early is raised from it; nothing but
+    its end without an error is a whole answer.
+    """
+
+    pieces: Pieces
+
+    def through(self, wrap: Callable[[Pieces], Pieces]) -> StreamedReply:
+        """Return the same answer with its pieces wrapped."""
+        return replace(self, pieces=wrap(self.pieces))
+
+
 @dataclass(slots=True, eq=False)
 class Exchange:
     """One request on its way through the chain, and what has been found out about it.
@@ -160,6 +176,8 @@ class Exchange:
         received_body: what the caller sent, once read; the audit log commits to it.
         context: what the gate keeps for the server that answers; no plugin's business.
         reply_headers: fields that the gate adds to whichever answer leaves, refusals included.
+        at_end: what is to be done when all is over, the last byte of a streamed answer included; the gate calls it,
+            the last that was put there first.
     """
 
     id: str
@@ -179,6 +197,7 @@ class Exchange:
     context: Any = None
     connection: Callable[[], Connection] = no_connection
     reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    at_end: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _facts: dict[type, object] = field(default_factory=dict)
 
     def has_header(self, name: bytes) -> bool:

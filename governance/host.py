@@ -327,6 +327,7 @@ class Governance:
             max_body_bytes=route.max_body_bytes,
             file_fields=frozenset(api.input_spec.multipart_fields) if api is not None else frozenset(),
             fetch_hosts=frozenset(route.fetch_hosts),
+            stream=route.stream,
         )
 
     def _native(self, app: AsgiApp) -> Proceed:

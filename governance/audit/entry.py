@@ -46,6 +46,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     grant: str = ""
     data_classes: list[str] = []
     detail: str = ""
+    stream: Literal["", "begun", "ended"] = ""
 
 
 # Sorted keys, no spaces, integers: for these fields that is canonical JSON (RFC 8785), which a test holds.
@@ -64,7 +65,14 @@ def commitment(kind: Literal["request", "reply"], salt: bytes, body: bytes) -> s
     The salt of 16 random bytes is given to the caller and not kept, so that nobody who reads the log can find a
     body by trying.
     """
-    return hashlib.sha256(kind.encode() + b"\x00" + salt + body).hexdigest()
+    committed = begin_commitment(kind, salt)
+    committed.update(body)
+    return committed.hexdigest()
+
+
+def begin_commitment(kind: Literal["request", "reply"], salt: bytes) -> hashlib._Hash:
+    """Return the hash of a commitment to a body that comes piece by piece."""
+    return hashlib.sha256(kind.encode() + b"\x00" + salt)
 
 
 def printable(value: str | None, limit: int = 128) -> str | None:

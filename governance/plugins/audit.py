@@ -6,15 +6,19 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextlib import aclosing
+from functools import partial
 from typing import Literal
+
+import msgspec
 
 from governance.access.caller import Caller
 from governance.access.verdict import Decision
-from governance.audit.entry import SALT_BYTES, VERSION, Entry, commitment, encode_entry, printable
+from governance.audit.entry import SALT_BYTES, VERSION, Entry, begin_commitment, commitment, encode_entry, printable
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
 from governance.errors import ConfigurationError, GovernanceError, RefusedError
-from governance.exchange import Event, Exchange, ModelLoad, Proceed, Reply, Usage
+from governance.exchange import Event, Exchange, ModelLoad, Pieces, Proceed, Reply, StreamedReply, Usage
 from governance.keys import open_signing_key
 from governance.privacy.records import Redactions
 from governance.settings import Settings
@@ -75,8 +79,33 @@ class AuditPlugin:
         except Exception:
             await self._record(exchange, "failed", "internal")
             raise
+        if isinstance(reply, StreamedReply):
+            salt = await self._record(exchange, "answered", None, reply, stream="begun")
+            return reply.through(partial(self._to_the_end, exchange, reply, salt))
         await self._record(exchange, "answered", None, reply)
         return reply
+
+    async def _to_the_end(self, exchange: Exchange, reply: Reply, salt: bytes, pieces: Pieces) -> Pieces:
+        """Commit to what a stream has handed out, in a second entry of the same id, before its end leaves."""
+        outcome: Outcome = "failed"
+        reason: str | None = "cancelled"
+        committed = begin_commitment("reply", salt)
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    committed.update(piece)
+                    yield piece
+            outcome, reason = "answered", None
+        except GovernanceError as error:
+            reason = error.code
+            raise
+        except Exception:
+            reason = "internal"
+            raise
+        finally:
+            entry = _entry(exchange, self._model(exchange), outcome, reason, reply, salt)
+            entry = msgspec.structs.replace(entry, reply=committed.hexdigest(), stream="ended")
+            await asyncio.shield(self._log.append(encode_entry(entry)))
 
     def model_loaded(self, load: ModelLoad) -> None:
         """Learn a model's name: the log takes no other for one."""
@@ -87,14 +116,23 @@ class AuditPlugin:
         await self._log.append(encode_entry(_event_entry(event, self._random(SALT_BYTES).hex())))
 
     async def _record(
-        self, exchange: Exchange, outcome: Outcome, reason: str | None, reply: Reply | None = None
-    ) -> None:
+        self,
+        exchange: Exchange,
+        outcome: Outcome,
+        reason: str | None,
+        reply: Reply | None = None,
+        stream: Literal["", "begun"] = "",
+    ) -> bytes:
         salt = self._random(SALT_BYTES)
-        model = exchange.model if exchange.model in self._models else None
-        entry = encode_entry(_entry(exchange, model, outcome, reason, reply, salt))
-        index, leaf = await self._log.append(entry)
+        entry = _entry(exchange, self._model(exchange), outcome, reason, reply, salt)
+        index, leaf = await self._log.append(encode_entry(msgspec.structs.replace(entry, stream=stream)))
         receipt = Receipt(self._log.origin, index, leaf, salt)
         exchange.reply_headers.append((RECEIPT, receipt.to_text().encode("ascii")))
+        return salt
+
+    def _model(self, exchange: Exchange) -> str | None:
+        """Return the model that is asked for, if it is one that is served."""
+        return exchange.model if exchange.model in self._models else None
 
 
 def _entry(
@@ -105,7 +143,10 @@ def _entry(
     verdict = None if decision is None else decision.verdict
     shadow = None if decision is None else decision.shadow
     usage, redactions = exchange.find(Usage), exchange.find(Redactions)
-    request_body, reply_body = exchange.received_body, None if reply is None else b"".join(reply.body)
+    request_body: bytes | None = exchange.received_body
+    reply_body: bytes | None = None
+    if reply is not None and not isinstance(reply, StreamedReply):
+        reply_body = b"".join(reply.body)
     return Entry(
         v=VERSION,
         id=exchange.id,

@@ -7,6 +7,7 @@ most faces that look at the camera or to a side, upright and of 24 pixels or mor
 from __future__ import annotations
 
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,10 @@ class Faces:
 
     def __init__(self) -> None:
         try:
-            import cv2
+            cv2: Any = import_module("cv2")
         except ImportError:
             raise ConfigurationError("faces need a package: pip install 'bento-governance[images]'") from None
-        self._cv2: Any = cv2
+        self._cv2 = cv2
         self._files = [Path(cv2.data.haarcascades) / name for name in (FRONTAL, PROFILE)]
         if not all(file.is_file() for file in self._files):
             raise ConfigurationError("this OpenCV ships no cascades: pip install 'opencv-python-headless<5'")
@@ -51,7 +52,7 @@ class Faces:
             grey = grey.resize((max(1, round(grey.width * scale)), max(1, round(grey.height * scale))))
         pixels = self._cv2.equalizeHist(np.asarray(grey))
         frontal, profile = self._cascades()
-        found = [tuple(map(int, box)) for box in (*self._look(frontal, pixels), *self._look(profile, pixels))]
+        found = [*self._look(frontal, pixels), *self._look(profile, pixels)]
         mirrored = np.ascontiguousarray(pixels[:, ::-1])
         found += [(grey.width - x - w, y, w, h) for x, y, w, h in self._look(profile, mirrored)]
         return [
@@ -69,7 +70,7 @@ class Faces:
         if min(pixels.shape) < SMALLEST:
             return []
         boxes = cascade.detectMultiScale(pixels, scaleFactor=1.1, minNeighbors=3, minSize=(SMALLEST, SMALLEST))
-        return [tuple(map(int, box)) for box in boxes]
+        return [(int(x), int(y), int(w), int(h)) for x, y, w, h in boxes]
 
 
 def cover(picture: Image.Image, boxes: list[Box]) -> None:

@@ -54,7 +54,9 @@ def photograph(picture, kind, orientation=1, **options):
         options["pnginfo"].add_itxt("Comment", CANARY, zip=True)
         options.pop("xmp")
     target = io.BytesIO()
-    picture.save(target, kind, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), **options)
+    picture.save(
+        target, kind, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), **options
+    )
     return target.getvalue()
 
 

@@ -17,6 +17,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+# How many turns of the event loop an unwanted application has to come to a place where it can be cancelled well.
+PATIENCE = 1000
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -40,6 +42,7 @@ class AppStream:
         self._begun: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(1)
+        self._unwanted = self._sending = False
         self._error: Exception | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -69,9 +72,11 @@ class AppStream:
 
     async def close(self) -> None:
         """Cancel the application, if it still runs, and wait until it has cleaned up."""
-        for task in self._tasks:
-            task.cancel()
+        if self._tasks:
+            await self._stop()
+            self._tasks[1].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
 
     async def _run(self) -> None:
         try:
@@ -80,6 +85,9 @@ class AppStream:
                 self._error = RuntimeError("the application ended without a whole answer")
         except Exception as error:
             self._error = error
+        except asyncio.CancelledError:
+            # By close() or _watch() alone. Kept, its traceback would hold the application's generator open.
+            self._error = RuntimeError("the application was cancelled")
         finally:
             if self._gone.is_set() and not self._whole:
                 self._error = ClientGoneError("the client went away before the answer was whole")
@@ -91,13 +99,27 @@ class AppStream:
         while (await self._receive_real())["type"] != "http.disconnect":
             pass
         self._gone.set()
+        await self._stop()
+
+    async def _stop(self) -> None:
+        """Cancel the application where it waits for something of its own, if it does that at all.
+
+        Cancelled while it sends, its generator would be left for the garbage collector to close, some time.
+        """
+        self._unwanted = True
+        self._room.release()
+        for _ in range(PATIENCE):
+            await asyncio.sleep(0)
+            if not self._sending or self._tasks[0].done():
+                break
         self._tasks[0].cancel()
 
     async def _receive(self) -> Message:
         if self._to_receive:
             return self._to_receive.pop()
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
+        # Never told that the client is gone, it is cancelled then.
+        await asyncio.get_running_loop().create_future()
+        raise RuntimeError("nothing comes behind the body")
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -109,6 +131,16 @@ class AppStream:
             if self._length > self._limit:
                 raise RuntimeError(f"the application's answer is longer than max_reply_bytes ({self._limit})")
             if piece:
-                await self._room.acquire()
-                self._pieces.put_nowait(piece)
+                await self._hand_out(piece)
             self._whole = not message.get("more_body")
+
+    async def _hand_out(self, piece: bytes) -> None:
+        self._sending = True
+        try:
+            if self._unwanted:
+                await asyncio.sleep(0)
+                return
+            await self._room.acquire()
+            self._pieces.put_nowait(piece)
+        finally:
+            self._sending = False

@@ -306,7 +306,17 @@ class Governance:
         if settings.privacy.reveal:
             routes.append(REVEAL)
         routes.extend(self._native_route(route, service) for route in settings.routes)
+        self._verify_places({route.template for route in routes})
         return routes
+
+    def _verify_places(self, templates: set[str]) -> None:
+        """Refuse personal data that is declared for a route that there is not: nobody would change it."""
+        privacy = self.settings.privacy
+        profiles = [field for fields in privacy.profiles.values() for field in fields]
+        fields = {field.route for field in (*privacy.fields, *profiles)}
+        declared = fields | {text.route for text in privacy.text} | {image.route for image in privacy.images}
+        if unknown := declared - templates:
+            raise ConfigurationError(f"[privacy] speaks of routes that there are not: {', '.join(sorted(unknown))}")
 
     def _native_route(self, route: RouteSettings, service: Service[Any]) -> Route:
         unknown = {route.model, *route.models} - {None} - set(self._registry.declared)
@@ -439,5 +449,7 @@ def load_plugins(settings: Settings) -> list[Plugin]:
 
 
 def _silence_exception_text() -> None:
+    # uvicorn's access log, which `--debug` turns on, would hold paths and queries as they came.
+    logging.getLogger("uvicorn.access").disabled = True
     for handler in logging.getLogger("bentoml").handlers:
         handler.addFilter(_WithoutExceptionText())

@@ -22,6 +22,7 @@ MAX_EVENT_CHARACTERS = 2**20
 
 _BORDER = re.compile(r"\n|[.!?][\"')\]]{0,3}\s|[。！？]")
 _KEY_BEGIN, _KEY_END = "-----BEGIN", "-----END"
+_EVENT_BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _FIELD = re.compile(r"(data|event|id|retry):[ ]?(.*)", re.DOTALL)
 
 
@@ -39,7 +40,7 @@ class StreamUnits(Protocol):
 def units_of(media_type: str, anonymizer: TextAnonymizer, paths: Sequence[Path] = (EVERYWHERE,)) -> StreamUnits | None:
     """Return what anonymizes a stream of this media type, or None if there is nothing that could."""
     if media_type == "text/event-stream":
-        return Events(anonymizer, paths)
+        return EventsOrText(anonymizer, paths)
     if media_type in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
         return JsonLines(anonymizer, paths)
     return PlainText(anonymizer) if media_type in ("text/plain", "text/markdown") else None
@@ -130,6 +131,28 @@ class JsonLines:
         if last and self._pending:
             done.append(self._change(self._pending))
         return "".join(done).encode("utf-8", "replace")
+
+
+class EventsOrText:
+    """What is called an event stream: BentoML calls each generator of texts so, whether they are events or not."""
+
+    def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[Path]) -> None:
+        self._anonymizer, self._paths = anonymizer, paths
+        self._units: StreamUnits | None = None
+        self._held = b""
+
+    def feed(self, data: bytes, *, last: bool) -> bytes:
+        """See `StreamUnits.feed`."""
+        if self._units is None:
+            self._held += data
+            data = self._held
+            head = data.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+            if not last and any(begin.startswith(head) for begin in (*_EVENT_BEGINS, codecs.BOM_UTF8)):
+                return b""
+            events = head.startswith(_EVENT_BEGINS)
+            self._units = Events(self._anonymizer, self._paths) if events else PlainText(self._anonymizer)
+            self._held = b""
+        return self._units.feed(data, last=last)
 
 
 class Events:

@@ -65,7 +65,7 @@ def test_what_cannot_be_read_is_refused(query):
 
 def test_a_star_is_every_parameter_that_has_no_rule_of_its_own():
     rules = (NamedRule.parse("*", "text"), NamedRule.parse("name", "redact"))
-    query, done = change_pairs(b"a=" + CARD.encode() + b"&name=Ada", rules, CONTEXT, ANONYMIZE)
+    query, _ = change_pairs(b"a=" + CARD.encode() + b"&name=Ada", rules, CONTEXT, ANONYMIZE)
     assert parse_qsl(query.decode(), True) == [("a", "<CREDIT_CARD>"), ("name", "")]
 
 

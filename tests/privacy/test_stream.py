@@ -94,6 +94,13 @@ def test_events_are_changed_as_json_or_text_and_stay_events():
     )
 
 
+def test_a_stream_that_is_only_called_one_of_events_is_text():
+    units = units_of("text/event-stream", ANONYMIZER)
+    text = b"A sentence without anything. " * 40
+    ready = b"".join(units.feed(text[start : start + 5], last=False) for start in range(0, len(text), 5))
+    assert ready and ready + units.feed(b" 4716190207394368", last=True) == text + b" <CREDIT_CARD>"
+
+
 def test_a_card_written_with_escapes_is_found_in_json_lines():
     made = streamed("application/x-ndjson", [b'{"a": "\\u0034716190207394368"}\n{"n":1}\nmail a@b.org'])
     assert made == b'{"a":"<CREDIT_CARD>"}\n{"n":1}\nmail <EMAIL_ADDRESS>'

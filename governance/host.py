@@ -280,7 +280,7 @@ class Governance:
         )
 
         async def open() -> None:
-            _silence_exception_text()
+            _silence_what_callers_sent()
             _introduce_to_inner_services(service)
             pipeline.introduce(self._registry.open())
 
@@ -392,7 +392,7 @@ def _inner_gate(app: AsgiApp, service: Service[Any]) -> InnerGate:
     probes = frozenset({endpoints.get("livez", "/livez"), endpoints.get("readyz", "/readyz")})
 
     async def open() -> None:
-        _silence_exception_text()
+        _silence_what_callers_sent()
         _introduce_to_inner_services(service)
 
     return InnerGate(app, token=os.environ[INNER], probes=probes, open=open)
@@ -448,8 +448,11 @@ def load_plugins(settings: Settings) -> list[Plugin]:
     return plugins
 
 
-def _silence_exception_text() -> None:
+def _silence_what_callers_sent() -> None:
     # uvicorn's access log, which `--debug` turns on, would hold paths and queries as they came.
     logging.getLogger("uvicorn.access").disabled = True
+    # These two tell at DEBUG what they read: metadata of pictures, and parts of forms.
+    for name in ("PIL", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for handler in logging.getLogger("bentoml").handlers:
         handler.addFilter(_WithoutExceptionText())

@@ -187,13 +187,13 @@ def _change(entry: Entry, policies: PolicySet, settings: Settings) -> tuple[str,
         "",
         entry.action,
         "allow",
-        roles=entry.roles,
+        roles=list(entry.roles),
         caller=entry.caller or "",
         model=entry.model,
         purpose=entry.purpose,
         route=entry.route,
         time=datetime.fromtimestamp(entry.time_us / 1e6, UTC),
-        data_classes=entry.data_classes,
+        data_classes=list(entry.data_classes),
     )
     verdict, was_allowed = policies.decide(_request(case, settings)), not entry.detail
     if verdict.allowed != was_allowed:

@@ -217,7 +217,12 @@ def _decided(audit: Path, first_us: int) -> Any:
                     except msgspec.MsgspecError:
                         raise ConfigurationError(f"{folder}: entry {number} is none: run `audit verify`") from None
                     # What a grant let through is left out: the log does not hold the reason that it gave the policies.
-                    decided = entry.policy_digest is not None and entry.outcome != "event" and not entry.grant
+                    decided = (
+                        entry.policy_digest is not None
+                        and entry.outcome != "event"
+                        and entry.stream != "ended"
+                        and not entry.grant
+                    )
                     if decided and entry.time_us >= first_us:
                         yield entry
         except OSError as error:

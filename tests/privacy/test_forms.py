@@ -139,15 +139,13 @@ def test_a_form_that_cannot_be_searched_is_refused(body, content_type):
 
 
 def test_taking_words_out_cannot_make_a_boundary():
-    rules = [NamedRule("note", None)]
     anonymize = TextAnonymizer(Detectors(), Profile.parse({"default": "redact"}), CONTEXT).anonymize
-    body = form(field(b"note", b"x\r\n--" + b"a@b.org" + b"b\r\n"))
+    content_type = 'multipart/form-data; boundary="(z"'
+    hidden = b"x\r\n--DE02120300000000202051" + b'(z\r\nContent-Disposition: form-data; name="role"\r\n\r\nroot'
+    body = form(field(b"note", hidden)).replace(b"--b", b"--(z")
+    assert len(parse_multipart(body, content_type)) == 1
     with pytest.raises(BadRequestError, match="boundary"):
-        change_multipart(
-            body.replace(b"--a@b.orgb", b"--(a@b.org)b"),
-            "multipart/form-data; boundary=b",
-            lambda parts: ([p.__class__(p.headers, p.name, p.is_file, p.body.replace(b"(a@b.org)", b"")) for p in parts], anonymize and change_parts([], rules, CONTEXT, anonymize)[1]),
-        )  # fmt: skip
+        change_multipart(body, content_type, lambda parts: change_parts(parts, RULES, CONTEXT, anonymize))
 
 
 @given(st.lists(st.binary(max_size=40).filter(lambda data: b"b" not in data), max_size=5))

@@ -158,6 +158,12 @@ class UnsupportedMediaTypeError(RefusedError):
     code = "unsupported_media_type"
 
 
+class ClientGoneError(BadRequestError):
+    """The caller went away before the answer was whole."""
+
+    code = "cancelled"
+
+
 class TooLargeError(RefusedError):
     """The request is larger than this route reads."""
 

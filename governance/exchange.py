@@ -11,8 +11,8 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
@@ -24,6 +24,7 @@ from governance.privacy.records import Redactions
 
 Fact = TypeVar("Fact")
 ReadBody = Callable[[], Awaitable[bytes]]
+Pieces = AsyncGenerator[bytes, None]
 
 # What stands for the innermost handler among the stages of a chain.
 SERVER = "server"
@@ -223,6 +224,21 @@ class Reply:
     body: tuple[bytes | memoryview, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StreamedReply(Reply):
+    """An answer whose body is still being made: `body` is empty, and `pieces` yields it.
+
+    A plugin that has to see or change it wraps `pieces`. Whatever ends the stream early is raised from it; nothing but
+    its end without an error is a whole answer.
+    """
+
+    pieces: Pieces
+
+    def through(self, wrap: Callable[[Pieces], Pieces]) -> StreamedReply:
+        """Return the same answer with its pieces wrapped."""
+        return replace(self, pieces=wrap(self.pieces))
+
+
 @dataclass(slots=True, eq=False)
 class Exchange:
     """One request on its way through the chain, and what has been found out about it.
@@ -243,6 +259,8 @@ class Exchange:
         reply_headers: fields that the gate adds to whichever answer leaves, refusals included.
         marks: when each stage of the chain was entered and left (`time.perf_counter_ns()`), two numbers each in the
             chain's order, zeros for a stage that was not reached; empty where nobody observes.
+        at_end: what is to be done when all is over, the last byte of a streamed answer included; the gate calls it,
+            the last that was put there first.
     """
 
     id: str
@@ -263,6 +281,7 @@ class Exchange:
     connection: Callable[[], Connection] = no_connection
     reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
+    at_end: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _facts: dict[type, object] = field(default_factory=dict)
 
     def has_header(self, name: bytes) -> bool:

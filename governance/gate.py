@@ -14,6 +14,7 @@ import ssl
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
@@ -22,8 +23,10 @@ from urllib.parse import parse_qsl
 
 from governance.access.routes import Route, RouteTable
 from governance.access.uploads import verify_files
+from governance.app_stream import AppStream
 from governance.errors import (
     BadRequestError,
+    ClientGoneError,
     ForbiddenError,
     GovernanceError,
     KeyUnavailableError,
@@ -35,7 +38,7 @@ from governance.errors import (
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
-from governance.exchange import Connection, Exchange, Pipeline, Proceed, ReadBody, Reply
+from governance.exchange import Connection, Exchange, Pipeline, Proceed, ReadBody, Reply, StreamedReply
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -125,10 +128,14 @@ class Gate:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = self._exchange(scope, receive)
         try:
-            reply = await self._handlers[exchange.route.server](exchange)
-        except Exception as error:
-            reply = reply_to_error(error, under_v2=exchange.path.startswith("/v2"))
-        await send_reply(send, reply, exchange.reply_headers)
+            try:
+                reply = await self._handlers[exchange.route.server](exchange)
+            except Exception as error:
+                reply = reply_to_error(error, under_v2=exchange.path.startswith("/v2"))
+            await send_reply(send, reply, exchange.reply_headers)
+        finally:
+            for call in reversed(exchange.at_end):
+                await call()
 
     def _exchange(self, scope: Scope, receive: Receive) -> Exchange:
         path = scope["raw_path"].decode("latin-1")
@@ -297,7 +304,7 @@ def behind(app: AsgiApp, max_reply_bytes: int) -> Proceed:
     """Return a server that asks the ASGI application behind the gate and collects its whole answer.
 
     The answer is collected because its audit entry, which commits to every byte of it, is written before
-    the first byte leaves.
+    the first byte leaves. On a route that streams, that entry says who was permitted what, and a second one commits.
 
     Args:
         max_reply_bytes: an answer longer than this is refused with an error.
@@ -311,16 +318,28 @@ def behind(app: AsgiApp, max_reply_bytes: int) -> Proceed:
             verify_files(body, exchange.header(b"content-type") or "", route.file_fields, route.fetch_hosts)
         headers = [field for field in exchange.headers if field[0] not in NOT_PASSED_ON]
         headers.append((b"content-length", str(len(body)).encode()))
+        scope = {**scope, "headers": headers, "query_string": exchange.query}
+        if route.stream:
+            return await _streamed(exchange, AppStream(app, scope, body, receive, max_reply_bytes))
         pending = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive_body_first() -> Message:
             return pending.pop() if pending else await receive()
 
         answer = _Collected(max_reply_bytes)
-        await app({**scope, "headers": headers}, receive_body_first, answer.send)
+        await app(scope, receive_body_first, answer.send)
         return answer.reply()
 
     return proceed
+
+
+async def _streamed(exchange: Exchange, stream: AppStream) -> Reply:
+    """Return an answer that is still being made; an error is collected and becomes ours, as elsewhere."""
+    exchange.at_end.append(stream.close)
+    status, headers = await stream.begin()
+    if status >= 400:
+        raise application_error(status, b"".join([piece async for piece in stream.pieces()]))
+    return StreamedReply(status, without_length(headers), (), stream.pieces())
 
 
 class _Collected:
@@ -348,8 +367,12 @@ class _Collected:
             raise RuntimeError("the application ended without a whole answer")
         if self._status >= 400:
             raise application_error(self._status, bytes(self._body))
-        headers = tuple(field for field in self._headers if field[0] not in (b"content-length", b"transfer-encoding"))
-        return Reply(self._status, headers, (bytes(self._body),))
+        return Reply(self._status, without_length(self._headers), (bytes(self._body),))
+
+
+def without_length(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return header fields without those that say how long the body is: a plugin may change it."""
+    return tuple(field for field in headers if field[0] not in (b"content-length", b"transfer-encoding"))
 
 
 def application_error(status: int, body: bytes) -> Exception:
@@ -418,8 +441,26 @@ def describe_exception(error: BaseException) -> str:
 
 
 async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]]) -> None:
-    """Send a whole answer, with the fields that every answer bears and `extra` ones."""
+    """Send an answer, with the fields that every answer bears and `extra` ones."""
+    if isinstance(reply, StreamedReply):
+        await _send_pieces(send, reply, [*reply.headers, *extra, *ALWAYS])
+        return
     body = reply.body[0] if len(reply.body) == 1 else b"".join(reply.body)
     headers = [*reply.headers, *extra, *ALWAYS, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _send_pieces(send: Send, reply: StreamedReply, headers: list[tuple[bytes, bytes]]) -> None:
+    """Send a streamed answer. One that breaks off gets no end, so that the server closes the connection on it."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    try:
+        async with aclosing(reply.pieces):
+            async for piece in reply.pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except ClientGoneError:
+        return
+    except Exception as error:
+        logger.error("a streamed answer broke off: %s", describe_exception(error))
+        return
+    await send({"type": "http.response.body", "body": b""})

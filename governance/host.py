@@ -290,7 +290,7 @@ class Governance:
         )
 
         async def open() -> None:
-            _silence_exception_text()
+            _silence_what_callers_sent()
             _introduce_to_inner_services(service)
             try:
                 loads = self._registry.open()
@@ -323,6 +323,7 @@ class Governance:
         if settings.service.status_page:
             routes.extend(status_routes())
         routes.extend(self._native_route(route, service) for route in settings.routes)
+        self._verify_places({route.template for route in routes})
         return routes
 
     def _status(self, pipeline: Pipeline) -> StatusServer:
@@ -354,6 +355,15 @@ class Governance:
             for model in self._registry.models.values()
         ]
 
+    def _verify_places(self, templates: set[str]) -> None:
+        """Refuse personal data that is declared for a route that there is not: nobody would change it."""
+        privacy = self.settings.privacy
+        profiles = [field for fields in privacy.profiles.values() for field in fields]
+        fields = {field.route for field in (*privacy.fields, *profiles)}
+        declared = fields | {text.route for text in privacy.text} | {image.route for image in privacy.images}
+        if unknown := declared - templates:
+            raise ConfigurationError(f"[privacy] speaks of routes that there are not: {', '.join(sorted(unknown))}")
+
     def _native_route(self, route: RouteSettings, service: Service[Any]) -> Route:
         unknown = {route.model, *route.models} - {None} - set(self._registry.declared)
         if unknown:
@@ -373,6 +383,7 @@ class Governance:
             max_body_bytes=route.max_body_bytes,
             file_fields=frozenset(api.input_spec.multipart_fields) if api is not None else frozenset(),
             fetch_hosts=frozenset(route.fetch_hosts),
+            stream=route.stream,
         )
 
     def _native(self, app: AsgiApp) -> Proceed:
@@ -434,7 +445,7 @@ def _inner_gate(app: AsgiApp, service: Service[Any]) -> InnerGate:
     probes = frozenset({endpoints.get("livez", "/livez"), endpoints.get("readyz", "/readyz")})
 
     async def open() -> None:
-        _silence_exception_text()
+        _silence_what_callers_sent()
         _introduce_to_inner_services(service)
 
     return InnerGate(app, token=os.environ[INNER], probes=probes, open=open)
@@ -493,6 +504,11 @@ def load_plugins(settings: Settings) -> list[Plugin]:
     return plugins
 
 
-def _silence_exception_text() -> None:
+def _silence_what_callers_sent() -> None:
+    # uvicorn's access log, which `--debug` turns on, would hold paths and queries as they came.
+    logging.getLogger("uvicorn.access").disabled = True
+    # These two tell at DEBUG what they read: metadata of pictures, and parts of forms.
+    for name in ("PIL", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for handler in logging.getLogger("bentoml").handlers:
         handler.addFilter(_WithoutExceptionText())

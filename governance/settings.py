@@ -306,6 +306,8 @@ class PrivacyField(Section):
     which begins with `$`), a parameter of the `query`, a field of a `form`, or a `tensor` of the Open Inference
     Protocol, or a `column` of its last axis (a number, or a name that the model's card gives it).
 
+    A `query` or a `form` that is `*` is each one that no other field names.
+
     `operator` is one of docs/privacy.md; `text` looks for personal data in a query's or a form's free text, and changes
     it as the route's [[privacy.text]] says. `entity` is what the value is (`PERSON` becomes `<PERSON>`, and a
     surrogate a name), `data_class` what policies know such data as.
@@ -361,13 +363,15 @@ class ImageSettings(Section):
     """Images of one route: metadata goes, orientation stays; faces are kept, blurred, or a reason to refuse.
 
     `form` names the form's fields that hold images; without it, each of the form's files that is one, and a body that
-    is one.
+    is one. A picture of more than `max_pixels` is refused before it is decoded. `data_class` is what policies know a
+    picture with a face as.
     """
 
     route: str
     form: tuple[str, ...] = ()
     faces: Literal["keep", "blur", "refuse"] = "keep"
-    max_pixels: int = Field(default=50_000_000, ge=1)
+    max_pixels: int = Field(default=50_000_000, ge=1, le=89_000_000)
+    data_class: Name | None = None
 
 
 class PrivacySettings(Section):
@@ -394,6 +398,8 @@ class PrivacySettings(Section):
         seen = [(text.route, text.model) for text in self.text]
         if len(set(seen)) != len(seen):
             raise ValueError("a route's free text is described once, or once for each model")
+        if len({image.route for image in self.images}) != len(self.images):
+            raise ValueError("a route's images are described once")
         if self.reveal and self.hash_key is None:
             raise ValueError("reveal needs the hash_key that the tokens were made with")
         return self
@@ -405,7 +411,8 @@ class RouteSettings(Section):
     `model` is the resource of the decision; with `model_parameter` the caller may name another of `models` in the query
     string. A `public` one answers strangers too, without a decision: for static files alone. A file field takes files
     alone, or an https URL of one of `fetch_hosts`, which the server then fetches: name only hosts that you trust not to
-    lead elsewhere.
+    lead elsewhere. With `stream`, an answer leaves piece by piece as it is made, and the log gets a second entry at
+    its end; without it an answer is collected first.
     """
 
     path: str = Field(pattern=r"^/[A-Za-z0-9._~/-]*$")
@@ -417,6 +424,7 @@ class RouteSettings(Section):
     content_types: tuple[str, ...] = ("application/json",)
     max_body_bytes: int = Field(default=4 * 2**20, ge=0)
     public: bool = False
+    stream: bool = False
     fetch_hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")], ...] = ()
 
     @model_validator(mode="after")

@@ -30,6 +30,7 @@ class Route:
         max_body_bytes: the longest body that is read.
         file_fields: multipart fields that must be files (a URL there would make the server fetch it).
         fetch_hosts: hosts from which a URL in such a field may be fetched.
+        stream: its answers leave piece by piece as they are made.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Route:
     max_body_bytes: int = 0
     file_fields: frozenset[str] = frozenset()
     fetch_hosts: frozenset[str] = frozenset()
+    stream: bool = False
 
 
 # Stands for every path that is not listed, so that its refusal is counted and recorded like any other.

@@ -187,13 +187,13 @@ def _change(entry: Entry, policies: PolicySet, settings: Settings) -> tuple[str,
         "",
         entry.action,
         "allow",
-        roles=entry.roles,
+        roles=list(entry.roles),
         caller=entry.caller or "",
         model=entry.model,
         purpose=entry.purpose,
         route=entry.route,
         time=datetime.fromtimestamp(entry.time_us / 1e6, UTC),
-        data_classes=entry.data_classes,
+        data_classes=list(entry.data_classes),
     )
     verdict, was_allowed = policies.decide(_request(case, settings)), not entry.detail
     if verdict.allowed != was_allowed:
@@ -217,7 +217,12 @@ def _decided(audit: Path, first_us: int) -> Any:
                     except msgspec.MsgspecError:
                         raise ConfigurationError(f"{folder}: entry {number} is none: run `audit verify`") from None
                     # What a grant let through is left out: the log does not hold the reason that it gave the policies.
-                    decided = entry.policy_digest is not None and entry.outcome != "event" and not entry.grant
+                    decided = (
+                        entry.policy_digest is not None
+                        and entry.outcome != "event"
+                        and entry.stream != "ended"
+                        and not entry.grant
+                    )
                     if decided and entry.time_us >= first_us:
                         yield entry
         except OSError as error:

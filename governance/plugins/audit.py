@@ -6,15 +6,42 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from functools import partial
 from typing import Literal
+
+import msgspec
 
 from governance.access.caller import Caller
 from governance.access.verdict import Decision
-from governance.audit.entry import SALT_BYTES, VERSION, Entry, commitment, encode_entry, printable
+from governance.audit.entry import (
+    SALT_BYTES,
+    VERSION,
+    Entry,
+    Word,
+    begin_commitment,
+    commitment,
+    encode_entry,
+    one_of,
+    ours,
+    printable,
+    small_number,
+)
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
 from governance.errors import ConfigurationError, GovernanceError, RefusedError
-from governance.exchange import Event, Exchange, Measurement, ModelLoad, Proceed, Reply, Usage, drain
+from governance.exchange import (
+    Event,
+    Exchange,
+    Measurement,
+    ModelLoad,
+    Pieces,
+    Proceed,
+    Reply,
+    StreamedReply,
+    Usage,
+    drain,
+)
 from governance.keys import open_signing_key
 from governance.privacy.records import Redactions
 from governance.settings import Settings
@@ -82,8 +109,33 @@ class AuditPlugin:
         except Exception:
             await self._record(exchange, "failed", "internal")
             raise
+        if isinstance(reply, StreamedReply):
+            salt = await self._record(exchange, "answered", None, reply, stream="begun")
+            return reply.through(partial(self._to_the_end, exchange, reply, salt))
         await self._record(exchange, "answered", None, reply)
         return reply
+
+    async def _to_the_end(self, exchange: Exchange, reply: Reply, salt: bytes, pieces: Pieces) -> Pieces:
+        """Commit to what a stream has handed out, in a second entry of the same id, before its end leaves."""
+        outcome: Outcome = "failed"
+        reason: str | None = "cancelled"
+        committed = begin_commitment("reply", salt)
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    committed.update(piece)
+                    yield piece
+            outcome, reason = "answered", None
+        except GovernanceError as error:
+            reason = error.code
+            raise
+        except Exception:
+            reason = "internal"
+            raise
+        finally:
+            entry = _entry(exchange, self._model(exchange), outcome, reason, reply, salt)
+            entry = msgspec.structs.replace(entry, reply=committed.hexdigest(), stream="ended")
+            await asyncio.shield(self._log.append(encode_entry(entry)))
 
     def model_loaded(self, load: ModelLoad) -> None:
         """Learn a model's name: the log takes no other for one."""
@@ -104,16 +156,25 @@ class AuditPlugin:
         yield Measurement("audit_sync_seconds", drain(log.sync_seconds))
 
     async def _record(
-        self, exchange: Exchange, outcome: Outcome, reason: str | None, reply: Reply | None = None
-    ) -> None:
+        self,
+        exchange: Exchange,
+        outcome: Outcome,
+        reason: str | None,
+        reply: Reply | None = None,
+        stream: Literal["", "begun"] = "",
+    ) -> bytes:
         if self._is_repeated_scrape(exchange, outcome):
-            return
+            return b""
         salt = self._random(SALT_BYTES)
-        model = exchange.model if exchange.model in self._models else None
-        entry = encode_entry(_entry(exchange, model, outcome, reason, reply, salt))
-        index, leaf = await self._log.append(entry)
+        entry = _entry(exchange, self._model(exchange), outcome, reason, reply, salt)
+        index, leaf = await self._log.append(encode_entry(msgspec.structs.replace(entry, stream=stream)))
         receipt = Receipt(self._log.origin, index, leaf, salt)
         exchange.reply_headers.append((RECEIPT, receipt.to_text().encode("ascii")))
+        return salt
+
+    def _model(self, exchange: Exchange) -> Word | None:
+        """Return the model that is asked for, if it is one that is served."""
+        return one_of(exchange.model, self._models)
 
     def _is_repeated_scrape(self, exchange: Exchange, outcome: Outcome) -> bool:
         """Scrapes by trusted addresses come every few seconds, and tell of nobody: one an hour is recorded."""
@@ -126,62 +187,60 @@ class AuditPlugin:
 
 
 def _entry(
-    exchange: Exchange, model: str | None, outcome: Outcome, reason: str | None, reply: Reply | None, salt: bytes
+    exchange: Exchange, model: Word | None, outcome: Outcome, reason: str | None, reply: Reply | None, salt: bytes
 ) -> Entry:
     """Only words that we know go into the log: whatever a caller can write freely could be somebody's data."""
     caller, decision = exchange.find(Caller), exchange.find(Decision)
     verdict = None if decision is None else decision.verdict
     shadow = None if decision is None else decision.shadow
     usage, redactions = exchange.find(Usage), exchange.find(Redactions)
-    request_body, reply_body = exchange.received_body, None if reply is None else b"".join(reply.body)
+    request_body: bytes | None = exchange.received_body
+    reply_body: bytes | None = None
+    if reply is not None and not isinstance(reply, StreamedReply):
+        reply_body = b"".join(reply.body)
     return Entry(
         v=VERSION,
-        id=exchange.id,
+        id=ours(exchange.id),
         time_us=exchange.received_at_us,
         duration_us=(time.perf_counter_ns() - exchange.started_ns) // 1000,
-        method=exchange.method if exchange.method in METHODS else "OTHER",
-        route=exchange.route.template,
-        action=exchange.route.action,
+        method=one_of(exchange.method, METHODS) or ours("OTHER"),
+        route=ours(exchange.route.template),
+        action=ours(exchange.route.action),
         outcome=outcome,
-        reason=reason,
+        reason=None if reason is None else ours(reason),
         status=None if reply is None else reply.status,
-        caller=None if caller is None else caller.id,
-        key_id=None if caller is None else caller.key_id,
-        purpose=None if decision is None else decision.purpose,
+        caller=None if caller is None else ours(caller.id),
+        key_id=None if caller is None else ours(caller.key_id),
+        purpose=None if decision is None or decision.purpose is None else ours(decision.purpose),
         model=model,
-        version=usage.version if usage is not None else _version(exchange.version),
-        model_digest=None if usage is None else usage.model_digest,
+        version=ours(usage.version) if usage is not None else small_number(exchange.version),
+        model_digest=None if usage is None else ours(usage.model_digest),
         items=None if usage is None else usage.items,
-        policies=[] if verdict is None else list(verdict.policy_ids),
-        policy_digest=None if verdict is None else verdict.policy_digest,
-        redactions={} if redactions is None else dict(redactions.counts),
+        policies=[] if verdict is None else [ours(name) for name in verdict.policy_ids],
+        policy_digest=None if verdict is None else ours(verdict.policy_digest),
+        redactions={} if redactions is None else {ours(name): count for name, count in redactions.counts.items()},
         request=None if request_body is None else commitment("request", salt, request_body),
         reply=None if reply_body is None else commitment("reply", salt, reply_body),
-        roles=[] if caller is None else list(caller.roles),
-        obligations="" if verdict is None else str(verdict.obligations),
+        roles=[] if caller is None else [ours(role) for role in caller.roles],
+        obligations=ours("" if verdict is None else str(verdict.obligations)),
         shadow="" if shadow is None else "allow" if shadow.allowed else "deny",
-        grant="" if decision is None or decision.grant is None else decision.grant,
-        data_classes=[] if redactions is None else sorted(redactions.classes),
-        detail="" if verdict is None or verdict.allowed else str(verdict)[:MAX_DETAIL_CHARACTERS],
+        grant=ours("" if decision is None or decision.grant is None else decision.grant),
+        data_classes=[] if redactions is None else [ours(name) for name in sorted(redactions.classes)],
+        detail=ours("" if verdict is None or verdict.allowed else str(verdict)[:MAX_DETAIL_CHARACTERS]),
     )
-
-
-def _version(version: str | None) -> str | None:
-    """A version is a small number; what else stands in its place in a path is not kept."""
-    return version if version is not None and version.isascii() and version.isdigit() and len(version) <= 6 else None
 
 
 def _event_entry(event: Event, entry_id: str) -> Entry:
     return Entry(
         v=VERSION,
-        id=entry_id,
+        id=ours(entry_id),
         time_us=time.time_ns() // 1000,
         duration_us=0,
-        method="",
-        route="",
-        action=event.action,
+        method=ours(""),
+        route=ours(""),
+        action=ours(event.action),
         outcome="event",
-        reason=event.outcome,
+        reason=ours(event.outcome),
         status=None,
         caller=None,
         key_id=None,
@@ -195,6 +254,6 @@ def _event_entry(event: Event, entry_id: str) -> Entry:
         redactions={},
         request=None,
         reply=None,
-        grant=event.subject if event.action.startswith("break-glass") else "",
-        detail=event.reason[:MAX_DETAIL_CHARACTERS],
+        grant=ours(event.subject if event.action.startswith("break-glass") else ""),
+        detail=ours(event.reason[:MAX_DETAIL_CHARACTERS]),
     )

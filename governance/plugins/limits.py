@@ -7,13 +7,24 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 
 from governance.access.caller import Caller
 from governance.access.limits import Limit, Scope, Standing
 from governance.access.shared_limits import SharedLimits
 from governance.access.shedding import Slots
 from governance.errors import NotReadyError
-from governance.exchange import Event, Exchange, Measurement, Proceed, Reply, Usage, drain, tell_nobody
+from governance.exchange import (
+    Event,
+    Exchange,
+    Measurement,
+    Proceed,
+    Reply,
+    StreamedReply,
+    Usage,
+    drain,
+    tell_nobody,
+)
 from governance.settings import LimitSettings, Settings
 
 # draft-ietf-httpapi-ratelimit-headers-10
@@ -68,18 +79,16 @@ class LimitsPlugin:
         caller, scopes = exchange.fact(Caller).id, self._scopes.get(exchange.model, self._everywhere)
         standings = await self._take(scopes, caller)
         _tell_standing(exchange, scopes, standings)
-        entered = _enter(scopes, caller)
-        try:
+        async with AsyncExitStack() as held:
+            held.callback(_leave, _enter(scopes, caller), caller)
             slot = await self._slots.enter()
-            try:
-                return await proceed(exchange)
-            finally:
-                self._slots.leave(slot)
-                await self._count_items(exchange, scopes, caller)
-        finally:
-            for scope in entered:
-                if scope.concurrency is not None:
-                    scope.concurrency.leave(caller)
+            held.push_async_callback(self._count_items, exchange, scopes, caller)
+            held.callback(self._slots.leave, slot)
+            reply = await proceed(exchange)
+            if isinstance(reply, StreamedReply):
+                # It is under way until its last byte has left.
+                exchange.at_end.append(held.pop_all().aclose)
+            return reply
 
     def measurements(self) -> Iterable[Measurement]:
         """Return how long requests waited, how many do, and how late the event loop is."""
@@ -141,11 +150,15 @@ def _enter(scopes: Sequence[Scope], caller: str) -> list[Scope]:
                 scope.concurrency.enter(caller)
                 entered.append(scope)
     except BaseException:
-        for scope in entered:
-            if scope.concurrency is not None:
-                scope.concurrency.leave(caller)
+        _leave(entered, caller)
         raise
     return entered
+
+
+def _leave(entered: Sequence[Scope], caller: str) -> None:
+    for scope in entered:
+        if scope.concurrency is not None:
+            scope.concurrency.leave(caller)
 
 
 def _tell_standing(exchange: Exchange, scopes: Sequence[Scope], standings: Sequence[Standing | None]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
+from typing import Any
 
 from governance.access.caller import Caller
 from governance.access.routes import REVEAL
@@ -23,19 +25,23 @@ from governance.errors import (
     ManifestMismatchError,
     UnsupportedMediaTypeError,
 )
-from governance.exchange import Exchange, ModelLoad, Proceed, Reply
+from governance.exchange import Exchange, ModelLoad, Proceed, Reply, StreamedReply
 from governance.keys import open_recipient_key, open_secret
 from governance.privacy.contract import Contract
 from governance.privacy.detect import Detectors
 from governance.privacy.detect import Tagger as TaggerCall
+from governance.privacy.faces import Faces
+from governance.privacy.forms import FREE_TEXT, NamedRule
+from governance.privacy.images import ImageRules
 from governance.privacy.paths import EVERYWHERE, Path, parse_path
 from governance.privacy.plan import Changed, FreeText, Plan
 from governance.privacy.records import Redactions, Rule, render_json
 from governance.privacy.scope import Scope
+from governance.privacy.stream import StreamUnits, units_of
 from governance.privacy.tensors import Column
 from governance.privacy.text import Profile, TextAnonymizer
 from governance.privacy.transform import Context, Operator, reveal
-from governance.settings import PrivacyField, Settings, TextSettings
+from governance.settings import ImageSettings, PrivacyField, Settings, TextSettings
 
 HEAD_LENGTH = b"inference-header-content-length"
 JSON_TYPES = frozenset({"", "application/json"})
@@ -59,11 +65,7 @@ class PrivacyPlugin:
         privacy = settings.privacy
         self._settings, self._clock = settings, clock
         self._hash_key = privacy.hash_key
-        for field in (*privacy.fields, *(field for fields in privacy.profiles.values() for field in fields)):
-            if field.operator != "text" and Operator.parse(field.operator).needs_key and privacy.hash_key is None:
-                raise ConfigurationError(
-                    f"[privacy] a field of {field.route} has a keyed operator, and there is no hash_key"
-                )
+        _verify(settings)
         self._scope = Scope.parse(privacy.scope)
         self._contracts: dict[str, Contract] = {}
         self._plans: dict[tuple[str, str | None, tuple[str, ...]], Plan] = {}
@@ -72,6 +74,7 @@ class PrivacyPlugin:
         self._key = open_secret(self._hash_key) if self._hash_key is not None else None
         self._plans = {}
         self._tagger = cache(partial(open_tagger, self._settings))
+        self._images = {image.route: _image_rules(image) for image in self._settings.privacy.images}
         self._texts = {
             (_without_version(text.route), text.model): self._free_text(text) for text in self._settings.privacy.text
         }
@@ -97,7 +100,7 @@ class PrivacyPlugin:
         if exchange.route is REVEAL:
             return await self._reveal(exchange)
         plan = self._plan_of(exchange)
-        if not plan.is_empty and exchange.route.content_types:
+        if not plan.is_empty:
             await self._change_request(exchange, plan)
         reply = await proceed(exchange)
         return (
@@ -133,6 +136,9 @@ class PrivacyPlugin:
             tuple(Rule.parse(f.pointer, f.operator, f.data_class, f.entity) for f in fields if f.pointer is not None),
             tuple(self._columns(fields, model)),
             self._texts.get((template, model)) or self._texts.get((template, None)),
+            tuple(NamedRule.parse(f.query, f.operator, f.data_class, f.entity) for f in fields if f.query is not None),
+            tuple(NamedRule.parse(f.form, f.operator, f.data_class, f.entity) for f in fields if f.form is not None),
+            self._images.get(template),
         )
 
     def _columns(self, fields: Sequence[PrivacyField], model: str | None) -> Sequence[Column]:
@@ -186,21 +192,27 @@ class PrivacyPlugin:
         )
 
     async def _change_request(self, exchange: Exchange, plan: Plan) -> None:
-        body = await exchange.read_body()
-        head, tail = _split(exchange, body)
-        context = self._context(exchange, plan)
-        # The tagger takes longer than the event loop may wait.
-        call = asyncio.to_thread if plan.text is not None and plan.text.dear else _at_once
-        changed = await call(plan.change, head, tail, context)
-        redactions = changed.redactions
-        exchange.give(redactions)
-        if redactions.counts or redactions.entities:
-            exchange.body = changed.head + changed.tail
-            _tell_length(exchange, len(changed.head))
-        _tell_policy(exchange, redactions)
+        context, done = self._context(exchange, plan), Redactions({})
+        # The tagger, and images, take longer than the event loop may wait.
+        dear = (plan.text is not None and plan.text.dear) or plan.images is not None
+        call: Callable[..., Any] = asyncio.to_thread if dear else _at_once
+        if plan.query:
+            exchange.query, done = await call(plan.change_query, exchange.query, context)
+        if plan.reads_body and exchange.route.content_types:
+            body = await exchange.read_body()
+            form = await call(plan.change_form, body, exchange.header(b"content-type") or "", context)
+            if form is not None:
+                exchange.body, also = form
+                done += also
+            else:
+                done += await _change_json(exchange, plan, call, context)
+        exchange.give(done)
+        _tell_policy(exchange, done)
 
     async def _change_reply(self, exchange: Exchange, reply: Reply, plan: Plan) -> Reply:
         media_type = _media_type(reply.headers)
+        if isinstance(reply, StreamedReply):
+            return self._change_stream(exchange, reply, plan, media_type)
         body = b"".join(reply.body)
         if media_type not in (*JSON_TYPES, BINARY_TYPE) or not media_type:
             raise RuntimeError("an answer that is to be anonymized is no JSON")
@@ -212,6 +224,15 @@ class PrivacyPlugin:
         changed: Changed = await call(only_text.change, memoryview(body)[:size], memoryview(body)[size:], context)
         headers = tuple((n, str(len(changed.head)).encode() if n == HEAD_LENGTH else v) for n, v in reply.headers)
         return Reply(reply.status, headers, (changed.head, changed.tail) if length is not None else (changed.head,))
+
+    def _change_stream(self, exchange: Exchange, reply: StreamedReply, plan: Plan, media_type: str) -> StreamedReply:
+        if plan.text is None:
+            return reply
+        anonymizer = plan.text.anonymizer.within(self._context(exchange, plan))
+        units = units_of(media_type, anonymizer, plan.text.reply_paths)
+        if units is None:
+            raise RuntimeError("a streamed answer that is to be anonymized is no text, JSON lines or event stream")
+        return reply.through(partial(_in_units, units=units, dear=plan.text.dear))
 
     async def _reveal(self, exchange: Exchange) -> Reply:
         """Turn tokens back for whom the policy permits it; the log has an entry of it like of any other call."""
@@ -253,6 +274,58 @@ def open_tagger(settings: Settings) -> TaggerCall:
         return Tagger(bytes(graph), parse_json(card)).find
 
 
+def _verify(settings: Settings) -> None:
+    """Refuse settings that would leave something unchanged.
+
+    Raises:
+        ConfigurationError: with the route, and what it needs.
+    """
+    privacy = settings.privacy
+    texts, images = {text.route for text in privacy.text}, {image.route for image in privacy.images}
+    for field in (*privacy.fields, *(field for fields in privacy.profiles.values() for field in fields)):
+        if field.operator == FREE_TEXT:
+            if field.route not in texts:
+                raise ConfigurationError(f"[privacy] the free text of {field.route} needs a [[privacy.text]] of it")
+        elif Operator.parse(field.operator).needs_key and privacy.hash_key is None:
+            raise ConfigurationError(
+                f"[privacy] a field of {field.route} has a keyed operator, and there is no hash_key"
+            )
+    for route in settings.routes:
+        if route.path in images and route.fetch_hosts:
+            raise ConfigurationError(
+                f"[[privacy.images]] of {route.path}: what is fetched from a URL is not looked into"
+            )
+
+
+def _image_rules(image: ImageSettings) -> ImageRules:
+    finder = None if image.faces == "keep" else Faces()
+    return ImageRules(frozenset(image.form), image.faces, image.max_pixels, image.data_class, finder)
+
+
+async def _change_json(exchange: Exchange, plan: Plan, call: Callable[..., Any], context: Context) -> Redactions:
+    if not plan.takes_json:
+        raise UnsupportedMediaTypeError("this route has declared personal data, and takes no body of this type")
+    head, tail = _split(exchange, await exchange.read_body())
+    changed: Changed = await call(plan.change, head, tail, context)
+    if changed.redactions.counts or changed.redactions.entities:
+        exchange.body = changed.head + changed.tail
+        _tell_length(exchange, len(changed.head))
+    return changed.redactions
+
+
+async def _in_units(pieces: AsyncGenerator[bytes, None], units: StreamUnits, dear: bool) -> AsyncGenerator[bytes, None]:
+    """Anonymize a stream; what is held back leaves at its end, and not if it broke off."""
+    call: Callable[..., Any] = asyncio.to_thread if dear else _at_once
+    async with aclosing(pieces):
+        async for piece in pieces:
+            ready = await call(partial(units.feed, last=False), piece)
+            if ready:
+                yield ready
+    ready = await call(partial(units.feed, last=True), b"")
+    if ready:
+        yield ready
+
+
 def _reply_paths(text: TextSettings) -> tuple[Path, ...]:
     """An answer's own texts are everywhere; a tensor's are its data, and names beside them are nobody's."""
     if text.reply_pointers:
@@ -260,7 +333,7 @@ def _reply_paths(text: TextSettings) -> tuple[Path, ...]:
     return (parse_path("/outputs/*/data"),) if text.route.startswith("/v2/") else (EVERYWHERE,)
 
 
-async def _at_once(call: Callable[..., Changed], *arguments: object) -> Changed:
+async def _at_once(call: Callable[..., Any], *arguments: object) -> Any:
     return call(*arguments)
 
 

@@ -1,14 +1,18 @@
-"""Plans: all that is done on one route for one model, and how it is done to a JSON body and its tensors."""
+"""Plans: all that is done on one route for one model, and how it is done to a query, a form, an image, or JSON."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from governance.canonical import parse_json
 from governance.errors import BadRequestError
+from governance.multipart import MULTIPART, Part, media_type_of
+from governance.privacy.forms import Anonymize, NamedRule, change_multipart, change_pairs, change_parts
+from governance.privacy.images import ImageRules, clean_body, clean_parts
 from governance.privacy.leaves import change_text
 from governance.privacy.paths import Path
 from governance.privacy.records import Redactions, Rule, redact, render_json
@@ -16,6 +20,8 @@ from governance.privacy.scope import Scope
 from governance.privacy.tensors import Column, change_tensors
 from governance.privacy.text import TextAnonymizer
 from governance.privacy.transform import Context
+
+URLENCODED = b"application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,66 @@ class Plan:
     rules: tuple[Rule, ...] = ()
     columns: tuple[Column, ...] = ()
     text: FreeText | None = None
+    query: tuple[NamedRule, ...] = ()
+    form: tuple[NamedRule, ...] = ()
+    images: ImageRules | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is done at all, so that the body need not be read."""
-        return not (self.rules or self.columns or self.text)
+        """Whether nothing is done at all."""
+        return not (self.query or self.reads_body)
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether anything is done to the body, so that it has to be read."""
+        return bool(self.rules or self.columns or self.text or self.form or self.images)
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether a JSON body can be searched for all that is declared; a form's field might stand in it otherwise."""
+        declared = any(rule.operator is not None for rule in self.form) and not self.rules
+        return bool(self.rules or self.columns or self.text) and self.images is None and not declared
+
+    def change_query(self, query: bytes, context: Context) -> tuple[bytes, Redactions]:
+        """Change a query string.
+
+        Raises:
+            BadRequestError: if it cannot be searched.
+        """
+        query, done = change_pairs(query, self.query, context, self._anonymize(context))
+        return query, self._classified(done)
+
+    def change_form(self, body: bytes, content_type: str, context: Context) -> tuple[bytes, Redactions] | None:
+        """Change a form or an image, or return None if the plan takes no such body.
+
+        Raises:
+            BadRequestError: if it cannot be searched.
+            TooLargeError: if an image has too many pixels.
+        """
+        media_type = media_type_of(content_type)
+        done = None
+        if media_type == MULTIPART and (self.form or self.images):
+            done = change_multipart(body, content_type, partial(self._change_parts, context))
+        elif media_type == URLENCODED and self.form and not self.images:
+            done = change_pairs(body, self.form, context, self._anonymize(context))
+        elif media_type.startswith(b"image/") and self.images and not (self.images.form or self.form):
+            done = clean_body(body, self.images)
+        return None if done is None else (done[0], self._classified(done[1]))
+
+    def _change_parts(self, context: Context, parts: list[Part]) -> tuple[list[Part], Redactions]:
+        parts, done = change_parts(parts, self.form, context, self._anonymize(context))
+        if self.images is None:
+            return parts, done
+        parts, also = clean_parts(parts, self.images)
+        return parts, done + also
+
+    def _anonymize(self, context: Context) -> Anonymize | None:
+        return self.text.anonymizer.within(context).anonymize if self.text is not None else None
+
+    def _classified(self, done: Redactions) -> Redactions:
+        """Return the same with the data classes of what was found in free text."""
+        known = self.text.classes if self.text is not None else {}
+        return done + Redactions({}, frozenset(known[entity] for entity in done.entities if entity in known))
 
     def change(self, head: bytes | memoryview, tail: memoryview, context: Context) -> Changed:
         """Change a JSON body and the binary values behind it.
@@ -58,7 +119,7 @@ class Plan:
         if len(tail) and any(_leads_into_inputs(rule.path) for rule in self.rules):
             raise BadRequestError("inputs are declared as personal data here: send them as JSON, not as binary tensors")
         done = redact(holder, self.rules, context)
-        anonymize = self.text.anonymizer.within(context).anonymize if self.text is not None else None
+        anonymize = self._anonymize(context)
         entities = Counter[str]()
         if self.text is not None and anonymize is not None:
             holder[0], found = change_text(holder[0], self.text.paths, anonymize)
@@ -72,10 +133,8 @@ class Plan:
         return self._changed(head, holder, bytes(changed_tail), Redactions(operators, done.classes, entities))
 
     def _changed(self, head: bytes | memoryview, holder: list[Any], tail: bytes, done: Redactions) -> Changed:
-        classes = done.classes | {item.data_class for item in self.columns if item.data_class is not None}
-        if self.text is not None:
-            classes |= {self.text.classes[entity] for entity in done.entities if entity in self.text.classes}
-        redactions = Redactions(done.counts, classes, done.entities)
+        classes = frozenset(item.data_class for item in self.columns if item.data_class is not None)
+        redactions = self._classified(done + Redactions({}, classes))
         # What is as it was stays so byte for byte.
         untouched = not (redactions.counts or redactions.entities)
         return Changed(bytes(head) if untouched else render_json(holder[0]), tail, redactions)

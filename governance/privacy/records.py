@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,13 @@ class Redactions:
     counts: Mapping[str, int]
     classes: frozenset[str] = frozenset()
     entities: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Redactions) -> Redactions:
+        """Return what was done in two places of one request."""
+        counts, entities = Counter(self.counts), Counter(self.entities)
+        counts.update(other.counts)
+        entities.update(other.entities)
+        return Redactions(dict(counts), self.classes | other.classes, dict(entities))
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,11 +65,13 @@ class TextAnonymizer:
         """Return the same anonymizer for another scope or subject."""
         return TextAnonymizer(self._detectors, self._profile, context)
 
+    def find(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """Return the findings of each text."""
+        return self._detectors.find_all(texts)
+
     def anonymize(self, texts: Sequence[str]) -> list[Anonymized]:
         """Return each text with its findings changed."""
-        return [
-            self.change(text, findings) for text, findings in zip(texts, self._detectors.find_all(texts), strict=True)
-        ]
+        return [self.change(text, findings) for text, findings in zip(texts, self.find(texts), strict=True)]
 
     def change(self, text: str, findings: Sequence[Finding]) -> Anonymized:
         """Return a text with these findings changed; they are in order, and none lies over another."""

@@ -71,9 +71,9 @@ class Running:
 
 
 @contextmanager
-def serving(state: State, target="bentos.digits.service:Digits", cwd=ROOT, environment=None):
+def serving(state: State, target="bentos.digits.service:Digits", cwd=ROOT, environment=None, arguments=()):
     port, log = free_port(), state.folder / f"serve-{time.monotonic_ns()}.log"
-    command = [str(BIN / "bentoml"), "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(BIN / "bentoml"), "serve", target, "--host", "127.0.0.1", "--port", str(port), *arguments]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=cwd, env={**state.environment, **(environment or {})}, stdout=output, stderr=output

@@ -8,7 +8,7 @@ import pytest
 from governance.access.caller import Caller
 from governance.access.routes import Route
 from governance.errors import NotReadyError, OverloadedError, RateLimitedError
-from governance.exchange import Exchange, Pipeline, Reply, Usage
+from governance.exchange import Exchange, Pipeline, Reply, StreamedReply, Usage
 from governance.plugins.limits import LimitsPlugin
 from governance.settings import Settings
 from tests.access.test_shared_limits import Redis
@@ -63,6 +63,26 @@ async def test_a_models_limit_counts_beside_the_callers_own():
     assert await passed(pipe, 20, model="n") < 10
     assert await passed(pipe, 20, caller="bob") == 3
     assert await passed(pipe, 20, route=PROBE) == 20
+    await pipe.close()
+
+
+async def test_a_streamed_answer_is_under_way_until_its_end():
+    pipe = pipeline(concurrency=1)
+    await pipe.open()
+    exchange = Exchange("i", 0, 0, "POST", "/ask", b"", INFER, "m", None, [], "", None)
+
+    async def pieces():
+        yield b"x"
+
+    async def server(exchange):
+        return StreamedReply(200, (), (), pieces())
+
+    reply = await pipe.around(server)(exchange)
+    assert await passed(pipe, 3) == 0
+    assert [piece async for piece in reply.pieces] == [b"x"]
+    for call in exchange.at_end:
+        await call()
+    assert await passed(pipe, 3) == 3
     await pipe.close()
 
 

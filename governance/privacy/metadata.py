@@ -1,0 +1,169 @@
+"""Metadata of images: everything that is not the picture is left out, byte for byte and without coding it again.
+
+What stays: the picture's data, its colours (ICC profile, gamma) and which side is up. Sources: JPEG (ITU-T T.81,
+annex B), PNG (third edition, section 5), WebP (RFC 9649).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+from governance.errors import BadRequestError
+
+UPRIGHT = 1
+_ORIENTATION = 0x0112
+
+_SOI, _EOI, _SOS, _COM, _APP0, _APP1, _APP2, _APP14 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xE2, 0xEE
+_APPS = range(0xE0, 0xF0)
+_FRAMES = frozenset({*range(0xC0, 0xD0)}) - {0xC4, 0xC8, 0xCC}
+_JFIF = b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+_ICC = b"ICC_PROFILE\x00"
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT",
+                       b"bKGD", b"pHYs", b"cICP"})  # fmt: skip
+_PNG_FRAMES = frozenset({b"acTL", b"fcTL", b"fdAT"})
+_WEBP_KEPT = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP"})
+_WEBP_FRAMES = frozenset({b"ANIM", b"ANMF"})
+_WEBP_EXIF, _WEBP_XMP, _WEBP_ANIMATED = 0x08, 0x04, 0x02
+
+
+def strip(data: bytes, kind: str, orientation: int) -> bytes:
+    """Return an image without its metadata.
+
+    Args:
+        kind: `JPEG`, `PNG` or `WEBP`.
+        orientation: which side is up, as EXIF counts; it is the one thing that is written again.
+
+    Raises:
+        BadRequestError: if it is cut short, malformed, or has more than one frame.
+    """
+    try:
+        return {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp}[kind](data, orientation)
+    except (IndexError, struct.error):
+        raise BadRequestError("an image is cut short, or not what it says that it is") from None
+
+
+def _exif(orientation: int) -> bytes:
+    """Return an EXIF block (TIFF, big-endian) with the one entry that says which side is up."""
+    return b"MM\x00\x2a" + struct.pack(">IHHHIHHI", 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def _jpeg(data: bytes, orientation: int) -> bytes:
+    out, frames, ended = [b"\xff\xd8"], 0, False
+    if orientation != UPRIGHT:
+        out.append(_segment(_APP1, b"Exif\x00\x00" + _exif(orientation)))
+    for marker, content in _jpeg_segments(data):
+        frames += marker in _FRAMES
+        if marker == _EOI:
+            ended = True
+        elif marker == 0:
+            out.append(content)
+        elif marker == _APP0 and content.startswith(b"JFIF\x00") and len(out) == 1:
+            out.append(_segment(_APP0, _JFIF))
+        elif marker == _APP14 and content.startswith(b"Adobe") and len(content) >= 12:
+            out.append(_segment(_APP14, content[:12]))
+        elif (marker not in _APPS and marker != _COM) or (marker == _APP2 and content.startswith(_ICC)):
+            out.append(_segment(marker, content))
+    if frames != 1 or not ended:
+        raise BadRequestError("an image is cut short, or has more than one frame")
+    return b"".join([*out, b"\xff\xd9"])
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and content; marker 0 is entropy-coded data. What lies behind the end is not looked at."""
+    place = 2
+    if data[:2] != b"\xff\xd8":
+        raise BadRequestError("an image is not what it says that it is")
+    while True:
+        if data[place] != 0xFF:
+            raise BadRequestError("an image is malformed")
+        while data[place] == 0xFF:
+            place += 1
+        marker = data[place]
+        place += 1
+        if marker == _EOI:
+            yield marker, b""
+            return
+        if marker in (0, _SOI) or 0xD0 <= marker <= 0xD7:
+            raise BadRequestError("an image is malformed")
+        (length,) = struct.unpack_from(">H", data, place)
+        if length < 2 or place + length > len(data):
+            raise BadRequestError("an image is cut short")
+        yield marker, data[place + 2 : place + length]
+        place += length
+        if marker == _SOS:
+            end = _end_of_scan(data, place)
+            yield 0, data[place:end]
+            place = end
+
+
+def _end_of_scan(data: bytes, place: int) -> int:
+    while True:
+        place = data.find(b"\xff", place)
+        if place < 0:
+            raise BadRequestError("an image is cut short")
+        following = data[place + 1]
+        if following and not 0xD0 <= following <= 0xD7 and following != 0xFF:
+            return place
+        place += 1 if following == 0xFF else 2
+
+
+def _png(data: bytes, orientation: int) -> bytes:
+    if not data.startswith(_PNG):
+        raise BadRequestError("an image is not what it says that it is")
+    out, place, kind = [_PNG], len(_PNG), b""
+    while kind != b"IEND":
+        (length,) = struct.unpack_from(">I", data, place)
+        kind, content = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
+        place += length + 12
+        if place > len(data) or (kind == b"IHDR") != (len(out) == 1):
+            raise BadRequestError("an image is cut short or malformed")
+        if kind in _PNG_FRAMES:
+            raise BadRequestError("an image has more than one frame: send one picture")
+        if kind not in _PNG_KEPT and not kind[0] & 0x20:
+            raise BadRequestError("an image is made in a way that is not known here")
+        if kind in _PNG_KEPT:
+            out.append(_chunk(kind, content))
+        if kind == b"IHDR" and orientation != UPRIGHT:
+            out.append(_chunk(b"eXIf", _exif(orientation)))
+    return b"".join(out)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def _webp(data: bytes, orientation: int) -> bytes:
+    end = struct.unpack_from("<I", data, 4)[0] + 8
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or end > len(data):
+        raise BadRequestError("an image is cut short, or not what it says that it is")
+    out, place, extended = list[bytes](), 12, False
+    while place + 8 <= end:
+        kind, (length,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
+        content = data[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+        if len(content) != length or place > end + 1:
+            raise BadRequestError("an image is cut short")
+        if kind in _WEBP_FRAMES or (kind == b"VP8X" and content[0] & _WEBP_ANIMATED):
+            raise BadRequestError("an image has more than one frame: send one picture")
+        if kind == b"VP8X":
+            extended = True
+            flags = content[0] & ~(_WEBP_EXIF | _WEBP_XMP) | (_WEBP_EXIF if orientation != UPRIGHT else 0)
+            content = bytes([flags]) + content[1:]
+        if kind in _WEBP_KEPT:
+            out.append(_riff(kind, content))
+    if orientation != UPRIGHT and extended:
+        out.append(_riff(b"EXIF", _exif(orientation)))
+    body = b"WEBP" + b"".join(out)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _riff(kind: bytes, content: bytes) -> bytes:
+    return kind + struct.pack("<I", len(content)) + content + b"\x00" * (len(content) % 2)

@@ -1,0 +1,32 @@
+"""The entry takes words that may be kept, by type: no plain text has a place in it."""
+
+from typing import get_args, get_type_hints
+
+import pytest
+
+from governance.audit.entry import Entry, Word, one_of, printable, small_number
+
+# Hex of hashes, closed by their making.
+COMMITMENTS = {"request", "reply"}
+
+
+def parts(hint):
+    inner = get_args(hint)
+    return {hint} if not inner or not any(isinstance(part, type) or part is Word for part in inner) else set().union(*map(parts, inner))  # fmt: skip
+
+
+def test_no_field_of_an_entry_takes_a_text_that_a_caller_wrote():
+    hints = get_type_hints(Entry)
+    plain = {name for name, hint in hints.items() if str in parts(hint)}
+    assert plain == COMMITMENTS and Word in parts(hints["purpose"]) and Word in parts(hints["roles"])
+
+
+@pytest.mark.parametrize("word", ["Featherstonehaugh", "1234567", "-1", "١", "", None])
+def test_a_callers_word_becomes_none_unless_it_is_known(word):
+    assert one_of(word, {"digits"}) is None and small_number(word) is None
+    assert one_of("digits", {"digits"}) == "digits" and small_number("12") == "12"
+
+
+@pytest.mark.parametrize("word", ["a\nb", "é", "x" * 129, "", None])
+def test_what_cannot_be_printed_is_no_word(word):
+    assert printable(word) is None

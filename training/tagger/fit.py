@@ -6,6 +6,7 @@ import copy
 import math
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from training.tagger.generate import Labelled, generate
+from training.tagger.mixed import mixed
 from training.tagger.model import ENTITIES, TAGS, Tagger, encode, split
 
 IGNORED = -100
@@ -20,14 +22,24 @@ MAX_WORDS = 96
 
 
 def fit(
-    texts: int = 60_000, epochs: int = 8, batch: int = 64, rate: float = 0.003, seed: int = 7, threads: int = 2
+    texts: int = 120_000,
+    epochs: int = 6,
+    batch: int = 64,
+    rate: float = 0.004,
+    seed: int = 7,
+    threads: int = 2,
+    checkpoint: Path | None = None,
 ) -> tuple[Tagger, list[dict[str, float]]]:
-    """Return the fitted tagger, and the history of its epochs."""
+    """Return the fitted tagger, and the history of its epochs.
+
+    Args:
+        checkpoint: where the best weights so far are written after each epoch; None for nowhere.
+    """
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     chance = random.Random(seed)
-    training = [tagged(varied(item, chance)) for item in generate("train", texts, seed)]
-    validation = generate("validation", 3_000, seed)
+    training = [tagged(item) for item in mixed(texts, seed)]
+    validation = validation_texts(seed)
     model = Tagger()
     steps = epochs * math.ceil(len(training) / batch)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
@@ -64,15 +76,15 @@ def fit(
         tqdm.write(f"epoch {epoch}: loss {history[-1]['loss']:.4f}, validation {told}")
         if scores["f2"] > best:
             best, kept = scores["f2"], copy.deepcopy(model.state_dict())
+            if checkpoint is not None:
+                torch.save(kept, checkpoint)
     model.load_state_dict(kept)
     return model.eval(), history
 
 
-def varied(item: Labelled, chance: random.Random) -> Labelled:
-    """Return some texts in capitals or without them: people write so."""
-    form = chance.random()
-    changed = item.text.lower() if form < 0.05 else item.text.upper() if form < 0.08 else item.text
-    return Labelled(changed, item.spans) if len(changed) == len(item.text) else item
+def validation_texts(seed: int) -> list[Labelled]:
+    """Return texts of template groups and of registers' lines that training never sees."""
+    return generate("validation", 1_500, seed) + mixed(1_500, seed, validation=True)
 
 
 def tagged(item: Labelled) -> tuple[list[str], list[int]]:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from training.config import TrainingError
 from training.tagger.generate import Labelled, generate
 from training.tagger.mixed import mixed
 from training.tagger.model import ENTITIES, TAGS, Tagger, encode, split
@@ -77,7 +78,7 @@ def fit(
         if scores["f2"] > best:
             best, kept = scores["f2"], copy.deepcopy(model.state_dict())
             if checkpoint is not None:
-                torch.save(kept, checkpoint)
+                torch.save({"weights": kept, "history": history}, checkpoint)
     model.load_state_dict(kept)
     return model.eval(), history
 
@@ -100,37 +101,60 @@ def tagged(item: Labelled) -> tuple[list[str], list[int]]:
     return words.words[:MAX_WORDS], tags[:MAX_WORDS]
 
 
-def evaluate(model: Tagger, items: Sequence[Labelled], bias: float = 0.0) -> dict[str, float]:
-    """Return precision, recall and F2 over characters of the tagger's entities; entity and place must both be right.
-
-    Args:
-        bias: taken off the logit of "no entity"; more of it finds more, and errs more.
-    """
-    right = wrong = missed = 0
-    for item, tags in zip(items, predict(model, items, bias), strict=True):
+def evaluate(model: Tagger, items: Sequence[Labelled]) -> dict[str, float]:
+    """Return precision, recall and F2 over characters of the tagger's entities; entity and place must both be right."""
+    counts = Counts()
+    for item, tags in zip(items, predict(model, items), strict=True):
         words = split(item.text)
-        wanted = _characters(item.spans)
         found = {
             (place, TAGS[tag][2:])
             for tag, start, end in zip(tags, words.starts, words.ends, strict=False)
             if tag
             for place in range(start, end)
         }
+        counts.add(item, found)
+    return counts.scores()
+
+
+class Counts:
+    """Counts characters that were found, found wrongly, and missed."""
+
+    def __init__(self) -> None:
+        self.right = self.wrong = self.missed = 0
+
+    def add(self, item: Labelled, found: set[tuple[int, str]]) -> None:
+        """Count one text's; `found` are places and entities."""
         blank = {place for place, character in enumerate(item.text) if character.isspace()}
-        wanted = {pair for pair in wanted if pair[0] not in blank}
-        right += len(found & wanted)
-        wrong += len(found - wanted)
-        missed += len(wanted - found)
-    precision, recall = right / max(right + wrong, 1), right / max(right + missed, 1)
-    return {"precision": precision, "recall": recall, "f2": 5 * precision * recall / max(4 * precision + recall, 1e-9)}
+        wanted = {pair for pair in _characters(item.spans) if pair[0] not in blank}
+        found = {pair for pair in found if pair[0] not in blank}
+        self.right += len(found & wanted)
+        self.wrong += len(found - wanted)
+        self.missed += len(wanted - found)
+
+    def scores(self) -> dict[str, float]:
+        """Return precision, recall and F2."""
+        precision = self.right / max(self.right + self.wrong, 1)
+        recall = self.right / max(self.right + self.missed, 1)
+        f2 = 5 * precision * recall / max(4 * precision + recall, 1e-9)
+        return {"precision": precision, "recall": recall, "f2": f2}
 
 
-def best_bias(model: Tagger, items: Sequence[Labelled]) -> float:
-    """Return what to take off the logit of "no entity", so that F2 is highest."""
-    return max((0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0), key=lambda bias: evaluate(model, items, bias)["f2"])
+def load(checkpoint: Path) -> tuple[Tagger, list[dict[str, float]]]:
+    """Return the best weights of the last run, and its history.
+
+    Raises:
+        TrainingError: if there are none.
+    """
+    try:
+        kept = torch.load(checkpoint, weights_only=True)
+    except OSError:
+        raise TrainingError(f"there are no weights in {checkpoint}: train first, without --again") from None
+    model = Tagger()
+    model.load_state_dict(kept["weights"])
+    return model.eval(), kept["history"]
 
 
-def predict(model: Tagger, items: Sequence[Labelled], bias: float = 0.0) -> list[list[int]]:
+def predict(model: Tagger, items: Sequence[Labelled]) -> list[list[int]]:
     """Return the tags' numbers of each text's words."""
     model.eval()
     tags: list[list[int]] = []
@@ -138,9 +162,7 @@ def predict(model: Tagger, items: Sequence[Labelled], bias: float = 0.0) -> list
         for start in range(0, len(items), 128):
             texts = [split(item.text).words[:MAX_WORDS] for item in items[start : start + 128]]
             characters, positions = encode(texts)
-            logits = model(torch.from_numpy(characters), torch.from_numpy(positions))
-            logits[..., 0] -= bias
-            best = logits.argmax(dim=-1).numpy()
+            best = model(torch.from_numpy(characters), torch.from_numpy(positions)).argmax(dim=-1).numpy()
             tags.extend(best[row, : len(words)].tolist() for row, words in enumerate(texts))
     return tags
 

@@ -18,7 +18,14 @@ from training.tagger.values import value
 LANGUAGES, WEIGHTS = ("en", "zh", "de", "fr", "es"), (10, 4, 2.2, 2, 2)
 # One line of so many of the registers is kept for validation.
 HELD_OUT = 9
-_MORE_ENTITIES = {"last_lower": "PERSON", "last_upper": "PERSON", "org_upper": "ORGANIZATION", "country_upper": "LOCATION", "address_upper": "ADDRESS", "first_upper": "PERSON"}
+_MORE_ENTITIES = {
+    "last_lower": "PERSON",
+    "last_upper": "PERSON",
+    "org_upper": "ORGANIZATION",
+    "country_upper": "LOCATION",
+    "address_upper": "ADDRESS",
+    "first_upper": "PERSON",
+}
 
 
 def mixed(count: int, seed: int, *, validation: bool = False) -> list[Labelled]:
@@ -30,7 +37,8 @@ def mixed(count: int, seed: int, *, validation: bool = False) -> list[Labelled]:
 def _text(chance: random.Random, validation: bool) -> Labelled:
     language = chance.choices(LANGUAGES, WEIGHTS)[0]
     pieces = [
-        filled(_template(language, chance, validation), language, chance) for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 4)))
+        filled(_template(language, chance, validation), language, chance)
+        for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 4)))
     ]
     text = _joined(pieces, chance.choice(("\n", "，", " ") if language == "zh" else (" ", " ", "\n", "\n\n")))
     return noisy(text, language, chance)
@@ -50,7 +58,9 @@ def _template(language: str, chance: random.Random, validation: bool) -> str:
         return chance.choice(lines()).replace("{", "{{").replace("}", "}}")
     if form < 0.80:
         return sentence(language, chance)
-    return chance.choice(GROUPS[chance.choice([name for name in GROUPS if part_of(name) == "train" and name[:2] == language])])
+    return chance.choice(
+        GROUPS[chance.choice([name for name in GROUPS if part_of(name) == "train" and name[:2] == language])]
+    )
 
 
 def _kept(templates: Sequence[str], chance: random.Random) -> str:
@@ -64,7 +74,9 @@ def _salad(language: str, chance: random.Random) -> str:
         made = [chance.choice(words.chinese("word")) for _ in range(chance.randint(1, 8))]
         glue = ""
     else:
-        made = [chance.choice(words.common(language)[: chance.choice((300, 9000))]) for _ in range(chance.randint(1, 12))]
+        made = [
+            chance.choice(words.common(language)[: chance.choice((300, 9000))]) for _ in range(chance.randint(1, 12))
+        ]
         capital = chance.choice((0.0, 0.0, 0.1, 0.35, 1.0) if language != "de" else (0.0, 0.3, 0.4, 0.5))
         made = [word.capitalize() if chance.random() < capital else word for word in made]
         if chance.random() < 0.12:
@@ -73,7 +85,20 @@ def _salad(language: str, chance: random.Random) -> str:
             made[0] = made[0].capitalize()
         glue = " "
     if chance.random() < 0.4:
-        made.insert(chance.randint(0, len(made)), chance.choice(("{person}", "{org}", "{city}", "{address}", "{first}" if language != "zh" else "{person}", "{num}", "{date}")))
+        made.insert(
+            chance.randint(0, len(made)),
+            chance.choice(
+                (
+                    "{person}",
+                    "{org}",
+                    "{city}",
+                    "{address}",
+                    "{first}" if language != "zh" else "{person}",
+                    "{num}",
+                    "{date}",
+                )
+            ),
+        )
     return glue.join(made) + chance.choice(("。", "", "，") if language == "zh" else (".", "", "?", ":", "!"))
 
 
@@ -96,7 +121,9 @@ def filled(template: str, language: str, chance: random.Random) -> Labelled:
         text += made
         if entity in ("PERSON", "ORGANIZATION", "LOCATION") and language == "en" and chance.random() < 0.04:
             if template[position : position + 1] == " ":
-                text += chance.choice(("'s", "’s")) + (f" {chance.choice(words.common('en'))}" if chance.random() < 0.5 else "")
+                text += chance.choice(("'s", "’s")) + (
+                    f" {chance.choice(words.common('en'))}" if chance.random() < 0.5 else ""
+                )
     return Labelled(text + template[position:], tuple(spans))
 
 
@@ -123,6 +150,8 @@ def noisy(item: Labelled, language: str, chance: random.Random) -> Labelled:
         marked = list(text)
         for place in range(1, len(marked) - 1):
             if chance.random() < 0.03 and marked[place].isalpha() and marked[place].isascii():
-                marked[place] = {"l": "1", "o": "0", "i": "l", "e": "c", "S": "5"}.get(marked[place], chance.choice("aeinrst"))
+                marked[place] = {"l": "1", "o": "0", "i": "l", "e": "c", "S": "5"}.get(
+                    marked[place], chance.choice("aeinrst")
+                )
         text = "".join(marked)
     return Labelled(text, item.spans)

@@ -88,7 +88,9 @@ class Tagger(nn.Module):
         self.lstm = nn.LSTM(64, hidden, bidirectional=True, batch_first=True)
         self.out = nn.Linear(2 * hidden, len(TAGS))
         nn.init.normal_(self.known.weight, std=0.1)
-        primes = torch.tensor([[pow(base, number + 1, 2**31 - 1) for number in range(CHARACTERS)] for base in (48271, 69621)])
+        primes = torch.tensor(
+            [[pow(base, number + 1, 2**31 - 1) for number in range(CHARACTERS)] for base in (48271, 69621)]
+        )
         self.register_buffer("primes", primes, persistent=False)
 
     def forward(self, characters: Tensor, positions: Tensor) -> Tensor:
@@ -115,6 +117,7 @@ class Tagger(nn.Module):
         c = characters.long()
         capital = ((c >= 65) & (c <= 90)) | ((c >= 192) & (c <= 222) & (c != 215))
         plain = torch.where((c >= 48) & (c <= 57), torch.full_like(c, 48), c + 32 * capital.long())
-        one, other = ((plain * row).sum(dim=1) for row in self.primes)
+        one, other = ((plain * row).sum(dim=1) for row in self.get_buffer("primes"))
         first: Tensor = self.known(one % BUCKETS)
-        return first + self.known(other % BUCKETS)
+        second: Tensor = self.known(other % BUCKETS)
+        return first + second

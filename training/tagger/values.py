@@ -1,4 +1,4 @@
-"""What fills the slots in training: people, places, firms and addresses of many countries, in the forms that people write."""
+"""What fills the slots in training: people, places, firms and addresses, in the forms that people write."""
 
 from __future__ import annotations
 
@@ -8,11 +8,40 @@ from functools import lru_cache
 from faker import Faker
 
 from training.tagger import words
-from training.tagger.generate import _COUNTRIES, _FIRMS, _KINDS, _STATES, _ZH_COUNTRIES, _ZH_FIRMS, TRAINING_LOCALES, _value
+from training.tagger.generate import (
+    _COUNTRIES,
+    _FIRMS,
+    _KINDS,
+    _STATES,
+    _ZH_COUNTRIES,
+    _ZH_FIRMS,
+    TRAINING_LOCALES,
+    _value,
+    _zh_address,
+)
 
 _WORLD = ("en_US", "en_GB", "en_IN", "en_AU", "en_NG", "en_KE", "en_PK", "en_PH", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "tr_TR",
     "pt_BR", "sv_SE", "id_ID", "hu_HU", "cs_CZ", "no_NO", "fi_FI", "ga_IE", "hr_HR", "lt_LT", "sk_SK", "sl_SI", "vi_VN", "zu_ZA", "yo_NG", "tw_GH", "et_EE")  # fmt: skip
-_PARTICLES = ("van", "van der", "van den", "de", "de la", "von", "von der", "al", "bin", "da", "dos", "di", "du", "le", "del", "ben", "St.", "ter")
+_PARTICLES = (
+    "van",
+    "van der",
+    "van den",
+    "de",
+    "de la",
+    "von",
+    "von der",
+    "al",
+    "bin",
+    "da",
+    "dos",
+    "di",
+    "du",
+    "le",
+    "del",
+    "ben",
+    "St.",
+    "ter",
+)
 _STREETS = "Street Road Avenue Lane Drive Close Crescent Way Court Place Boulevard Terrace St Rd Ave Dr Ln Blvd Gardens Square Parkway Hill".split()
 _MORE_FIRMS = ("Boots", "Argos", "Lidl", "Rewe", "Carrefour", "Mercadona", "Repsol", "Movistar", "Iberia", "BBVA", "La Caixa", "Renfe", "SNCF", "La Poste", "BNP Paribas",
     "Société Générale", "Orange", "EDF", "Commerzbank", "Volksbank", "AOK", "Techniker Krankenkasse", "Telekom", "Deutsche Bahn", "Bundesagentur für Arbeit", "Infosys", "Wipro",
@@ -47,7 +76,13 @@ _ADDRESSES = (
 def _pool(locale: str, what: str, size: int = 400) -> tuple[str, ...]:
     faker = Faker(locale)
     faker.seed_instance(f"{locale}-{what}")
-    make = {"first": faker.first_name, "last": faker.last_name, "address": faker.address, "company": faker.company, "city": faker.city}[what]
+    make = {
+        "first": faker.first_name,
+        "last": faker.last_name,
+        "address": faker.address,
+        "company": faker.company,
+        "city": faker.city,
+    }[what]
     return tuple(sorted({str(make()).strip() for _ in range(size)}))
 
 
@@ -88,7 +123,9 @@ def person(chance: random.Random, language: str) -> str:
     if form < 0.72:
         return f"{one} {letter}. {other}"
     if form < 0.78:
-        return chance.choice((f"{one[0]}. {other}", f"{letter}. {one[0]}. {other}", f"{one[0]}.{letter}. {other}", f"{one[0]} {other}"))
+        return chance.choice(
+            (f"{one[0]}. {other}", f"{letter}. {one[0]}. {other}", f"{one[0]}.{letter}. {other}", f"{one[0]} {other}")
+        )
     if form < 0.86:
         return f"{one} {first(chance, language)} {other}"
     if form < 0.90:
@@ -117,17 +154,51 @@ def organisation(chance: random.Random, language: str) -> str:
             return chance.choice(words.chinese("organisation"))
         if form < 0.7:
             return chance.choice(_pool("zh_CN", "company"))
-        kind = chance.choice(("医院", "第一人民医院", "大学", "银行", "科技有限公司", "人民法院", "中学", "贸易有限公司", "中心医院", "派出所", "律师事务所", "大学附属医院", "集团", "分行", "小学", "保险公司", "文化传媒有限公司"))
+        kind = chance.choice(
+            (
+                "医院",
+                "第一人民医院",
+                "大学",
+                "银行",
+                "科技有限公司",
+                "人民法院",
+                "中学",
+                "贸易有限公司",
+                "中心医院",
+                "派出所",
+                "律师事务所",
+                "大学附属医院",
+                "集团",
+                "分行",
+                "小学",
+                "保险公司",
+                "文化传媒有限公司",
+            )
+        )
         name = chance.choice(("", "", chance.choice(GIVEN_PAIRS), chance.choice(words.chinese("word"))))
         return f"{city(chance, 'zh')}{name}{kind}"
     if form < 0.3:
         return chance.choice(chance.choice((_FIRMS, _MORE_FIRMS)))
     if form < 0.45:
         return chance.choice(_pool(chance.choice(TRAINING_LOCALES[language]), "company"))
-    word = lambda: chance.choice(words.common(language)).capitalize()  # noqa: E731
     local = chance.choice(_LOCAL[language if chance.random() < 0.8 else "en"])
     return local.format(city=city(chance, language), last=last(chance, language), first=first(chance, language), person=person(chance, language), topic=chance.choice(_TOPICS),
-        kind=chance.choice(_KINDS), w=word(), w2=word() if chance.random() < 0.5 else word().lower())  # fmt: skip
+        kind=chance.choice(_KINDS), w=_capital(chance, language), w2=_second_half(chance, language))  # fmt: skip
+
+
+def _capital(chance: random.Random, language: str) -> str:
+    return chance.choice(words.common(language)).capitalize()
+
+
+def _second_half(chance: random.Random, language: str) -> str:
+    """Return the end of a made-up firm's name: a capital within, or none."""
+    keeps = chance.random() < 0.5
+    word = _capital(chance, language)
+    return word if keeps else word.lower()
+
+
+def _some(chance: random.Random, characters: str, count: int) -> str:
+    return "".join(chance.choices(characters, k=count))
 
 
 GIVEN_PAIRS = tuple(words.GIVEN[number : number + 2] for number in range(0, len(words.GIVEN) - 1))
@@ -135,20 +206,38 @@ GIVEN_PAIRS = tuple(words.GIVEN[number : number + 2] for number in range(0, len(
 
 def address(chance: random.Random, language: str) -> str:
     if language == "zh":
-        return str(_value("address", "zh", _faker("zh_CN"), chance))
+        return _zh_address(_faker("zh_CN"), chance)
     if chance.random() < 0.35:
         made = chance.choice(_pool(chance.choice(TRAINING_LOCALES[language]), "address"))
         return made.replace("\n", chance.choice((", ", " ", "\n", ", ")))
-    street = chance.choice((last(chance, language), chance.choice(words.common(language)).capitalize(), first(chance, language), f"{chance.choice(words.common('en')).capitalize()} {last(chance, language)}"))
-    letters = "ABCDEFGHLNPRSTW"
-    digits = lambda count: "".join(chance.choices("0123456789", k=count))  # noqa: E731
-    pattern = chance.choice(_ADDRESSES)
+    street = chance.choice(
+        (
+            last(chance, language),
+            chance.choice(words.common(language)).capitalize(),
+            first(chance, language),
+            f"{chance.choice(words.common('en')).capitalize()} {last(chance, language)}",
+        )
+    )
     made = ""
-    for number, piece in enumerate(pattern.split("{n}")):
+    for number, piece in enumerate(chance.choice(_ADDRESSES).split("{n}")):
         made += (str(int(chance.choice((1, 9, 99, 999, 9999)) * chance.random()) + 1) if number else "") + piece
-    return made.format(s=street, st=chance.choice(_STREETS), city=city(chance, language), state=chance.choice((chance.choice(_STATES), "".join(chance.choices(letters, k=2)))), zip=digits(5),
-        zip2=f"{digits(2)}-{digits(3)}", pin=chance.choice((digits(6), f"{digits(3)} {digits(3)}")), jp=f"{digits(3)}-{digits(4)}", l=chance.choice(letters), uk2="".join(chance.choices(letters, k=2)),
-        uk=f"{''.join(chance.choices(letters, k=2))}{digits(1)} {digits(1)}{''.join(chance.choices(letters, k=2))}", country=chance.choice(_COUNTRIES))  # fmt: skip
+    return made.format(s=street, st=chance.choice(_STREETS), city=city(chance, language), **_codes(chance))
+
+
+def _codes(chance: random.Random) -> dict[str, str]:
+    """Return what stands for post codes, states, countries and letters of flats."""
+    d, a = "0123456789", "ABCDEFGHLNPRSTW"
+    return {
+        "state": chance.choice((chance.choice(_STATES), _some(chance, a, 2))),
+        "zip": _some(chance, d, 5),
+        "zip2": f"{_some(chance, d, 2)}-{_some(chance, d, 3)}",
+        "pin": chance.choice((_some(chance, d, 6), f"{_some(chance, d, 3)} {_some(chance, d, 3)}")),
+        "jp": f"{_some(chance, d, 3)}-{_some(chance, d, 4)}",
+        "l": chance.choice(a),
+        "uk2": _some(chance, a, 2),
+        "uk": f"{_some(chance, a, 2)}{_some(chance, d, 1)} {_some(chance, d, 1)}{_some(chance, a, 2)}",
+        "country": chance.choice(_COUNTRIES),
+    }
 
 
 def chinese_name(chance: random.Random) -> str:
@@ -156,10 +245,14 @@ def chinese_name(chance: random.Random) -> str:
     if form < 0.3:
         return chance.choice(words.chinese("person"))
     if form < 0.4:
-        return chance.choice(("欧阳", "司马", "上官", "诸葛", "夏侯", "皇甫", "慕容")) + "".join(chance.choices(words.GIVEN, k=chance.choice((1, 2))))
+        return chance.choice(("欧阳", "司马", "上官", "诸葛", "夏侯", "皇甫", "慕容")) + "".join(
+            chance.choices(words.GIVEN, k=chance.choice((1, 2)))
+        )
     if form < 0.46:
         return chance.choice(("小", "老", "阿")) + chance.choice(words.GIVEN + words.SURNAMES[:60])
-    return chance.choice(words.SURNAMES[: chance.choice((30, 300))]) + "".join(chance.choices(words.GIVEN, k=chance.choice((1, 2, 2, 2))))
+    return chance.choice(words.SURNAMES[: chance.choice((30, 300))]) + "".join(
+        chance.choices(words.GIVEN, k=chance.choice((1, 2, 2, 2)))
+    )
 
 
 @lru_cache

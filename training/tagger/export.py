@@ -29,18 +29,17 @@ BIASES = (-0.5, 0.0, 0.5, 1.0, 1.5)
 
 
 def export(
-    folder: Path, model: Tagger, history: Sequence[Mapping[str, float]], made: Mapping[str, int], created: datetime
+    folder: Path, model: Tagger, history: Sequence[Mapping[str, float]], created: datetime
 ) -> dict[str, dict[str, float]]:
     """Write `model.onnx`, in 8 bits if that holds its score, and `card.json`; return the scores.
 
     Args:
-        history: of the epochs.
-        made: texts, epochs and seed of the training.
+        history: of the epochs: their texts, seeds and scores.
 
     Raises:
         TrainingError: if ONNX Runtime and torch disagree, or the scores are no use.
     """
-    seed = made["seed"]
+    seed = int(history[-1]["seed"])
     validation = validation_texts(seed)
     graph = to_onnx(model)
     difference = _difference(graph, model, validation[:64])
@@ -63,7 +62,7 @@ def export(
         "task": "persons, places, organisations and postal addresses in text",
         "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "license": "Apache-2.0",
-        "made_by": f"python -m training pii-tagger --texts {made['texts']} --epochs {made['epochs']} --seed {seed}",
+        "made_by": _commands(history),
         "intended_purposes": ["anonymization"],
         "data_classification": "public",
         "data": {
@@ -109,6 +108,19 @@ def measure(graph: bytes, bias: float, items: Sequence[Labelled]) -> dict[str, f
     for item, findings in zip(items, found, strict=True):
         counts.add(item, {(place, one.entity) for one in findings for place in range(one.start, one.end)})
     return counts.scores()
+
+
+def _commands(history: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return what was run, in this order."""
+    runs: dict[tuple[int, int], int] = {}
+    for epoch in history:
+        run = (int(epoch["texts"]), int(epoch["seed"]))
+        runs[run] = runs.get(run, 0) + 1
+    return [
+        f"python -m training pii-tagger --texts {texts} --epochs {epochs} --seed {seed}"
+        + (" --resume" if number else "")
+        for number, ((texts, seed), epochs) in enumerate(runs.items())
+    ]
 
 
 def _reading(bias: float) -> dict[str, Any]:

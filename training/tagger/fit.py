@@ -30,23 +30,26 @@ def fit(
     seed: int = 7,
     threads: int = 2,
     checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> tuple[Tagger, list[dict[str, float]]]:
     """Return the fitted tagger, and the history of its epochs.
 
     Args:
         checkpoint: where the best weights so far are written after each epoch; None for nowhere.
+        resume: go on from the checkpoint's weights, on texts of this seed.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     chance = random.Random(seed)
     training = [tagged(item) for item in mixed(texts, seed)]
     validation = validation_texts(seed)
-    model = Tagger()
+    model, history = load(checkpoint) if resume and checkpoint is not None else (Tagger(), [])
     steps = epochs * math.ceil(len(training) / batch)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps, pct_start=0.1)
     loss_of = nn.CrossEntropyLoss(ignore_index=IGNORED)
-    history, best, kept = [], -1.0, copy.deepcopy(model.state_dict())
+    best, kept = -1.0, copy.deepcopy(model.state_dict())
+    before = len(history)
     for epoch in range(1, epochs + 1):
         model.train()
         chance.shuffle(training)
@@ -72,7 +75,15 @@ def fit(
             total += float(loss.detach())
             bar.set_postfix(loss=f"{float(loss.detach()):.4f}")
         scores = evaluate(model, validation)
-        history.append({"epoch": epoch, "loss": total / math.ceil(len(training) / batch), **scores})
+        history.append(
+            {
+                "epoch": before + epoch,
+                "seed": seed,
+                "texts": texts,
+                "loss": total / math.ceil(len(training) / batch),
+                **scores,
+            }
+        )
         told = ", ".join(f"{name} {scores[name]:.4f}" for name in ("f2", "precision", "recall"))
         tqdm.write(f"epoch {epoch}: loss {history[-1]['loss']:.4f}, validation {told}")
         if scores["f2"] > best:

@@ -48,15 +48,15 @@ def _template(language: str, chance: random.Random, validation: bool) -> str:
     form = chance.random()
     if validation:
         return chance.choice((WITH_PEOPLE if form < 0.5 else WITHOUT)[language][::HELD_OUT])
-    if form < 0.27:
+    if form < 0.30:
         return _kept(WITH_PEOPLE[language], chance)
-    if form < 0.50:
+    if form < 0.56:
         return _kept(WITHOUT[language], chance)
-    if form < 0.58:
+    if form < 0.64:
         return _salad(language, chance)
-    if form < 0.61 and language == "en":
+    if form < 0.67 and language == "en":
         return chance.choice(lines()).replace("{", "{{").replace("}", "}}")
-    if form < 0.80:
+    if form < 0.83:
         return sentence(language, chance)
     return chance.choice(
         GROUPS[chance.choice([name for name in GROUPS if part_of(name) == "train" and name[:2] == language])]
@@ -75,7 +75,8 @@ def _salad(language: str, chance: random.Random) -> str:
         glue = ""
     else:
         made = [
-            chance.choice(words.common(language)[: chance.choice((300, 9000))]) for _ in range(chance.randint(1, 12))
+            chance.choice(words.common(language)[: chance.choice((300, 3_000, 20_000))])
+            for _ in range(chance.randint(1, 12))
         ]
         capital = chance.choice((0.0, 0.0, 0.1, 0.35, 1.0) if language != "de" else (0.0, 0.3, 0.4, 0.5))
         made = [word.capitalize() if chance.random() < capital else word for word in made]

@@ -153,6 +153,45 @@ Flight {num} {city}-{city}, passenger {last}/{first}
 Mum's name is {first}, dad's is {first} {last}.
 Signed: {person}, witness: {person}, {city}, {date}
 The {w} of {first} {last} was found near {city}.
+hi im {first_lower}, ordered {num} days ago and still no {w}
+this is {first_lower} again, any update?
+im {person_lower} and my {w} is broken
+tell {first_lower} i said hi
+so {first_lower} said to {first_lower} that it was {w}
+its for my son {first_lower}
+did {first_lower} call {first_lower} back?
+so my wife {first} called and spoke to {first} who said no
+moving from {city_lower} to {city_lower} next month, pls update
+LAST NAME: {last_upper} FIRST NAME: {first_upper} BORN IN {city_upper}
+FULL NAME {person_upper} MARITAL STATUS SINGLE NATIONALITY BRITISH
+SHIP TO {address_upper} LEAVE AT DOOR
+EMPLOYER {org_upper} POSITION {UP} SALARY {num}
+ATTN: {person_upper}, {org_upper}
+I, {person_upper}, BORN IN {city_upper}, {country_upper}, DECLARE THE FOLLOWING
+TRAIN FROM {city_upper} TO {city_upper} DELAYED
+Trains from {city} to {city} via {city} are cancelled.
+Floods hit parts of {state} and {state}.
+Storms crossed {country}, {country} and {country}.
+Raised in {city}, educated in {country}.
+The {org} and {org} paid for it.
+{org} and the {org} support the {w}.
+Cared for by {org} since {month}; {first}'s {w} improved.
+{first}'s contract ends in {month}, and {first}'s in {month}.
+I gave it to {first}, but {first} thinks {month} is too late.
+Invite {first}, {first} and {first} to {w}.
+The {last}s came to dinner.
+Next of kin: {first} (wife). {W} discussed with Dr {last}, who agrees.
+O/E alert. D/w {last}. Rv by {first} {last} (ST3). {W} {w}.
+Under the care of Mr {last} at {org} for {w} surgery.
+Referred by: {person_lf}. Reason: {W} {w}.
+Topic: {W} {w} - {person} - due {weekday}
+Handover from {first} to {first}
+Please welcome {person}, our new {W} {W}, formerly of {org}.
+{num},{person},{city},{amount}
+{{"first": "{first}", "last": "{last}", "room": "{W}", "plan": "{W}"}}
+{{"company": "{org}", "position": "{W} {W}", "active": false}}
+user="{person}" dept="{W}" action={w}
+opened by {person_lower}, department {W}
 """,
     "de": r"""
 Sehr geehrter Herr {last}, Ihr Antrag bei der {org} wurde genehmigt.
@@ -173,6 +212,9 @@ ich heiße {first_lower} und wohne in {city_lower}
 Rechnung an {person}, {address}
 {person} hat den Vertrag mit {org} gekündigt.
 Laut {last} liegt die Heizung nicht im dritten Stock.
+Der Patient {person} klagt seit Montag über Schmerzen im Rücken.
+Mein Mann {first} arbeitet in {city}, meine Mutter lebt in {country}.
+Frau {last} hat am Freitag einen Termin in der Praxis von Dr. {last}.
 """,
     "fr": r"""
 Chère Madame {last}, nous avons bien reçu votre courrier.
@@ -191,6 +233,10 @@ Le docteur {last} conseille de garder l'enfant à la maison.
 {first} et {first} partent de {city} pour {city}.
 Compte ouvert au nom de {person}, agence de {city}.
 Facture envoyée au {address}
+Mon fils {first} et ma fille {first} vont au {org}.
+{person} a signé le contrat avec {person} lundi.
+Rendez-vous avec le Dr {last} jeudi à {city}.
+Le siège de {org} est à {city}.
 """,
     "es": r"""
 Estimada señora {last}: Su solicitud ha sido aprobada por {org}.
@@ -208,6 +254,11 @@ Según {person}, el contrato vence el {date}.
 La cuenta está a nombre de {person}.
 El doctor {last} recomienda reposo hasta el lunes.
 Don {person} trabaja para {org} en {country}.
+Hola, soy {first} y quiero cancelar mi pedido.
+Mi madre, {person}, vive en {city} desde enero.
+El doctor {last} del {org} llamó a mi padre, {person}.
+Trabajo en {org} desde marzo; antes vivía en {city}.
+{person} viajó de {city} a {city} por trabajo.
 """,
     "zh": r"""
 {person}您好，您的快递已到{city}，请尽快领取。
@@ -240,6 +291,11 @@ Don {person} trabaja para {org} en {country}.
 原告{person}诉被告{org}{zhw}纠纷一案。
 {country}客户{person}昨天到了{city}。
 亲爱的{person}：祝你在{city}一切顺利！
+Hi {en_person}，文件已经发给{person}了。
+{person}说他明天去{city}。
+我是{city}人，现在在{org}上班。
+麻烦{person}核对一下{zhw}。
+来自{country}和{country}的{zhw}到了{city}。
 """,
 }
 
@@ -356,6 +412,39 @@ is anyone {w}?
 my {w} wont {w}, pls help
 order {num} still not {w}
 so {w} is {w} and {w} is not
+N/V, SOB, CP, ROM, DNR, PRN, BID. Denies {w}. Plan: {w}.
+L4-L5 {w}, C5-C6 {w}, T12 fracture. S1, S2 normal. ST3 note.
+Foley catheter, Hartmann's solution, Heimlich manoeuvre, Bair Hugger, Yankauer suction.
+Glasgow Coma Scale {num}, Wells score {num}, Barthel index {num}, Waterlow {num}.
+Sjogren, Cushing, Addison, Wilson and Marfan syndromes were ruled out.
+Doliprane, Nurofen, Ventolin, Xarelto, Sertraline, Ramipril, Prozac, Calpol.
+Mobilising with frame. Bloods pending. Chest clear. Abdomen soft. Eating and drinking.
+Mobilising independently, awaiting {w}, bloods {w}, for {W} in the morning.
+Traceback (most recent call last): {W}Error: '{W}-{W}'
+{W}{W}Exception at com.{w}.{W}.{w}({W}.java:{num})
+org.{w}.{W}Controller - {W} {w}
+Jan {num} 09:14:07 {w}{num} {w}[{num}]: {W} {w} for {w} from 10.0.0.5 port {num}
+DEBUG Kafka, Redis, Nginx and Tomcat {w}; Worker-{num} {w}
+Chrome, Safari, Firefox and Edge are supported. MacBook or Surface required.
+gotta {w} the {w}, brb
+LOL {UP} {UP}
+ok {UP} now pls
+Early {W}. Late {W}. The {W} shall {w} the {W}.
+{W},{W},{W},{W}\n{W} {W},{W},{W},{num}\n{W} {W},{W},{W},{num}
+{num},{W} {W},{W},{num}
+sku,{w},{w}\n{num},{W},{num}\n{num},{W},{num}
+{{"theme": "{W}", "{w}": "{W}", "role": "{W} {W}", "tags": ["{W}", "{W}"]}}
+{{"ward": "{W}", "diet": "{W}", "plan": "{W} {W}"}}
+Cloudy, Sunny, Windy. High {num}, Low {num}. North-East {num} km/h.
+The {W} in the {W} room is on {weekday}. Maternity leave and {W} leave differ.
+Senior Analyst, Payroll Specialist, {W} Manager, Head of {W}
+Mean, Median and Standard Deviation of each Group
+SIGNATURE REQUIRED. {UP} {UP}. MARITAL STATUS: SINGLE. OCCUPATION: {UP}
+NAME: ADDRESS: TEL: NONE NOTES: {UP} {UP}
+Women in {W}, Men in {W}, Introduction to {W}
+{w} {w}, {W} {w}? {w}.
+{W} Not Found. Return to {W}.
+Step {num}: {W} the {w}. Step {num}: {W} and {w}.
 """,
     "de": r"""
 Der {W} ist {w} und die {W} im dritten Stock ist kaputt.
@@ -374,6 +463,11 @@ Wir haben den Vertrag, die Rechnung und das Angebot geprüft.
 {W} {w} {w} {W} {w}.
 Die {W} der {W} wird vom {W} des Hauses bezahlt.
 Kontostand: {num} Euro. Verwendungszweck: Miete.
+Starke Kopfschmerzen, Übelkeit, Husten und Fieber seit Dienstag.
+Mein Mann und meine Tochter warten auf den Bescheid der Versicherung.
+Ich bin Lehrerin, mein Sohn macht eine Ausbildung im Handwerk.
+Die Lieferung verspätet sich um {num} Tage, das Paket liegt im Lager.
+Im Anhang finden Sie das Angebot, die Preise und den Zeitplan.
 """,
     "fr": r"""
 Le {w} est {w} et la {w} n'est pas {w}.
@@ -388,6 +482,10 @@ J'ai {w} la facture d'avril. Qu'en pensez-vous ?
 D'accord, c'est {w}. N'oubliez pas le {w}.
 {W} {w} {w} {w}.
 Aujourd'hui il fait beau, demain il pleut.
+Mon fils et ma fille vont à l'école le jeudi et le lundi.
+Douleurs, fièvre et toux depuis mardi. Paracétamol prescrit.
+Rendez-vous confirmé pour jeudi, merci de prévenir en cas d'absence.
+Mon colis n'est pas arrivé, que dois-je faire ?
 """,
     "es": r"""
 El {w} es {w} y la {w} no está {w}.
@@ -402,6 +500,10 @@ Un saludo del equipo de soporte.
 {W} {w} {w} {w}.
 Hoy hace sol; en enero llovió.
 En caso de emergencia, llame al {num}.
+Quiero cambiar mi cita del lunes por el jueves.
+Mi madre y mi padre esperan la respuesta del seguro.
+Dolor de cabeza, fiebre y tos desde el martes.
+Adjunto el contrato firmado y la factura de enero.
 """,
     "zh": r"""
 {zhw}{zhw}{zhw}。
@@ -425,6 +527,12 @@ En caso de emergencia, llame al {num}.
 一、{zhw}；二、{zhw}；三、{zhw}。
 {num}月{num}日，{zhw}会议在二楼会议室举行。
 中文和英文版本不同，日语版本没有。
+谢谢师傅，放在门口就行。
+想跟您核对一下{zhw}，方便吗？
+他开了一家公司，生意不错。
+您好，想问一下{zhw}什么时候到？
+麻烦帮我查一下{zhw}，谢谢。
+小心地滑，请注意安全。
 """,
 }
 

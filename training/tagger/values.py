@@ -281,7 +281,8 @@ def value(slot: str, language: str, chance: random.Random) -> str:
     if slot in ("w", "W", "WW", "UP"):
         word = chance.choice(words.common(language if not chinese else "en"))
         more = chance.choice(words.common(language if not chinese else "en"))
-        return {"w": word, "W": word.capitalize(), "WW": f"{word} {more}".title(), "UP": word.upper()}[slot]
+        forms = {"w": word, "W": word.capitalize(), "WW": f"{word} {more}".title(), "UP": word.upper()}
+        return forms[slot]
     if slot == "zhw":
         return chance.choice(words.chinese("word"))
     if slot == "zhn":

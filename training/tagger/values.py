@@ -206,7 +206,7 @@ GIVEN_PAIRS = tuple(words.GIVEN[number : number + 2] for number in range(0, len(
 
 def address(chance: random.Random, language: str) -> str:
     if language == "zh":
-        return _zh_address(_faker("zh_CN"), chance)
+        return _zh_address(_faker("zh_CN", chance), chance)
     if chance.random() < 0.35:
         made = chance.choice(_pool(chance.choice(TRAINING_LOCALES[language]), "address"))
         return made.replace("\n", chance.choice((", ", " ", "\n", ", ")))
@@ -255,11 +255,16 @@ def chinese_name(chance: random.Random) -> str:
     )
 
 
-@lru_cache
-def _faker(locale: str) -> Faker:
-    faker = Faker(locale)
-    faker.seed_instance(f"values-{locale}")
+def _faker(locale: str, chance: random.Random) -> Faker:
+    """Return a Faker that says the same whenever chance is the same."""
+    faker = _opened(locale)
+    faker.seed_instance(chance.getrandbits(32))
     return faker
+
+
+@lru_cache
+def _opened(locale: str) -> Faker:
+    return Faker(locale)
 
 
 def value(slot: str, language: str, chance: random.Random) -> str:
@@ -277,7 +282,7 @@ def value(slot: str, language: str, chance: random.Random) -> str:
     if slot == "country" and chinese:
         return chance.choice(_ZH_COUNTRIES)
     if slot == "country":
-        return chance.choice(_COUNTRIES)
+        return str(chance.choice(_COUNTRIES))
     if slot in ("w", "W", "WW", "UP"):
         word = chance.choice(words.common(language if not chinese else "en"))
         more = chance.choice(words.common(language if not chinese else "en"))
@@ -291,7 +296,7 @@ def value(slot: str, language: str, chance: random.Random) -> str:
         return "".join(chance.choices("0123456789abcdef", k=chance.choice((4, 8, 12))))
     if slot in _MADE and (slot not in ("first", "last") or not chinese):
         return _MADE[slot](chance, language)
-    return _value(slot, language, _faker(chance.choice(TRAINING_LOCALES[language])), chance)
+    return _value(slot, language, _faker(chance.choice(TRAINING_LOCALES[language]), chance), chance)
 
 
 _MADE = {"first": first, "last": last, "city": city, "org": organisation, "address": address}

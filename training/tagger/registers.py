@@ -192,6 +192,17 @@ Please welcome {person}, our new {W} {W}, formerly of {org}.
 {{"company": "{org}", "position": "{W} {W}", "active": false}}
 user="{person}" dept="{W}" action={w}
 opened by {person_lower}, department {W}
+Hello {first},\n\nThe {w} is {w}.\n\n{first}
+Hi {first}\n{W} {w} {w} {num}.\n{person}
+Dear {first} {last},\nYour {w} of {date} is {w}.\n\n{person}
+Thanks\n{first}
+{w} {w}.\n\n-- \n{person}
+{w} {w} {num}.\n\n{person}\n{phone}
+Town: {city}\nStart date: {date}\nPersonal email: {email}
+Expires: {date}, holder {person}, tax file number {num}
+curl -d '{{"name":"{person}"}}' https://{w}.example/{w}
+Supplier: {org}, VAT {num}
+{org} and {org} signed with {org}.
 """,
     "de": r"""
 Sehr geehrter Herr {last}, Ihr Antrag bei der {org} wurde genehmigt.
@@ -215,6 +226,9 @@ Laut {last} liegt die Heizung nicht im dritten Stock.
 Der Patient {person} klagt seit Montag über Schmerzen im Rücken.
 Mein Mann {first} arbeitet in {city}, meine Mutter lebt in {country}.
 Frau {last} hat am Freitag einen Termin in der Praxis von Dr. {last}.
+{person} ist am {date} umgezogen. Das Konto bleibt bestehen.
+Sie erreichen Frau {last} unter {phone}.
+Der Vertrag zwischen {org} und {first} {last} endet am {date}.
 """,
     "fr": r"""
 Chère Madame {last}, nous avons bien reçu votre courrier.
@@ -237,6 +251,8 @@ Mon fils {first} et ma fille {first} vont au {org}.
 {person} a signé le contrat avec {person} lundi.
 Rendez-vous avec le Dr {last} jeudi à {city}.
 Le siège de {org} est à {city}.
+Il a appelé {first} {last} au {phone}.
+Le contrat de {person} avec {org} est signé.
 """,
     "es": r"""
 Estimada señora {last}: Su solicitud ha sido aprobada por {org}.
@@ -259,6 +275,8 @@ Mi madre, {person}, vive en {city} desde enero.
 El doctor {last} del {org} llamó a mi padre, {person}.
 Trabajo en {org} desde marzo; antes vivía en {city}.
 {person} viajó de {city} a {city} por trabajo.
+Su teléfono es {phone}, pregunte por {first}.
+El contrato de {person} con {org} vence el {date}.
 """,
     "zh": r"""
 {person}您好，您的快递已到{city}，请尽快领取。
@@ -296,6 +314,8 @@ Hi {en_person}，文件已经发给{person}了。
 我是{city}人，现在在{org}上班。
 麻烦{person}核对一下{zhw}。
 来自{country}和{country}的{zhw}到了{city}。
+{person}的银行卡已封，请联系{org}。
+{person}下午三点到{city}。
 """,
 }
 
@@ -445,6 +465,24 @@ Women in {W}, Men in {W}, Introduction to {W}
 {w} {w}, {W} {w}? {w}.
 {W} Not Found. Return to {W}.
 Step {num}: {W} the {w}. Step {num}: {W} and {w}.
+Your ITIN, SSN, IBAN, MRN, SWIFT, PAN, BSN and NHS numbers are {w}.
+The GitHub token, the bitcoin wallet and the {W} key are {w}.
+Personal email: none. Tax file number: {num}. Start date: {date}. Town: n/a. Expires: {num}/{num}
+Date of birth: {date}. Sort code: {num}. Account number: {num}. Policy no. {num}. Postcode: unknown.
+Add {num} g of {w}, {num} ml of {w} and bake for {num} minutes at {num} degrees.
+They won {num} to {num}; it was {num} all at half time.
+Version {num}.{num} needs {num} MB; version {num} needs {num}.
+Under section {num} of the Act, paragraph {num}, a fine of {amount} applies.
+Order {num}: {num} x {w}, {num} x {w}, total {amount}.
+Chapter {num}, page {num}, line {num}: {w} {w}.
+curl -X POST -H "Content-Type: application/json" -d @{w}.json http://localhost:{num}/{w}
+Host: {w}.example Accept: text/html User-Agent: {W}/{num}.{num} Cache-Control: no-cache
+[{w}]\n{w} = {num}\n{w}_{w} = true\n{w} = "{w}"
+docker run -p {num}:{num} --name {w} {w}:{num}
+{HEX}{HEX}{HEX}== {HEX}{HEX}+{HEX}/{HEX}=
+goroutine {num} [running]: main.{w}(0x{HEX}) /{w}/{w}.go:{num}
+It cost {amount} in {num}, and {amount} now.
+About {num} of {num} people {w} {num} times a week.
 """,
     "de": r"""
 Der {W} ist {w} und die {W} im dritten Stock ist kaputt.
@@ -468,6 +506,13 @@ Mein Mann und meine Tochter warten auf den Bescheid der Versicherung.
 Ich bin Lehrerin, mein Sohn macht eine Ausbildung im Handwerk.
 Die Lieferung verspätet sich um {num} Tage, das Paket liegt im Lager.
 Im Anhang finden Sie das Angebot, die Preise und den Zeitplan.
+Der Betrag von {num} Euro wird am {date} vom Konto abgebucht.
+Sie haben {num} Punkte. Das Schreiben vom {date} liegt bei.
+Die Dienstreise dauert {num} Tage, dienstlich und privat getrennt.
+Das Konto wurde am {date} eröffnet. Der Zinssatz beträgt {num} Prozent.
+Am {date} um {num} Uhr tagt der Ausschuss. Eine Stunde später ist Pause.
+Er wurde am {date} geboren und ist {num} Jahre alt.
+Wir bestätigen den Eingang Ihrer Zahlung über {num} Euro.
 """,
     "fr": r"""
 Le {w} est {w} et la {w} n'est pas {w}.
@@ -486,6 +531,10 @@ Mon fils et ma fille vont à l'école le jeudi et le lundi.
 Douleurs, fièvre et toux depuis mardi. Paracétamol prescrit.
 Rendez-vous confirmé pour jeudi, merci de prévenir en cas d'absence.
 Mon colis n'est pas arrivé, que dois-je faire ?
+Il est né le {date}. Le montant est de {num} euros.
+Le contrat n° {num} prend effet le {date} pour {num} mois.
+Nous vous rappelons que la somme de {num} euros est due le {date}.
+Il reste {num} pages. La réunion a lieu à {num} h au bureau {num}.
 """,
     "es": r"""
 El {w} es {w} y la {w} no está {w}.
@@ -504,6 +553,11 @@ Quiero cambiar mi cita del lunes por el jueves.
 Mi madre y mi padre esperan la respuesta del seguro.
 Dolor de cabeza, fiebre y tos desde el martes.
 Adjunto el contrato firmado y la factura de enero.
+El informe consta de {num} páginas y {num} anexos.
+Su teléfono es {phone} y su código es {num}.
+El importe de {num} euros vence el {date}.
+Nació el {date} y tiene {num} años.
+La factura número {num} se pagó el {date}.
 """,
     "zh": r"""
 {zhw}{zhw}{zhw}。
@@ -533,6 +587,11 @@ Adjunto el contrato firmado y la factura de enero.
 您好，想问一下{zhw}什么时候到？
 麻烦帮我查一下{zhw}，谢谢。
 小心地滑，请注意安全。
+下午三点开会，四点结束，请准时。
+银行卡已封，验证码是{num}，请勿告诉他人。
+封禁{num}天，扣{num}分，共{num}次。
+转账{num}元，手续费{num}元，余额{num}元。
+第{num}章第{num}条，罚款{num}元。
 """,
 }
 

@@ -51,10 +51,10 @@ _MORE_FIRMS = ("Boots", "Argos", "Lidl", "Rewe", "Carrefour", "Mercadona", "Reps
     "Virgin Media", "O2", "EE", "British Gas", "Anglian Water", "Walgreens", "CVS", "Home Depot", "Best Buy", "Whole Foods", "Trader Joe's", "Burger King")  # fmt: skip
 _TOPICS = "Health Education Finance Justice Transport Agriculture Defence Labour Energy Culture Technology Economics Medicine Law Science Arts".split()
 _LOCAL = {
-    "en": ("{city} City Council", "{city} General Hospital", "University of {city}", "{city} University", "{last} & {last} LLP", "{last} & Sons", "{last} Surgery", "{last} Dental Practice",
+    "en": ("The {w} Bank", "{w} Council", "National {w} Agency", "{w} Without Borders", "{w} Rail", "{w} Water", "{city} Council", "{city} City Council", "{city} General Hospital", "University of {city}", "{city} University", "{last} & {last} LLP", "{last} & Sons", "{last} Surgery", "{last} Dental Practice",
         "{last} Medical Centre", "Ministry of {topic}", "Department of {topic}", "{city} Institute of {topic}", "{last} {kind}", "{w} {kind}", "{w} {w} {kind}", "{w} {w} Ltd", "{w} {w} Inc.",
         "{w} {w} LLC", "{city} {kind}", "St {first}'s Hospital", "Royal {city} Infirmary", "{last} High School", "Bank of {city}", "{w} Health", "{last} Pharmacy", "{city} Airport", "{city} FC",
-        "{last} AB", "{last} Pty Ltd", "{last} Group", "{w}{w2} Technologies", "{w}{w2}", "{city} Police", "The {w} Foundation", "{w} Building Society", "First National Bank of {city}"),
+        "{last} AB", "{last} ApS", "{last} d.o.o.", "{w} OÜ", "{last} A/S", "{last} Oy", "{last} Hf", "{w} ehf.", "{last} s.r.o.", "{last} Kft.", "{last} Sp. z o.o.", "{w} B.V.", "{last} N.V.", "{w} SIA", "UAB {w}", "{last} S.p.A.", "{w} Lda", "{w} Sdn Bhd", "{w} K.K.", "{last} Pvt. Ltd.", "{last} Pty Ltd", "{last} Group", "{w}{w2} Technologies", "{w}{w2}", "{city} Police", "The {w} Foundation", "{w} Building Society", "First National Bank of {city}"),
     "de": ("Stadtwerke {city} GmbH", "Klinikum {city}", "Universität {city}", "Sparkasse {city}", "{last} GmbH", "{last} GmbH & Co. KG", "{last} AG", "Stadt {city}", "Amtsgericht {city}",
         "Universitätsklinikum {city}", "Volksbank {city}", "Gymnasium {city}", "{last} und {last} Rechtsanwälte", "Bäckerei {last}", "{last} Versicherung", "TU {city}", "Finanzamt {city}"),
     "fr": ("CHU de {city}", "Université de {city}", "Mairie de {city}", "lycée {person}", "{last} SARL", "{last} et Fils", "Clinique {last}", "Crédit Agricole", "Hôpital {last}", "collège {last}",

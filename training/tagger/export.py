@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -183,7 +184,10 @@ def to_int8(graph: bytes) -> bytes:
     with TemporaryDirectory() as folder:
         whole, small = Path(folder, "whole.onnx"), Path(folder, "small.onnx")
         whole.write_bytes(graph)
+        # It advises a step that a graph of one LSTM has no use for.
+        logging.disable(logging.WARNING)
         quantize_dynamic(whole, small, op_types_to_quantize=["LSTM"], weight_type=QuantType.QInt8, per_channel=False)
+        logging.disable(logging.NOTSET)
         return small.read_bytes()
 
 

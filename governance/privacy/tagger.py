@@ -46,9 +46,16 @@ class Tagger:
         card: `tags`, `words` (a pattern), `characters` (of a word that count), `bias` (taken off "no entity"), and
             `bits` (8: the LSTM is lowered to them, as its score was measured).
         threads: of ONNX Runtime.
+        weights: the data file beside the graph, where sealing moved tensors out of it.
+
+    Raises:
+        ConfigurationError: if ONNX Runtime is not installed, or the card splits words in another way.
+        ManifestMismatchError: if it is not a tagger's graph, or weights are missing.
     """
 
-    def __init__(self, graph: bytes, card: Mapping[str, Any], threads: int = 1) -> None:
+    def __init__(
+        self, graph: bytes, card: Mapping[str, Any], threads: int = 1, weights: bytes | memoryview = b""
+    ) -> None:
         try:
             import onnxruntime
         except ImportError:
@@ -56,7 +63,7 @@ class Tagger:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 4
         # One graph is what was trained and signed; in two parts, each distinct word is looked at once a call.
-        self._table, words, texts = _parts(graph, int(card.get("bits", 32)))
+        self._table, words, texts = _parts(graph, weights, int(card.get("bits", 32)))
         self._encoder, self._reader = (
             onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"]) for part in (words, texts)
         )
@@ -196,13 +203,17 @@ def _groups(texts: Sequence[str]) -> Iterator[list[_Piece]]:
         yield group
 
 
-def _parts(graph: bytes, bits: int) -> tuple[str, bytes, bytes]:
+def _parts(graph: bytes, weights: bytes | memoryview, bits: int) -> tuple[str, bytes, bytes]:
     """Return the graph in two: characters to words' vectors, and vectors to logits; and what they call the vectors.
 
     Raises:
         ManifestMismatchError: if it is not a tagger's graph.
     """
-    model = onnx.shape_inference.infer_shapes(onnx.load_model_from_string(graph))
+    model = onnx.load_model_from_string(graph)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            _bring_in(tensor, weights)
+    model = onnx.shape_inference.infer_shapes(model)
     vectors = [node.input[0] for node in model.graph.node if node.op_type == "Gather" and node.input[1] == "positions"]
     if len(vectors) != 1:
         raise ManifestMismatchError("the tagger's graph does not look up words by their positions")
@@ -212,6 +223,17 @@ def _parts(graph: bytes, bits: int) -> tuple[str, bytes, bytes]:
     if bits == EIGHT:
         lower_lstm(texts)
     return vectors[0], words.SerializeToString(), texts.SerializeToString()
+
+
+def _bring_in(tensor: onnx.TensorProto, weights: bytes | memoryview) -> None:
+    """Put a tensor's bytes back into the graph."""
+    fields = {entry.key: entry.value for entry in tensor.external_data}
+    first, length = int(fields.get("offset", 0)), int(fields.get("length", 0))
+    if not 0 <= first < first + length <= len(weights):
+        raise ManifestMismatchError("the tagger's weights are not all in the file beside its graph")
+    tensor.raw_data = bytes(weights[first : first + length])
+    tensor.data_location = onnx.TensorProto.DEFAULT
+    del tensor.external_data[:]
 
 
 def _windows(count: int) -> Iterator[tuple[int, ...]]:

@@ -7,6 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -179,3 +180,20 @@ def test_a_card_that_splits_otherwise_is_refused():
     for pattern in ("(", r"\\w+"):
         with pytest.raises(ConfigurationError, match="card"):
             Splitter(pattern)
+
+
+def test_a_graph_whose_weights_lie_beside_it_is_the_same_tagger():
+    graph, card = (FOLDER / "model.onnx").read_bytes(), json.loads((FOLDER / "card.json").read_text())
+    model, data = onnx.load_model_from_string(graph), b""
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > 1024:
+            content = tensor.raw_data
+            onnx.external_data_helper.set_external_data(tensor, "model.onnx.data", len(data), len(content))
+            tensor.ClearField("raw_data")
+            data += content
+    outside = model.SerializeToString()
+    text = "Dr. Maria Gonzalez of Mercy Hospital flew from Lisbon."
+    assert Tagger(outside, card, weights=data).find([text]) == shipped_tagger().find([text])
+    for broken in (b"", data[:-1]):
+        with pytest.raises(ManifestMismatchError, match="weights"):
+            Tagger(outside, card, weights=broken)

@@ -75,7 +75,7 @@ def test_the_network_knows_a_word_whatever_its_capitals():
     assert torch.equal(identity[4], identity[5]) and torch.equal(identity[6], identity[7])
 
 
-def test_onnx_says_what_torch_says_and_no_text_hangs_on_another():
+def test_onnx_says_what_torch_says_however_long_the_texts_beside_it_are():
     torch.manual_seed(1)
     model = Tagger().eval()
     samples = [Labelled("Ada met Bob.", ()), Labelled("In Rome we saw nobody whom we knew, and went home.", ())]

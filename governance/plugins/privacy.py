@@ -271,7 +271,8 @@ def open_tagger(settings: Settings) -> TaggerCall:
         graph, card = opened.files.get("model.onnx"), opened.files.get("card.json")
         if graph is None or card is None:
             raise ManifestMismatchError("the sealed tagger has no model.onnx or no card.json")
-        return Tagger(bytes(graph), parse_json(card)).find
+        weights = opened.files.get("model.onnx.data", b"")
+        return Tagger(bytes(graph), parse_json(card), weights=weights).find
 
 
 def _verify(settings: Settings) -> None:

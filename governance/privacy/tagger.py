@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,16 +18,23 @@ import onnx
 import onnx.utils
 
 from governance.errors import ConfigurationError, ManifestMismatchError
+from governance.privacy.eight_bits import lower_lstm
 from governance.privacy.finding import Finding
+from governance.privacy.words import Splitter, Words
 
 FOLDER = Path(__file__).with_name("pii_tagger")
-SHA256 = "ecd2d8060f1e67ddd69696fe806f6f9827acaca04cae2975d572da0ab0ca2c88"
+SHA256 = "10c649cd73acab6f4b6b08af05c93a3f2085dd3330947eb23c5a7155931c7eb7"
 # So many words at a time; a window begins before the last one ended, so that no entity is cut by both.
 WINDOW, OVERLAP = 80, 16
 BATCH = 64
+EIGHT = 8
 # So many distinct words at a time.
 WORDS = 4096
+# So many code points at a time, and so many around a piece of a long text that it is read with.
+PIECE, MARGIN = 200_000, 400
 MAX_SCORE, MIN_SCORE = 0.84, 0.5
+# Number of the text; where its piece begins and ends; where what is read begins, and what is read.
+_Piece = tuple[int, int, int, int, str]
 _NEVER_LAST = frozenset(",;:(-/，；：（")
 
 
@@ -37,11 +43,19 @@ class Tagger:
 
     Args:
         graph: a serialized ModelProto.
-        card: `tags`, `words` (a pattern), `characters` (of a word that count), and `bias` (taken off "no entity").
+        card: `tags`, `words` (a pattern), `characters` (of a word that count), `bias` (taken off "no entity"), and
+            `bits` (8: the LSTM is lowered to them, as its score was measured).
         threads: of ONNX Runtime.
+        weights: the data file beside the graph, where sealing moved tensors out of it.
+
+    Raises:
+        ConfigurationError: if ONNX Runtime is not installed, or the card splits words in another way.
+        ManifestMismatchError: if it is not a tagger's graph, or weights are missing.
     """
 
-    def __init__(self, graph: bytes, card: Mapping[str, Any], threads: int = 1) -> None:
+    def __init__(
+        self, graph: bytes, card: Mapping[str, Any], threads: int = 1, weights: bytes | memoryview = b""
+    ) -> None:
         try:
             import onnxruntime
         except ImportError:
@@ -49,12 +63,15 @@ class Tagger:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 4
         # One graph is what was trained and signed; in two parts, each distinct word is looked at once a call.
-        self._table, words, texts = _parts(graph)
+        self._table, words, texts = _parts(graph, weights, int(card.get("bits", 32)))
         self._encoder, self._reader = (
             onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"]) for part in (words, texts)
         )
-        self._tags: list[str] = list(card["tags"])
-        self._words = re.compile(card["words"])
+        tags = [str(tag) for tag in card["tags"]]
+        self._names = ["", *sorted({tag[2:] for tag in tags if tag != "O"})]
+        self._entities = np.array([self._names.index(tag[2:] if tag != "O" else "") for tag in tags])
+        self._inner = np.array([tag.startswith("I-") for tag in tags])
+        self._splitter = Splitter(card["words"])
         self._characters, self._bias = int(card["characters"]), float(card["bias"])
 
     @classmethod
@@ -78,85 +95,145 @@ class Tagger:
 
     def find(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Return the entities of each text, in code points; many texts at once are faster than one by one."""
-        split = [list(self._words.finditer(text)) for text in texts]
-        every = [word for words in split for word in words]
-        windows: list[tuple[int, ...]] = []
-        before = 0
-        for words in split:
-            windows.extend(tuple(before + place for place in window) for window in _windows(len(words)))
-            before += len(words)
-        # Windows of about the same length waste no time on padding.
-        windows.sort(key=lambda window: window[1] - window[0])
-        rows: dict[str, int] = {}
-        places = np.array([rows.setdefault(word[0][: self._characters], len(rows) + 1) for word in every], np.int64)
-        table = self._encode(rows)
-        tags, scores = np.zeros(len(every), np.int64), np.zeros(len(every), np.float32)
-        for start in range(0, len(windows), BATCH):
-            self._tag(table, places, windows[start : start + BATCH], tags, scores)
-        listed, sure = tags.tolist(), scores.tolist()
-        found, before = [], 0
-        for words in split:
-            place = slice(before, before + len(words))
-            found.append(list(self._spans(words, listed[place], sure[place])))
-            before += len(words)
+        found: list[list[Finding]] = [[] for _ in texts]
+        for group in _groups(texts):
+            for (number, first, last, offset, _), findings in zip(
+                group, self._read([p[4] for p in group]), strict=True
+            ):
+                if last - first == len(texts[number]):
+                    found[number] = findings
+                    continue
+                found[number].extend(
+                    Finding(item.entity, item.start + offset, item.end + offset, item.score, item.why)
+                    for item in findings
+                    if first <= item.start + offset < last
+                )
         return found
 
-    def _encode(self, rows: Mapping[str, int]) -> Any:
+    def _read(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """Return the entities of texts that together are not long."""
+        joined = "\n".join(texts)
+        words = self._splitter.split(joined)
+        table, places = words.distinct(self._characters)
+        offsets = np.cumsum([0, *(len(text) + 1 for text in texts)])
+        bounds = np.searchsorted(words.starts, offsets)
+        windows = [
+            (int(before) + first, int(before) + last, int(before) + keep, int(before) + stop)
+            for before, count in zip(bounds, np.diff(bounds), strict=False)
+            for first, last, keep, stop in _windows(int(count))
+        ]
+        # Windows of about the same length waste no time on padding.
+        windows.sort(key=lambda window: window[1] - window[0])
+        vectors = self._encode(table)
+        tags, scores = np.zeros(len(places), np.int64), np.zeros(len(places), np.float32)
+        for start in range(0, len(windows), BATCH):
+            self._tag(vectors, places, np.array(windows[start : start + BATCH]), tags, scores)
+        found: list[list[Finding]] = [[] for _ in texts]
+        for number, finding in self._spans(joined, words, bounds, offsets, tags, scores):
+            found[number].append(finding)
+        return found
+
+    def _encode(self, table: Any) -> Any:
         """Return a vector for each distinct word; row 0 stands for no word."""
-        characters = np.zeros((len(rows) + 1, self._characters), np.int64)
-        for word, row in rows.items():
-            characters[row, : len(word)] = [ord(character) for character in word]
+        characters = np.concatenate([np.zeros((1, self._characters), np.int64), table])
         parts = [
             self._encoder.run([self._table], {"characters": characters[start : start + WORDS]})[0]
             for start in range(0, len(characters), WORDS)
         ]
         return np.concatenate(parts)
 
-    def _tag(self, table: Any, places: Any, windows: Sequence[tuple[int, ...]], tags: Any, scores: Any) -> None:
-        positions = np.zeros((len(windows), max(last - first for first, last, _, _ in windows)), np.int64)
-        for number, (first, last, _, _) in enumerate(windows):
-            positions[number, : last - first] = places[first:last]
-        [logits] = self._reader.run(["logits"], {self._table: table, "positions": positions})
+    def _tag(self, vectors: Any, places: Any, windows: Any, tags: Any, scores: Any) -> None:
+        first, last, keep, stop = (windows[:, [column]] for column in range(4))
+        reach = first + np.arange(int((last - first).max()))
+        positions = np.where(reach < last, places[np.minimum(reach, len(places) - 1)] + 1, 0)
+        [logits] = self._reader.run(["logits"], {self._table: vectors, "positions": positions})
         logits[..., 0] -= self._bias
-        best = logits.argmax(axis=-1)
-        shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        sure = shifted.max(axis=-1) / shifted.sum(axis=-1)
-        for number, (first, _, keep, stop) in enumerate(windows):
-            inner = slice(keep - first, stop - first)
-            tags[keep:stop], scores[keep:stop] = best[number, inner], sure[number, inner]
+        inner = (keep <= reach) & (reach < stop)
+        highest = logits.max(axis=-1)
+        tags[reach[inner]] = logits.argmax(axis=-1)[inner]
+        scores[reach[inner]] = 1 / np.exp(logits - highest[..., None]).sum(axis=-1)[inner]
 
-    def _spans(self, words: Sequence[re.Match[str]], tags: Sequence[int], scores: Sequence[float]) -> Iterator[Finding]:
-        """Join the words of one entity; a word that goes on with another entity than the one before begins its own."""
-        begun: int | None = None
-        for number in range(len(words) + 1):
-            tag = self._tags[tags[number]] if number < len(words) else "O"
-            if begun is not None and (tag[:1] != "I" or tag[2:] != self._tags[tags[begun]][2:]):
-                sure = sum(scores[begun:number]) / (number - begun)
-                score = MIN_SCORE + (MAX_SCORE - MIN_SCORE) * max(0.0, 2 * sure - 1)
-                entity, end = self._tags[tags[begun]][2:], number
-                while end > begun + 1 and words[end - 1][0] in _NEVER_LAST:
-                    end -= 1
-                if any(word[0].isalnum() for word in words[begun:end]):
-                    yield Finding(entity, words[begun].start(), words[end - 1].end(), round(score, 3), "pii-tagger")
-                begun = None
-            if begun is None and tag != "O":
-                begun = number
+    def _spans(
+        self, text: str, words: Words, bounds: Any, offsets: Any, tags: Any, scores: Any
+    ) -> Iterator[tuple[int, Finding]]:
+        """Join the words of one entity, and say in which text it lies.
+
+        A word that goes on with another entity than the one before begins its own.
+        """
+        entities = self._entities[tags]
+        begins_text = np.zeros(len(tags) + 1, bool)
+        begins_text[bounds] = True
+        goes_on = self._inner[tags] & (entities == np.concatenate([[0], entities[:-1]])) & ~begins_text[:-1]
+        edges = np.concatenate([np.flatnonzero(~goes_on), [len(tags)]])
+        begun = np.flatnonzero((entities > 0) & ~goes_on)
+        ended = edges[np.searchsorted(edges, begun, side="right")]
+        total = np.concatenate([[0.0], np.cumsum(scores, dtype=np.float64)])
+        sure = (total[ended] - total[begun]) / (ended - begun)
+        numbers = np.searchsorted(bounds, begun, side="right") - 1
+        starts, ends = words.starts, words.ends
+        for first, stop, score, number in zip(
+            begun.tolist(), ended.tolist(), sure.tolist(), numbers.tolist(), strict=True
+        ):
+            last = stop - 1
+            while last > first and text[starts[last]] in _NEVER_LAST:
+                last -= 1
+            start, end = int(starts[first]), int(ends[last])
+            if any(map(str.isalnum, text[start:end])):
+                above = (MAX_SCORE - MIN_SCORE) * max(0.0, 2 * score - 1)
+                before = int(offsets[number])
+                name = self._names[entities[first]]
+                yield number, Finding(name, start - before, end - before, round(MIN_SCORE + above, 3), "pii-tagger")
 
 
-def _parts(graph: bytes) -> tuple[str, bytes, bytes]:
+def _groups(texts: Sequence[str]) -> Iterator[list[_Piece]]:
+    """Yield texts in groups that are not long together; a long text in pieces, each with some text around it."""
+    group: list[_Piece] = []
+    size = 0
+    for number, text in enumerate(texts):
+        for first in range(0, len(text), PIECE):
+            last = min(first + PIECE, len(text))
+            offset = max(0, first - MARGIN)
+            piece = (number, first, last, offset, text[offset : last + MARGIN])
+            if group and size + len(piece[4]) > PIECE:
+                yield group
+                group, size = [], 0
+            group.append(piece)
+            size += len(piece[4])
+    if group:
+        yield group
+
+
+def _parts(graph: bytes, weights: bytes | memoryview, bits: int) -> tuple[str, bytes, bytes]:
     """Return the graph in two: characters to words' vectors, and vectors to logits; and what they call the vectors.
 
     Raises:
         ManifestMismatchError: if it is not a tagger's graph.
     """
-    model = onnx.shape_inference.infer_shapes(onnx.load_model_from_string(graph))
+    model = onnx.load_model_from_string(graph)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            _bring_in(tensor, weights)
+    model = onnx.shape_inference.infer_shapes(model)
     vectors = [node.input[0] for node in model.graph.node if node.op_type == "Gather" and node.input[1] == "positions"]
     if len(vectors) != 1:
         raise ManifestMismatchError("the tagger's graph does not look up words by their positions")
     extractor = onnx.utils.Extractor(model)
     words = extractor.extract_model(["characters"], vectors)
     texts = extractor.extract_model([vectors[0], "positions"], ["logits"])
+    if bits == EIGHT:
+        lower_lstm(texts)
     return vectors[0], words.SerializeToString(), texts.SerializeToString()
+
+
+def _bring_in(tensor: onnx.TensorProto, weights: bytes | memoryview) -> None:
+    """Put a tensor's bytes back into the graph."""
+    fields = {entry.key: entry.value for entry in tensor.external_data}
+    first, length = int(fields.get("offset", 0)), int(fields.get("length", 0))
+    if not 0 <= first < first + length <= len(weights):
+        raise ManifestMismatchError("the tagger's weights are not all in the file beside its graph")
+    tensor.raw_data = bytes(weights[first : first + length])
+    tensor.data_location = onnx.TensorProto.DEFAULT
+    del tensor.external_data[:]
 
 
 def _windows(count: int) -> Iterator[tuple[int, ...]]:

@@ -1,16 +1,24 @@
 """The shipped tagger: its score on texts it has never seen, its digest, and windows that cut nothing."""
 
 import json
+import re
 import shutil
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.privacy.detect import Detectors
 from governance.privacy.tagger import FOLDER, OVERLAP, SHA256, WINDOW, Tagger, _windows, shipped_tagger
+from governance.privacy.words import Splitter
 
 LABELLED = Path(__file__).parents[2] / "benchmarks/pii/labelled.jsonl"
+FLOOR_PRECISION, FLOOR_F2 = 0.89, 0.92
 DETECT = Detectors(shipped_tagger().find)
 
 
@@ -83,3 +91,109 @@ def test_it_is_as_small_as_promised():
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= 5 * 10**6
     card = json.loads((FOLDER / "card.json").read_text())
     assert card["scores"]["held_out"]["f2"] > 0.85 and card["intended_purposes"] == ["anonymization"]
+
+
+CHALLENGE = Path(__file__).parents[2] / "training/tagger/challenge.jsonl"
+
+
+def test_texts_written_by_hand_are_read_well_enough():
+    """Notes, chats, letters, logs and records, in words of no template: floors below what was measured."""
+    items = [json.loads(line) for line in CHALLENGE.read_text(encoding="utf-8").splitlines()]
+    found = shipped_tagger().find([item["text"] for item in items])
+    right = wrong = missed = 0
+    for item, findings in zip(items, found, strict=True):
+        text = item["text"]
+        wanted = {p for span in item["spans"] for p in range(span["start"], span["end"]) if text[p].strip()}
+        got = {p for finding in findings for p in range(finding.start, finding.end) if text[p].strip()}
+        right, wrong, missed = right + len(wanted & got), wrong + len(got - wanted), missed + len(wanted - got)
+    precision, recall = right / (right + wrong), right / (right + missed)
+    assert len(items) >= 150
+    assert precision >= FLOOR_PRECISION and 5 * precision * recall / (4 * precision + recall) >= FLOOR_F2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nothing here",
+        "Please restart the server before you try again.",
+        "2026-03-02T08:11:45Z INFO scheduler Job cleanup finished in 312 ms",
+        "Take one tablet twice daily after meals.",
+        "系统升级完成，请重新登录后再试。",
+        "Die Heizung in der Praxis ist seit Montag kaputt.",
+    ],
+)
+def test_plain_text_has_nobody_in_it(text):
+    assert shipped_tagger().find([text]) == [[]]
+
+
+ODD = st.text(st.sampled_from("aB9 \n_.,'-Ωé中国さ한\u200b\u200f\ud800\udfff²①\u0301😀\x00"), max_size=60)
+
+
+@given(ODD)
+def test_words_lie_where_the_cards_pattern_finds_them(text):
+    card = json.loads((FOLDER / "card.json").read_text())
+    words = Splitter(card["words"]).split(text)
+    expected = [match.span() for match in re.finditer(card["words"], text)]
+    assert list(zip(words.starts.tolist(), words.ends.tolist(), strict=True)) == expected
+    table, places = words.distinct(16)
+    seen = ["".join(map(chr, row[row > 0])) for row in table[places]]
+    assert seen == [text[start:end][:16].split("\x00")[0] for start, end in expected]
+
+
+@given(st.lists(ODD, max_size=4))
+@settings(deadline=None, max_examples=60)
+def test_no_text_is_an_error_and_findings_lie_within_it(texts):
+    for text, findings in zip(texts, shipped_tagger().find(texts), strict=True):
+        places = [(finding.start, finding.end) for finding in findings]
+        assert places == sorted(places)
+        assert all(0 <= start < end <= len(text) and text[start:end].strip() for start, end in places)
+
+
+def test_words_made_to_have_one_sum_are_told_apart(monkeypatch):
+    monkeypatch.setattr("governance.privacy.words._multipliers", lambda count: np.zeros(count, np.int64))
+    table, places = (
+        Splitter(json.loads((FOLDER / "card.json").read_text())["words"]).split("Ada met Bob, Ada").distinct(16)
+    )
+    assert len(table) == 4 and places[0] == places[4]
+
+
+def test_a_long_text_is_read_in_pieces_as_one(monkeypatch):
+    text = "Yesterday we spoke to Maria Gonzalez in London about the late report. " * 60
+    [whole] = shipped_tagger().find([text])
+    monkeypatch.setattr("governance.privacy.tagger.PIECE", 1000)
+    [pieces] = shipped_tagger().find([text])
+    spoken = [(f.start, f.end) for f in whole if f.entity == "PERSON"]
+    assert len(spoken) == 60 and [(f.start, f.end) for f in pieces if f.entity == "PERSON"] == spoken
+
+
+def test_megabytes_of_text_take_a_bounded_amount_of_memory():
+    text = "Maria Gonzalez lives in London, says the report. " * 20_000
+    shipped_tagger().find([text[:300_000]])
+    tracemalloc.start()
+    [found] = shipped_tagger().find([text])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) >= 40_000 and peak < 120 * 10**6
+
+
+def test_a_card_that_splits_otherwise_is_refused():
+    for pattern in ("(", r"\\w+"):
+        with pytest.raises(ConfigurationError, match="card"):
+            Splitter(pattern)
+
+
+def test_a_graph_whose_weights_lie_beside_it_is_the_same_tagger():
+    graph, card = (FOLDER / "model.onnx").read_bytes(), json.loads((FOLDER / "card.json").read_text())
+    model, data = onnx.load_model_from_string(graph), b""
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > 1024:
+            content = tensor.raw_data
+            onnx.external_data_helper.set_external_data(tensor, "model.onnx.data", len(data), len(content))
+            tensor.ClearField("raw_data")
+            data += content
+    outside = model.SerializeToString()
+    text = "Dr. Maria Gonzalez of Mercy Hospital flew from Lisbon."
+    assert Tagger(outside, card, weights=data).find([text]) == shipped_tagger().find([text])
+    for broken in (b"", data[:-1]):
+        with pytest.raises(ManifestMismatchError, match="weights"):
+            Tagger(outside, card, weights=broken)

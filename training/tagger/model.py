@@ -21,6 +21,7 @@ CHARACTERS = 16
 ENTITIES = ("PERSON", "LOCATION", "ADDRESS", "ORGANIZATION")
 TAGS = ("O", *(f"{prefix}-{entity}" for entity in ENTITIES for prefix in "BI"))
 
+BUCKETS = 16_384
 _LATIN, _OTHERS = 256, 4096
 _word = re.compile(WORDS)
 
@@ -60,19 +61,37 @@ def encode(texts: Sequence[Sequence[str]]) -> tuple[NDArray[np.int32], NDArray[n
 class Tagger(nn.Module):
     """Code points to tags.
 
+    A word is what its letters are like (a convolution over them), how it begins, and which word it is (two rows of one
+    table by two hashes of it in lower case, so that a word shares its vector with another by chance only once).
+
     Args:
-        dropout: of characters' vectors and of words' vectors, in training alone.
+        dropout: of words' vectors, in training alone.
+        forget: how often training looks at a word's letters alone, so that unknown names are no surprise.
     """
 
-    def __init__(self, characters: int = 32, filters: int = 96, hidden: int = 48, dropout: float = 0.25) -> None:
+    def __init__(
+        self,
+        characters: int = 24,
+        filters: int = 48,
+        table: int = 32,
+        hidden: int = 56,
+        dropout: float = 0.2,
+        forget: float = 0.25,
+    ) -> None:
         super().__init__()
-        self.table = nn.Embedding(_LATIN + _OTHERS, characters, padding_idx=0)
-        self.narrow = nn.Conv1d(characters, filters // 2, 2, padding=1)
-        self.wide = nn.Conv1d(characters, filters // 2, 4, padding=2)
-        self.mix = nn.Linear(filters + 2 * characters, 64)
+        self.letters = nn.Embedding(_LATIN + _OTHERS, characters, padding_idx=0)
+        self.shape = nn.Conv1d(characters, filters, 3, padding=1)
+        self.known = nn.Embedding(BUCKETS, table)
+        self.mix = nn.Linear(filters + 2 * characters + table, 64)
         self.dropout = nn.Dropout(dropout)
+        self.forget = forget
         self.lstm = nn.LSTM(64, hidden, bidirectional=True, batch_first=True)
         self.out = nn.Linear(2 * hidden, len(TAGS))
+        nn.init.normal_(self.known.weight, std=0.1)
+        primes = torch.tensor(
+            [[pow(base, number + 1, 2**31 - 1) for number in range(CHARACTERS)] for base in (48271, 69621)]
+        )
+        self.register_buffer("primes", primes, persistent=False)
 
     def forward(self, characters: Tensor, positions: Tensor) -> Tensor:
         """Return logits [texts, words, tags].
@@ -81,20 +100,24 @@ class Tagger(nn.Module):
             characters: [distinct words, CHARACTERS], code points.
             positions: [texts, words], rows of `characters`.
         """
-        known = torch.where(characters < _LATIN, characters, _LATIN + characters % _OTHERS)
-        vectors = self.dropout(self.table(known)).transpose(1, 2)
-        words = torch.cat(
-            [
-                self.narrow(vectors).amax(dim=2),
-                self.wide(vectors).amax(dim=2),
-                # How a word begins tells capitals, and Chinese family names.
-                vectors[:, :, 0],
-                vectors[:, :, 1],
-            ],
-            dim=1,
-        )
+        vectors = self.letters(torch.where(characters < _LATIN, characters, _LATIN + characters % _OTHERS))
+        shape = self.shape(vectors.transpose(1, 2)).amax(dim=2)
+        word = self._identity(characters)
+        if self.training:
+            word = word * (torch.rand(len(word), 1) >= self.forget)
+        words = torch.cat([shape, vectors[:, 0], vectors[:, 1], word], dim=1)
         mixed = torch.relu(self.mix(words)) * (characters[:, :1] > 0)
         texts = self.dropout(mixed)[positions]
         hidden, _ = self.lstm(texts)
         logits: Tensor = self.out(self.dropout(hidden))
         return logits
+
+    def _identity(self, characters: Tensor) -> Tensor:
+        """Return a vector of each word as such: in lower case, and with every digit a nought."""
+        c = characters.long()
+        capital = ((c >= 65) & (c <= 90)) | ((c >= 192) & (c <= 222) & (c != 215))
+        plain = torch.where((c >= 48) & (c <= 57), torch.full_like(c, 48), c + 32 * capital.long())
+        one, other = ((plain * row).sum(dim=1) for row in self.get_buffer("primes"))
+        first: Tensor = self.known(one % BUCKETS)
+        second: Tensor = self.known(other % BUCKETS)
+        return first + second

@@ -19,7 +19,7 @@ from governance.errors import (
     UnsupportedMediaTypeError,
 )
 from governance.exchange import Pipeline, Reply
-from governance.gate import Gate, application_error, behind, status_of
+from governance.gate import Gate, application_error, behind, run_lifespan, status_of
 
 ROUTES = (
     Route("POST", "/echo", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=100),
@@ -367,3 +367,47 @@ async def test_whatever_fails_at_opening_keeps_the_worker_from_serving():
     (message,) = await lifespan(gate)
     assert message["type"] == "lifespan.startup.failed"
     assert "AttributeError" in message["message"] and "Canary" not in message["message"]
+
+
+@pytest.mark.parametrize("end", ["complete", "failed"])
+async def test_all_is_closed_before_the_server_hears_that_it_is(end):
+    """A server ends the process at that word: what a plugin still had to write, such as the log's last promise, was lost."""
+    order, messages = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def app(scope, receive, send):
+        assert (await receive())["type"] == "lifespan.startup"
+        await send({"type": "lifespan.startup.complete"})
+        assert (await receive())["type"] == "lifespan.shutdown"
+        await send({"type": f"lifespan.shutdown.{end}"})
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        order.append(message["type"])
+
+    async def note(word):
+        order.append(word)
+
+    await run_lifespan(app, {"type": "lifespan"}, receive, send, open=lambda: note("open"), close=lambda: note("close"))
+    assert order == ["open", "lifespan.startup.complete", "close", f"lifespan.shutdown.{end}"]
+
+
+async def test_an_application_that_breaks_off_is_closed_once():
+    closed = []
+
+    async def app(scope, receive, send):
+        raise RuntimeError("broken")
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def close():
+        closed.append(True)
+
+    async def nothing(*_):
+        pass
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await run_lifespan(app, {"type": "lifespan"}, receive, nothing, open=nothing, close=close)
+    assert closed == [True]

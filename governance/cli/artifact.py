@@ -26,6 +26,7 @@ from governance.artifacts.seal import SealedFacts, seal_folder
 from governance.artifacts.signing import ModelSigner, parse_bundle, unverified_signer, unverified_statement
 from governance.artifacts.sources import Segment, SourceFile, read_folder
 from governance.artifacts.trust import Trust, verify_folder_signature
+from governance.cli.fetch import fetch_artifact, read_token, say
 from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError
 from governance.keys import VerifyingKey, open_recipient, open_recipient_key, open_signing_key
 
@@ -173,6 +174,30 @@ def verify(
         with open_sealed(file, name=facts.name, minimum_version=1, trust=trust, recipient_key=key, limits=limits):
             pass
     _print_facts(facts, as_json, f"Verified {file}" + ("" if recipient_key else " (without decrypting it)"))
+
+
+@command.command()
+@click.argument("url")
+@click.argument("output", type=PATH)
+@click.option("--sha256", required=True, help="Of the whole sealed file, in hex.")
+@options(trust_options)
+@click.option("--token-file", type=PATH, help="A bearer token for the URL's host, or USER:PASSWORD.")
+def fetch(
+    url: str,
+    output: Path,
+    sha256: str,
+    trusted: tuple[Path, ...],
+    threshold: int,
+    cosigners: tuple[Path, ...],
+    token_file: Path | None,
+) -> None:
+    """Download a sealed artifact from URL to OUTPUT, and keep it only if its digest and its signatures are right.
+
+    URL may be a blob in an OCI registry: https://HOST/v2/NAME/blobs/sha256:...
+    """
+    trust = Trust.from_files(trusted, threshold, cosigners)
+    token = None if token_file is None else read_token(token_file)
+    say(fetch_artifact(url, output, sha256=sha256, trust=trust, token=token), output)
 
 
 @command.command(name="open")

@@ -83,7 +83,7 @@ class AuditPlugin:
         _ = key.public_key.raw  # Checkpoints take Ed25519 alone: another key is refused here, not at the first one.
         self._log, self._lock = open_worker_log(
             settings.directory,
-            self._service,
+            settings.origin or self._service,
             key,
             durability=settings.durability,
             checkpoint_seconds=settings.checkpoint_seconds,

@@ -1,0 +1,188 @@
+"""Values: documented, closed, used; and what contradicts itself is refused with a sentence."""
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "helm" / "bento-governance"
+CI = sorted((CHART / "ci").glob("*-values.yaml"))
+TEMPLATES = "\n".join(path.read_text() for path in sorted((CHART / "templates").rglob("*")) if path.is_file())
+
+
+def load_sync():
+    specification = importlib.util.spec_from_file_location("helm_sync", ROOT / "helm" / "sync.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["helm_sync"] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+sync = load_sync()
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+DOCUMENTED = [value.path for value in sync.documented_values((CHART / "values.yaml").read_text())]
+LEAVES = list(sync.leaves(VALUES, set(DOCUMENTED)))
+
+
+def test_schema_table_and_copies_are_as_their_sources_say():
+    assert sync.differing() == [], "run python helm/sync.py"
+
+
+def test_a_changed_rule_or_comment_would_be_seen(tmp_path, monkeypatch):
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "new.yaml").write_text("groups: []\n")
+    monkeypatch.setattr(sync, "COPIES", {"files/rules": rules})
+    names = {path.name for path in sync.differing()}
+    assert "new.yaml" in names
+    assert "slo.yaml" in names  # It is in the chart, and its source is gone.
+
+
+def test_every_value_is_documented():
+    assert len(LEAVES) > 90
+    assert set(LEAVES) == set(DOCUMENTED)
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_every_value_is_used(path):
+    assert re.search(rf"[.$](Values|v)\.{re.escape(path)}\b", TEMPLATES), path
+
+
+def test_every_value_is_set_in_some_combination():
+    assert len(CI) >= 8
+
+    def given(tree, prefix=""):
+        for key, value in tree.items():
+            yield f"{prefix}{key}"
+            if isinstance(value, dict):
+                yield from given(value, f"{prefix}{key}.")
+
+    seen = {path for file in CI for path in given(yaml.safe_load(file.read_text()))}
+    assert set(LEAVES) - seen == set()
+
+
+def test_the_schema_is_closed_everywhere():
+    def walk(node, path=""):
+        if isinstance(node, dict):
+            if node.get("type") == "object" and path not in unlisted:
+                assert "additionalProperties" in node, path
+                assert node["additionalProperties"] is not True, path
+            for key, value in node.items():
+                walk(value, f"{path}/{key}")
+        elif isinstance(node, list):
+            for value in node:
+                walk(value, path)
+
+    affinity = "/properties/affinity/properties/"
+    # Another chart's values; and what Kubernetes' own schemas check.
+    unlisted = {
+        "/properties/global",
+        *(f"{affinity}{kind}" for kind in ("nodeAffinity", "podAffinity", "podAntiAffinity")),
+    }
+    walk(json.loads((CHART / "values.schema.json").read_text()))
+
+
+MINIMAL = CHART / "ci" / "minimal-values.yaml"
+
+
+def refused(helm, *settings, values=MINIMAL, **options) -> str:
+    arguments = [
+        part
+        for setting in settings
+        for part in ("--set-json" if re.search(r"=(\[|\{|\"|-?\d+$|true$|false$|null$)", setting) else "--set", setting)
+    ]
+    with pytest.raises(Exception, match=r".") as caught:
+        helm.template("-f", values, *arguments, **options)
+    assert type(caught.value).__name__ == "RefusalError"
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "replica=2", "models.digits-cnn={\"source\":\"oci\",\"reference\":\"a/b:tag\"}", "image.tags=1", "networkPolicy.caller=[]", "settings.service.plugin=[]", "settings.audit.directory=\"/x\"",
+        "settings.limits.storage=\"memory\"", "settings.limits.burst=0", "models.digits-cnn.sha=\"x\"", "replicas=0", "userId=0",
+        "gpu.count=-1", "image.digest=\"sha256:12\"", "image.pullPolicy=\"Sometimes\"", "trust.signers=[\"a b\"]",
+        "trust.signers=[\"x;rm -rf\"]", "models.digits-cnn.path=\"a$(id)\"", "keys.recipient=\"file:/x\"", "keys.recipient=\"\"",
+        "networkPolicy.callers=[{}]", "networkPolicy.callers=[{\"everybody\":{}}]", "bento.port=80", "service.type=\"ExternalName\"",
+        "tolerations=[{\"op\":\"Exists\"}]", "audit.accessMode=\"ReadWriteMany\"", "resources.request={}",
+    ],
+)  # fmt: skip
+def test_the_schema_refuses_what_it_does_not_know(helm, setting):
+    assert "values don't meet the specifications of the schema" in refused(helm, setting)
+
+
+REDIS = ("redis.secretName=r", 'networkPolicy.redis.to=[{"podSelector":{}}]')
+STOP = (
+    "stop.configMap=s",
+    'settings.service.plugins=["audit","metrics","identity","stop","limits","policy","privacy"]',
+)
+HTTP = 'models.digits-cnn={"source":"http","url":"https://m/x","sha256":"' + "a" * 64 + '"}'
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (("models=null",), "name at least one model"),
+        (("settingsConfigMap=x",), "not in both"),
+        (("settings=null",), "settings.service.name"),
+        (("policy.existingConfigMap=x",), "policy.files and policy.existingConfigMap"),
+        (("policy.files=null",), "without any, nobody may do anything"),
+        (("policy.policies=other.cedar",), "there is no 'other.cedar' among them"),
+        (("policy.shadow=next.cedar",), "there is no 'next.cedar' among them"),
+        (("trust.publicKeys.x=y",), "trust.publicKeys and trust.existingConfigMap"),
+        (("trust.existingConfigMap=",), "give the public keys of those who sign models"),
+        (("trust.existingConfigMap=", "trust.publicKeys.x=y"), "there is no 'signing.key.pub' among them"),
+        (("trust.threshold=2",), "more signatures are asked for"),
+        (("keys.secretProviderClass=x",), "not from both"),
+        (("keys.secretName=",), "'recipient.key' is a file"),
+        (("keys.apiKeyHash=",), "API keys need keys.apiKeyHash"),
+        (("apiKeys.secretName=",), "nobody could be known"),
+        (('models.digits-cnn={"source":"image"}',), "needs path"),
+        (('models.digits-cnn={"source":"claim","path":"x"}',), "needs claim"),
+        (('models.digits-cnn={"source":"http","url":"https://m/x"}',), "needs url and sha256"),
+        (('models.digits-cnn={"source":"oci"}',), "needs reference"),
+        ((HTTP,), "say where models are downloaded from"),
+        (("stop.configMap=a", "stop.claimName=b"), "stop.configMap and stop.claimName"),
+        (("stop.configMap=a",), "lists 'stop'"),
+        ((*STOP, "stop.configMap="), "needs stop.configMap or stop.claimName"),
+        ((*STOP, "stop.trustedKeys=[]"), "who may sign the kill switch"),
+        (("breakGlass.configMap=a", "breakGlass.claimName=b"), "breakGlass.configMap and breakGlass.claimName"),
+        (("breakGlass.configMap=a", 'breakGlass.trustedKeys=["one"]'), "signed by two"),
+        (("replicas=2",), "name a Redis in which all of them count limits"),
+        (("autoscaling.enabled=true",), "name a Redis in which all of them count limits"),
+        ((*REDIS, "limits.perReplica=true"), "not both"),
+        (("redis.secretName=r",), "say where Redis is"),
+        (("server.terminationGracePeriodSeconds=35",), "must be longer than preStopSeconds and drainSeconds"),
+        (("gpu.count=1",), "set image.flavour: gpu"),
+        (("image.flavour=gpu",), "needs gpu.count above 0"),
+        ((*REDIS, "autoscaling.enabled=true", "autoscaling.minReplicas=9"), "minReplicas is above maxReplicas"),
+        (("podDisruptionBudget.minAvailable=1",), "no node can ever be drained"),
+        (("ingress.enabled=true", "ingress.host=x.example"), "over TLS alone"),
+        (("serviceMonitor.enabled=true", 'networkPolicy.prometheus=[{"podSelector":{}}]'), "Prometheus needs a credential"),
+        (("serviceMonitor.enabled=true", "serviceMonitor.credentialsSecretName=c"), "say where Prometheus runs"),
+        (("keys.recipient=awskms:alias/x",), "say where the key service is"),
+        (('settings.identity={"issuers":{"i":{"issuer":"https://i","audiences":["a"]}}}',), "say where the issuer 'i' is"),
+    ],
+)  # fmt: skip
+def test_values_that_contradict_each_other_fail_with_a_sentence(helm, settings, sentence):
+    assert sentence in refused(helm, *settings)
+
+
+def test_grace_is_enough_on_one_side_of_the_boundary_and_not_on_the_other(helm):
+    helm.template("-f", MINIMAL, "--set-json", "server.terminationGracePeriodSeconds=36")
+    assert "must be longer" in refused(helm, "server.terminationGracePeriodSeconds=35")
+
+
+def test_without_values_the_chart_says_what_is_missing(helm):
+    with pytest.raises(Exception, match="name at least one model"):
+        helm.template()
+
+
+def test_helm_lints_every_combination(helm):
+    helm.run("lint", CHART, "--strict", "--kube-version", "1.35.0", "-f", MINIMAL)

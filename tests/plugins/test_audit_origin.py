@@ -1,0 +1,40 @@
+"""Replicas of one service keep a log each, and each log has a name of its own."""
+
+import pytest
+from pydantic import ValidationError
+
+from governance.audit.verify import logs_below, verify_log
+from governance.keys import generate_signing_key
+from governance.plugins.audit import AuditPlugin
+from governance.settings import Settings
+
+
+def settings(folder, **audit):
+    section = {"directory": folder / "audit", "checkpoint_key": f"file:{folder}/checkpoint.key", **audit}
+    return Settings.model_validate({"service": {"name": "digits"}, "audit": section})
+
+
+@pytest.fixture
+def keyed(tmp_path):
+    key = generate_signing_key("ed25519")
+    (tmp_path / "checkpoint.key").write_bytes(key.to_pem())
+    (tmp_path / "checkpoint.key").chmod(0o600)
+    return tmp_path, key.public_key
+
+
+@pytest.mark.parametrize(
+    ("audit", "origin"), [({}, "digits/worker-0"), ({"origin": "ml/digits-1"}, "ml/digits-1/worker-0")]
+)
+async def test_a_log_is_named_after_its_service_or_its_replica(keyed, audit, origin):
+    folder, key = keyed
+    plugin = AuditPlugin(settings(folder, **audit))
+    await plugin.open()
+    await plugin.close()
+    (log,) = logs_below(folder / "audit")
+    assert verify_log(log, key).origin == origin
+
+
+@pytest.mark.parametrize("origin", ["", "/x", "a b", "a;b", "a\nb", "x" * 161])
+def test_a_name_that_a_receipt_could_not_hold_is_refused(tmp_path, origin):
+    with pytest.raises(ValidationError):
+        settings(tmp_path, origin=origin)

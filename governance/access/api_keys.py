@@ -137,6 +137,8 @@ class ApiKeyStore:
             if not NAME.fullmatch(name):
                 raise ConfigurationError("names of callers and roles have 1 to 64 letters, digits and . _ @ -")
         key_id = base64.urlsafe_b64encode(random(KEY_ID_BYTES)).decode().replace("_", "-")
+        # A dash in front would make an option of it on the command line.
+        key_id = key_id if key_id[0] != "-" else f"0{key_id[1:]}"
         secret = base64.urlsafe_b64encode(random(SECRET_BYTES)).decode().rstrip("=")
         now = int(self._clock())
         expires = None if lifetime_seconds is None else now + lifetime_seconds

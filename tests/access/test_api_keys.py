@@ -193,3 +193,8 @@ def test_no_authorization_is_no_token():
 
 def test_the_scheme_is_case_insensitive():
     assert bearer_token("bEaReR abc") == "abc"
+
+
+def test_a_key_id_is_never_an_option_of_the_command_line(store):
+    token, key = store.create("demo", ("classifier",), lifetime_seconds=None, random=lambda size: b"\xfb" * size)
+    assert not key.key_id.startswith("-") and store.verify_token(token).key_id == key.key_id

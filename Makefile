@@ -13,13 +13,16 @@ TORCH ?= torch==2.13.0
 # Tests run in so many processes; a file's tests stay together. Many of them wait for a real service.
 WORKERS ?= 2
 
-.PHONY: help serve test check models env serving-env bench clean
+.PHONY: help serve watch test check models env serving-env bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 serve: models ## Train if need be, seal, and serve both digit models on 127.0.0.1:$(PORT)
 	@RUNTIME=$(RUNTIME) PORT=$(PORT) BIN=$(BIN) bash bentos/digits/serve.sh
+
+watch: ## Watch what `make serve` runs: Prometheus with the rules, and Alertmanager, on loopback
+	@PORT=$(PORT) bash deploy/local.sh
 
 test: models check ## Run all tests and checks
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile

@@ -1,0 +1,119 @@
+"""A real Prometheus, and what it watches, on loopback."""
+
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from tests.deploy.catalogue import Exporter
+from tests.deploy.rule_cases import ROOT, RULES
+from tests.e2e.conftest import digit, free_port, state  # noqa: F401
+
+
+def eventually(holds, seconds=30, every=0.2):
+    """Wait until `holds()` is true, and return it; what it says last if it never is."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = holds()
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(every)
+
+
+def need(*programs: str) -> None:
+    """Skip where a program is not installed, and say so."""
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed here")
+
+
+@contextmanager
+def process(command, log: Path, url: str):
+    """Run a server until the block ends; it is there when `url` answers."""
+    need(command[0])
+    with log.open("wb") as output:
+        running = subprocess.Popen(list(map(str, command)), stdout=output, stderr=output)
+
+    def answers():
+        if running.poll() is not None:
+            raise RuntimeError(log.read_text())
+        try:
+            return httpx.get(url, timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    try:
+        if not eventually(answers):
+            raise RuntimeError(log.read_text())
+        yield running
+    finally:
+        running.terminate()
+        running.wait(20)
+
+
+class Prometheus:
+    """A running Prometheus with our rules, and its HTTP API."""
+
+    def __init__(self, url: str):
+        self.url = url
+        self.client = httpx.Client(base_url=url, timeout=30)
+
+    def query(self, expression: str) -> list[dict]:
+        """Return the series of an instant query; an error of Prometheus is one here."""
+        reply = self.client.get("/api/v1/query", params={"query": expression}).json()
+        if reply["status"] != "success":
+            raise ValueError(f"{expression}: {reply['error']}")
+        return reply["data"]["result"]
+
+    def within(self, expression: str, seconds: int = 300) -> list[dict]:
+        """Return the series of a query over the last time, second by second, as for marks on a dashboard's time axis."""
+        now = time.time()
+        asked = {"query": expression, "start": now - seconds, "end": now, "step": 1}
+        reply = self.client.get("/api/v1/query_range", params=asked).json()
+        if reply["status"] != "success":
+            raise ValueError(f"{expression}: {reply['error']}")
+        return reply["data"]["result"]
+
+    def firing(self) -> set[str]:
+        return {series["metric"]["alertname"] for series in self.query('ALERTS{alertstate="firing"}')}
+
+
+@contextmanager
+def watching(folder: Path, target: str, *, key_file: Path | None = None, alertmanager: str | None = None):
+    """Start Prometheus with the project's own configuration, at a second's interval, and only what differs here replaced."""
+    document = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    document["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    document["rule_files"] = [f"{RULES}/*.yaml"]
+    job = document["scrape_configs"][0]
+    job["static_configs"] = [{"targets": [target]}]
+    if key_file is None:
+        del job["authorization"]
+    else:
+        job["authorization"]["credentials_file"] = str(key_file)
+    document["scrape_configs"] = [job]
+    document["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [alertmanager] if alertmanager else []}]
+    file = folder / "prometheus.yml"
+    file.write_text(yaml.safe_dump(document))
+    port = free_port()
+    command = [
+        "prometheus", f"--config.file={file}", f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.user-assets={ROOT / 'deploy/prometheus/pages'}", "--log.level=warn",
+    ]  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    with process(command, folder / "prometheus.log", f"{url}/-/ready"):
+        prometheus = Prometheus(url)
+        yield prometheus
+        prometheus.client.close()
+
+
+@pytest.fixture(scope="session")
+def fake():
+    """The exporter that stands for the service, and where it listens."""
+    exporter, port = Exporter(), free_port()
+    with exporter.serving(port):
+        yield exporter, f"127.0.0.1:{port}"

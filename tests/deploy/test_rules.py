@@ -1,0 +1,165 @@
+"""The rules: valid, tested on both sides of every boundary, and explained."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import promql_parser
+import pytest
+import yaml
+
+from deploy.runbook import PAGE, SOURCE, anchor, page
+from tests.deploy import rule_cases
+from tests.deploy.catalogue import CATALOGUE
+from tests.deploy.conftest import need
+
+ALERTS = rule_cases.alerts()
+RULES = rule_cases.RULES
+FOREIGN = {"up", "kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"}
+
+
+def every_rule():
+    for file in sorted(RULES.glob("*.yaml")):
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            yield from group["rules"]
+
+
+def metrics_of(query):
+    """Return the names of all metrics in a query; a query that is not PromQL is an error."""
+    promql_parser.parse(query)
+    text = re.sub(r'"(?:[^"\\]|\\.)*"', "", query)
+    text = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)|\{[^}]*\}", "", text)
+    return set(re.findall(r"\b(?:governance|kubelet)[_:][A-Za-z0-9_:]+|\bup\b", text))
+
+
+def known_metrics():
+    known = set(FOREIGN) | {rule["record"] for rule in every_rule() if "record" in rule}
+    for metric in CATALOGUE:
+        known |= (
+            {metric.name + part for part in ("_bucket", "_sum", "_count")}
+            if metric.kind == "histogram"
+            else {metric.name}
+        )
+    return known
+
+
+def promtool(*arguments):
+    need("promtool")
+    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_promtool_accepts_the_rules():
+    status, said = promtool("check", "rules", *sorted(RULES.glob("*.yaml")))
+    assert status == 0, said
+
+
+def test_promtool_accepts_the_configuration(tmp_path):
+    """With its files where a container has them: the paths in it are absolute."""
+    text = (RULES.parent / "prometheus.yml").read_text()
+    (tmp_path / "prometheus.api-key").write_text("key")
+    text = text.replace("/etc/prometheus/rules/", f"{RULES}/").replace(
+        "/run/secrets/prometheus_api_key", f"{tmp_path}/prometheus.api-key"
+    )
+    (tmp_path / "prometheus.yml").write_text(text)
+    status, said = promtool("check", "config", tmp_path / "prometheus.yml")
+    assert status == 0 and f"{len(list(RULES.glob('*.yaml')))} rule files found" in said, said
+
+
+def test_the_files_for_promtool_are_current():
+    written = {file.name: file.read_text() for file in rule_cases.TESTS.glob("*.yaml")}
+    assert written == rule_cases.files(), "run: python -m tests.deploy.rule_cases"
+
+
+def test_every_alert_is_tested_on_both_sides():
+    for name, rule in ALERTS.items():
+        cases = [case for case in rule_cases.CASES if case.alert == name]
+        rings = [case for case in cases if case.rings_at > case.quiet_at]
+        assert rings and any(case.below for case in rings), name
+        # `for` is part of the boundary: silent one evaluation before it has passed.
+        hold = int(re.match(r"\d+", rule.get("for", "0"))[0]) * (60 if rule.get("for", "").endswith("h") else 1)
+        assert any(case.rings_at - case.quiet_at == case.step and case.rings_at >= hold for case in rings), name
+
+
+def test_promtool_rings_and_silences_every_alert():
+    status, said = promtool("test", "rules", *sorted(rule_cases.TESTS.glob("*.yaml")))
+    assert status == 0, said
+
+
+@pytest.mark.parametrize(("threshold", "moved", "file"), [("shed_ratio", "0.0102", "capacity"), ("shed_ratio", "0.0098", "capacity"), ("latency_objective", "0.9897", "slo")])  # fmt: skip
+def test_a_threshold_that_is_moved_is_noticed(tmp_path, threshold, moved, file):
+    """The tests can fail: two hundredths to either side are enough."""
+    (tmp_path / "rules").mkdir()
+    for rules in RULES.glob("*.yaml"):
+        (tmp_path / "rules" / rules.name).write_text(rules.read_text())
+    thresholds = tmp_path / "rules/thresholds.yaml"
+    thresholds.write_text(re.sub(rf"({threshold}\", expr: vector)\([^)]*\)", rf"\1({moved})", thresholds.read_text()))
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / f"{file}.yaml").write_text((rule_cases.TESTS / f"{file}.yaml").read_text())
+    status, said = promtool("test", "rules", tmp_path / "tests" / f"{file}.yaml")
+    assert status != 0 and "FAILED" in said
+
+
+def test_every_query_names_metrics_that_exist():
+    known = known_metrics()
+    for rule in every_rule():
+        used = metrics_of(rule["expr"])
+        assert used <= known, (rule, used - known)
+        assert used or rule["record"].startswith("governance:threshold:")
+
+
+def test_every_threshold_is_used_by_an_alert():
+    used = " ".join(rule["expr"] for rule in every_rule() if "alert" in rule)
+    names = [rule["record"] for rule in every_rule() if rule.get("record", "").startswith("governance:threshold:")]
+    assert len(names) > 20 and [name for name in names if name not in used] == []
+
+
+def test_every_alert_says_what_it_is_and_where_to_read_on():
+    assert len(ALERTS) > 30
+    for name, rule in ALERTS.items():
+        assert rule["labels"]["severity"] in ("critical", "warning", "info") and rule["labels"]["area"] == rule["file"]
+        notes = rule["annotations"]
+        assert set(notes) == {"summary", "description", "runbook_url"} and len(notes["summary"]) < 130
+        assert notes["runbook_url"].endswith(f"RUNBOOK.html#{anchor(name)}")
+        # A bare number with ten digits helps nobody at night.
+        for shown in re.findall(r"\{\{ \$value[^}]*\}\}", " ".join(notes.values())):
+            assert "humanize" in shown or name == "GovernanceModelVersionsDiffer"
+
+
+def sections():
+    parts = re.split(r"^### (.*)$", SOURCE.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_alert_has_its_heading_and_every_heading_its_alert():
+    assert set(sections()) == set(ALERTS)
+
+
+def test_every_heading_says_meaning_first_look_and_remedy():
+    for name, text in sections().items():
+        meaning, look, remedy = (text.index(f"**{word}.**") for word in ("Meaning", "First look", "Remedy"))
+        assert 0 < meaning < look < remedy < len(text) - 40, name
+        lines = re.search(r"```\n(.*?)```", text, re.DOTALL)[1].splitlines()
+        queries = [line for line in lines if not line.startswith("#")]
+        assert queries
+        for query in queries:
+            assert metrics_of(query) <= known_metrics(), (name, query)
+
+
+def test_every_link_in_the_runbook_leads_to_a_heading():
+    headings = {anchor(text) for text in re.findall(r"^#+ (.*)$", SOURCE.read_text(), re.MULTILINE)}
+    links = re.findall(r"\]\(#([^)]*)\)", SOURCE.read_text())
+    assert links and set(links) <= headings
+
+
+def test_the_page_of_the_runbook_is_current_and_has_every_anchor():
+    html = PAGE.read_text()
+    assert html == page(SOURCE.read_text()), "run: python deploy/runbook.py"
+    for name in ALERTS:
+        assert f'<h3 id="{anchor(name)}">' in html
+
+
+def test_the_files_name_no_machine():
+    for file in Path(rule_cases.ROOT / "deploy").rglob("*"):
+        if file.is_file() and file.suffix in (".yaml", ".yml", ".md", ".json", ".sh", ".html"):
+            assert not re.search(r"/(work|root|home)/", file.read_text()), file

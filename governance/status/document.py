@@ -95,6 +95,10 @@ class _Numbers:
     def of(self, name: str) -> Sequence[tuple[Labels, float]]:
         return self._by_name.get(name, ())
 
+    def of_model(self, name: str, model: str) -> float | None:
+        """Return the value that belongs to a model, if there is one."""
+        return next((value for labels, value in self.of(name) if labels.get("model") == model), None)
+
     def by(self, name: str, label: str, wanted: Callable[[Labels], bool] = lambda _: True) -> dict[str, float]:
         """Return the sums by one label, the greatest first; nothing that is 0."""
         sums: dict[str, float] = {}
@@ -126,7 +130,8 @@ def _quantile(buckets: Sequence[tuple[float, float]], share: float) -> float | N
 
 
 def _model(model: ShownModel, numbers: _Numbers) -> dict[str, Any]:
-    drift = next((value for labels, value in numbers.of("drift_state") if labels.get("model") == model.name), None)
+    # While the window is empty there is a state, and nothing behind it.
+    drift = numbers.of_model("drift_state", model.name) if numbers.of_model("drift_window_items", model.name) else None
     stopped = any(value and labels.get("model") in (model.name, "ALL") for labels, value in numbers.of("stopped"))
     state = "stopped" if stopped else "not ready" if not model.ready else "degraded" if model.degraded else "ready"
     return {
@@ -137,6 +142,7 @@ def _model(model: ShownModel, numbers: _Numbers) -> dict[str, Any]:
         "device": model.device,
         "state": state,
         "drift": None if drift is None else DRIFT_STATES[min(int(drift), 2)],
+        "drift_items": numbers.of_model("drift_window_items", model.name),
     }
 
 
@@ -156,7 +162,8 @@ def _drift(numbers: _Numbers) -> list[dict[str, Any]]:
     for statistic in ("psi", "ks", "chi2_p", "out_of_range_ratio", "missing_ratio"):
         for labels, value in numbers.of(f"drift_{statistic}"):
             key = labels.get("model", ""), labels.get("subject", "")
-            rows.setdefault(key, {"model": key[0], "subject": key[1]})[statistic] = value
+            if numbers.of_model("drift_window_items", key[0]):
+                rows.setdefault(key, {"model": key[0], "subject": key[1]})[statistic] = value
     return sorted(rows.values(), key=lambda row: (row["model"], -row.get("psi", 0.0), row["subject"]))
 
 
@@ -187,9 +194,9 @@ def _of_models(models: Iterable[Mapping[str, Any]], numbers: _Numbers) -> Iterab
         elif model["state"] == "not ready":
             yield Attention("critical", f"{name} is not ready", "GovernanceModelNotReady")
         elif model["state"] == "degraded":
-            yield Attention("warning", f"{name} runs on {model['device']} instead", "GovernanceDeviceDegraded")
+            yield Attention("warning", f"{name} runs on {model['device']} instead", "GovernanceModelDegraded")
         if model["drift"] == "drifted":
-            yield Attention("warning", f"what {name} is asked is not what it was trained on", "GovernanceDrift")
+            yield Attention("warning", f"what {name} is asked is not what it was trained on", "GovernanceDrifted")
     for labels, value in numbers.of("artifact_refusals_total"):
         if value:
             sentence = f"an artifact of {labels.get('model', '')} was refused: {labels.get('reason', '')}"
@@ -200,10 +207,10 @@ def _of_log(log: Iterable[Mapping[str, Any]], numbers: _Numbers) -> Iterable[Att
     for head in log:
         if head["root"] is None:
             yield Attention("critical", f"the last checkpoint of {head['log']} is not signed by this service's key",
-                            "GovernanceCheckpointStale")  # fmt: skip
+                            "GovernanceAuditCheckpointStale")  # fmt: skip
         elif head["late"]:
             yield Attention(
-                "critical", f"entries of {head['log']} lie under no checkpoint", "GovernanceCheckpointStale"
+                "critical", f"entries of {head['log']} lie under no checkpoint", "GovernanceAuditCheckpointStale"
             )
     if any(value for _, value in numbers.of("audit_failures_total")):
         yield Attention("critical", "the audit log could not be written", "GovernanceAuditNotWritable")
@@ -220,4 +227,4 @@ def _of_expiries(expiries: Iterable[Mapping[str, Any]], now: float) -> Iterable[
     for expiry in expiries:
         if expiry["earliest"] - now < SOON_SECONDS:
             days = max(0, int((expiry["earliest"] - now) // 86_400))
-            yield Attention("warning", f"the next {expiry['kind']} expires in {days} days", "GovernanceExpirySoon")
+            yield Attention("warning", f"the next {expiry['kind']} expires in {days} days", "GovernanceExpiresSoon")

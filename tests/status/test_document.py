@@ -1,12 +1,17 @@
 """The page's document: numbers of all workers become what an operator asks first."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import governance.status.document as document_module
 from governance.audit.checkpoint import Checkpoint
 from governance.audit.heads import Head
 from governance.status.document import ShownModel, status_document
 
 NOW = 1_800_000_000.0
+WINDOW = "drift_window_items", {"model": "cnn"}, 500.0
 WELL = Head("worker-0", Checkpoint("s/worker-0", 7, bytes(32)), NOW - 3, 0.0)
 
 
@@ -42,6 +47,7 @@ def test_a_service_without_trouble_is_ok():
             "device": "cpu",
             "state": "ready",
             "drift": None,
+            "drift_items": None,
         }
     ]
     assert shown["log"] == [{"log": "s/worker-0", "size": 7, "root": "00" * 32, "age_seconds": 3.0, "late": False}]
@@ -83,22 +89,22 @@ def test_times_are_read_from_a_histogram_as_prometheus_reads_them(counts, p50, p
     ("changed", "state", "alert"),
     [
         ({"models": [model(ready=False)]}, "critical", "GovernanceModelNotReady"),
-        ({"models": [model(degraded=True)]}, "warning", "GovernanceDeviceDegraded"),
+        ({"models": [model(degraded=True)]}, "warning", "GovernanceModelDegraded"),
         ({"samples": [("stopped", {"model": "ALL"}, 1.0)]}, "critical", "GovernanceKillSwitchOn"),
-        ({"samples": [("drift_state", {"model": "cnn"}, 2.0)]}, "warning", "GovernanceDrift"),
+        ({"samples": [("drift_state", {"model": "cnn"}, 2.0), WINDOW]}, "warning", "GovernanceDrifted"),
         (
             {"samples": [("artifact_refusals_total", {"model": "cnn", "reason": "signature"}, 1.0)]},
             "critical",
             "GovernanceArtifactRefused",
         ),
-        ({"heads": [Head("worker-0", None, NOW, 0.0)]}, "critical", "GovernanceCheckpointStale"),
-        ({"heads": [Head("worker-0", WELL.checkpoint, NOW, 31.0)]}, "critical", "GovernanceCheckpointStale"),
+        ({"heads": [Head("worker-0", None, NOW, 0.0)]}, "critical", "GovernanceAuditCheckpointStale"),
+        ({"heads": [Head("worker-0", WELL.checkpoint, NOW, 31.0)]}, "critical", "GovernanceAuditCheckpointStale"),
         ({"samples": [("audit_failures_total", {}, 1.0)]}, "critical", "GovernanceAuditNotWritable"),
         ({"samples": [("policy_reload_failed", {}, 1.0)]}, "warning", "GovernancePolicyReloadFailed"),
         (
             {"samples": [("earliest_expiry_timestamp_seconds", {"kind": "api-key"}, NOW + 13 * 86_400)]},
             "warning",
-            "GovernanceExpirySoon",
+            "GovernanceExpiresSoon",
         ),
     ],
 )
@@ -112,7 +118,8 @@ def test_what_needs_a_look_is_said_with_its_heading_in_the_runbook(changed, stat
     "samples",
     [
         [("stopped", {"model": "ALL"}, 0.0)],
-        [("drift_state", {"model": "cnn"}, 1.0)],
+        [("drift_state", {"model": "cnn"}, 1.0), WINDOW],
+        [("drift_state", {"model": "cnn"}, 2.0), ("drift_window_items", {"model": "cnn"}, 0.0)],
         [("drift_state", {"model": "other"}, 2.0)],
         [("artifact_refusals_total", {"model": "cnn", "reason": "signature"}, 0.0)],
         [("earliest_expiry_timestamp_seconds", {"kind": "api-key"}, NOW + 15 * 86_400)],
@@ -125,6 +132,14 @@ def test_what_needs_no_look_is_not_said(samples):
 def test_drift_is_one_row_a_subject_the_worst_of_a_model_first():
     labels = [{"model": "cnn", "subject": subject} for subject in ("brightness", "contrast")]
     shown = document(
-        [("drift_psi", labels[0], 0.1), ("drift_psi", labels[1], 0.9), ("drift_missing_ratio", labels[1], 0.5)]
+        [("drift_psi", labels[0], 0.1), ("drift_psi", labels[1], 0.9), ("drift_missing_ratio", labels[1], 0.5), WINDOW]
     )
     assert shown["drift"] == [{**labels[1], "psi": 0.9, "missing_ratio": 0.5}, {**labels[0], "psi": 0.1}]
+
+
+def test_every_alert_that_is_named_has_its_heading_in_the_runbook():
+    named = set(re.findall(r'"(Governance[A-Za-z]+)"', Path(document_module.__file__).read_text()))
+    headings = set(
+        re.findall(r"^### (\w+)$", (Path(__file__).parents[2] / "deploy/RUNBOOK.md").read_text(), re.MULTILINE)
+    )
+    assert len(named) > 8 and named <= headings

@@ -77,7 +77,7 @@ function draw(now) {
   bars("entities", now.entities);
   rows("models", now.models.map((model) => [
     { head: model.name }, word(model.state), model.version, model.device || "–", model.signers.map(short).join(", ") || "–",
-    { code: short(model.digest), title: model.digest }, model.drift ? word(model.drift) : "–",
+    { code: short(model.digest), title: model.digest }, model.drift ? word(model.drift) : "–", model.drift_items === null ? "–" : COUNT.format(model.drift_items),
   ]), "No model is open in this worker.");
   rows("drift", now.drift.map((row) => [
     { head: row.model }, row.subject, number(row.psi), number(row.ks), number(row.chi2_p), share(row.out_of_range_ratio), share(row.missing_ratio),

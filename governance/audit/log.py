@@ -71,6 +71,11 @@ class WorkerLog:
         self._promise_again_at = float("-inf")
         self._promise()
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether a write has failed: nothing is taken any more until the log is opened anew."""
+        return self._broken
+
     async def append(self, entry: bytes) -> tuple[int, bytes]:
         """Write one entry, and return its index and leaf hash once it lies as durably as asked.
 

@@ -29,7 +29,7 @@ from governance.audit.entry import (
 )
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
-from governance.errors import ConfigurationError, GovernanceError, RefusedError
+from governance.errors import ConfigurationError, GovernanceError, NotReadyError, RefusedError
 from governance.exchange import (
     Event,
     Exchange,
@@ -49,6 +49,7 @@ from governance.settings import Settings
 RECEIPT = b"governance-receipt"
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"})
 PROBE, METRICS = "probe", "/metrics"
+READINESS = frozenset({"/readyz", "/v2/health/ready"})
 SCRAPE_SECONDS = 3600.0
 MAX_DETAIL_CHARACTERS = 300
 
@@ -95,6 +96,9 @@ class AuditPlugin:
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         if exchange.route.action == PROBE:
+            # Who cannot answer is not ready: others of its kind get the calls.
+            if self._log.is_shut and exchange.route.template in READINESS:
+                raise NotReadyError("the audit log cannot be written, so nothing is answered")
             return await proceed(exchange)
         try:
             reply = await proceed(exchange)

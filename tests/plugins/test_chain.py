@@ -183,12 +183,18 @@ async def test_an_unforeseen_error_is_recorded(chain):
 
 
 async def test_a_log_that_cannot_be_written_stops_the_answer(chain):
+    for path in ("/v2/health/live", "/v2/health/ready"):
+        assert (await chain.call(method="GET", path=path))[1].status == 200
     chain.pipeline.plugins[0]._log._entries.close()
     chain.pipeline.plugins[0]._log._entries = open("/dev/full", "ab", buffering=0)  # noqa: ASYNC230, SIM115
     with pytest.raises(NotReadyError, match="audit log"):
         await chain.call(headers=[JSON])
     with pytest.raises(NotReadyError, match="audit log"):
         await chain.call(headers=[JSON])
+    # Alive, and not ready: who balances load sends its calls elsewhere.
+    assert (await chain.call(method="GET", path="/v2/health/live"))[1].status == 200
+    with pytest.raises(NotReadyError, match="audit log"):
+        await chain.call(method="GET", path="/v2/health/ready")
     chain.pipeline.plugins[0]._log._entries.close()
 
 

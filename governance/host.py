@@ -58,7 +58,7 @@ from governance.runtime.gpu import GpuNumbers
 from governance.runtime.model import Model, TensorSpec
 from governance.runtime.registry import ModelRegistry
 from governance.settings import STORE_PREFIX, AuditSettings, ModelSettings, RouteSettings, Settings, load_settings
-from governance.status.document import ShownModel
+from governance.status.document import Shown, ShownModel
 from governance.status.server import StatusServer, status_routes
 
 PLUGIN_GROUP = "bento_governance.plugins"
@@ -334,8 +334,7 @@ class Governance:
             return open_signing_key(cast(AuditSettings, settings.audit).checkpoint_key).public_key
 
         return StatusServer(
-            settings.service.name,
-            __version__,
+            Shown(settings.service.name, __version__, settings.drift.least_items),
             models=self._shown_models,
             heads=lambda: read_heads(settings.audit.directory, checkpoint_key()) if settings.audit else (),
             samples=pipeline.samples,

@@ -13,7 +13,7 @@ from governance.access.routes import Route
 from governance.audit.heads import Head
 from governance.errors import NotFoundError
 from governance.exchange import Exchange, Reply, Sample
-from governance.status.document import ShownModel, status_document
+from governance.status.document import Shown, ShownModel, status_document
 
 PAGE = "/governance/"
 STATUS = "/governance/status"
@@ -44,6 +44,7 @@ class StatusServer:
     """Answers the page's routes.
 
     Args:
+        shown: what does not change.
         models: what is open in this process.
         heads: reads the logs' heads.
         samples: reads the metrics of all workers.
@@ -51,14 +52,13 @@ class StatusServer:
 
     def __init__(
         self,
-        service: str,
-        version: str,
+        shown: Shown,
         models: Callable[[], Iterable[ShownModel]],
         heads: Callable[[], Sequence[Head]],
         samples: Callable[[], Sequence[Sample]],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._service, self._version = service, version
+        self._shown = shown
         self._models, self._heads, self._samples, self._clock = models, heads, samples, clock
 
     async def answer(self, exchange: Exchange) -> Reply:
@@ -74,8 +74,7 @@ class StatusServer:
         if template != STATUS:
             raise NotFoundError("no such route")
         document = status_document(
-            service=self._service,
-            version=self._version,
+            self._shown,
             now=self._clock(),
             models=self._models(),
             heads=self._heads(),

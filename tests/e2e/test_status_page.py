@@ -64,7 +64,7 @@ def page_of(browser, own, **options):
     context.close()
     assert all(url.startswith(own.url) for url in asked)
     # The browser itself says that the first look, without a key, was refused.
-    assert [text for text in said if "401" not in text and "403" not in text] == []
+    assert [text for text in said if not any(status in text for status in ("401", "403", "503"))] == []
 
 
 def enter(page, key):
@@ -97,7 +97,21 @@ def test_it_is_live_and_can_be_paused_by_keyboard(browser, own):
         pause = page.get_by_role("button", name="Pause")
         pause.focus()
         page.keyboard.press("Enter")
-        assert page.get_by_role("button", name="Go on").get_attribute("aria-pressed") == "true"
+        assert page.get_by_role("button", name="Go on").is_visible()
+
+
+def test_a_service_that_is_gone_is_not_well(browser, own):
+    with page_of(browser, own) as page:
+        enter(page, own.state.token)
+        page.get_by_text("All is well.").wait_for()
+        page.route(
+            "**/governance/status",
+            lambda route: route.fulfill(status=503, json={"detail": "the audit log cannot be written"}),
+        )
+        page.get_by_text("No answer since").wait_for(timeout=20_000)
+        assert "critical" in page.locator("#state").get_attribute("class") and "no answer" in page.title()
+        page.unroute("**/governance/status")
+        page.get_by_text("All is well.").wait_for(timeout=20_000)
 
 
 def test_it_is_dark_where_people_want_it_and_fits_a_phone(browser, own, tmp_path):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-import governance.status.document as document_module
+import governance.status.attention as attention_module
 from governance.audit.checkpoint import Checkpoint
 from governance.audit.heads import Head
-from governance.status.document import ShownModel, status_document
+from governance.status.document import Shown, ShownModel, status_document
 
 NOW = 1_800_000_000.0
 WINDOW = "drift_window_items", {"model": "cnn"}, 500.0
@@ -20,10 +20,13 @@ def model(**changed):
     return ShownModel(**{**shown, "ready": True, "degraded": False, **changed})
 
 
+def expiry(kind, at):
+    return "earliest_expiry_timestamp_seconds", {"kind": kind}, at
+
+
 def document(samples=(), models=None, heads=(WELL,)):
     return status_document(
-        service="digits",
-        version="1",
+        Shown("digits", "1", least_items=200),
         now=NOW,
         models=[model()] if models is None else models,
         heads=heads,
@@ -94,15 +97,18 @@ def test_times_are_read_from_a_histogram_as_prometheus_reads_them(counts, p50, p
         ({"samples": [("drift_state", {"model": "cnn"}, 2.0), WINDOW]}, "warning", "GovernanceDrifted"),
         (
             {"samples": [("artifact_refusals_total", {"model": "cnn", "reason": "signature"}, 1.0)]},
-            "critical",
+            "warning",
             "GovernanceArtifactRefused",
         ),
         ({"heads": [Head("worker-0", None, NOW, 0.0)]}, "critical", "GovernanceAuditCheckpointStale"),
-        ({"heads": [Head("worker-0", WELL.checkpoint, NOW, 31.0)]}, "critical", "GovernanceAuditCheckpointStale"),
+        ({"heads": [Head("worker-0", WELL.checkpoint, NOW, 61.0)]}, "critical", "GovernanceAuditCheckpointStale"),
         ({"samples": [("audit_failures_total", {}, 1.0)]}, "critical", "GovernanceAuditNotWritable"),
-        ({"samples": [("policy_reload_failed", {}, 1.0)]}, "warning", "GovernancePolicyReloadFailed"),
+        ({"samples": [("policy_reload_failed", {}, 1.0)]}, "critical", "GovernancePolicyReloadFailed"),
+        ({"samples": [expiry("grant", NOW + 3600)]}, "warning", "GovernanceBreakGlassUsed"),
+        ({"samples": [expiry("api-key", NOW + 1.9 * 86_400)]}, "critical", "GovernanceExpiresVerySoon"),
+        ({"samples": [expiry("api-key", float("inf"))]}, "critical", "GovernanceExpiresVerySoon"),
         (
-            {"samples": [("earliest_expiry_timestamp_seconds", {"kind": "api-key"}, NOW + 13 * 86_400)]},
+            {"samples": [expiry("api-key", NOW + 13 * 86_400)]},
             "warning",
             "GovernanceExpiresSoon",
         ),
@@ -119,14 +125,43 @@ def test_what_needs_a_look_is_said_with_its_heading_in_the_runbook(changed, stat
     [
         [("stopped", {"model": "ALL"}, 0.0)],
         [("drift_state", {"model": "cnn"}, 1.0), WINDOW],
-        [("drift_state", {"model": "cnn"}, 2.0), ("drift_window_items", {"model": "cnn"}, 0.0)],
+        [("drift_state", {"model": "cnn"}, 2.0), ("drift_window_items", {"model": "cnn"}, 199.0)],
         [("drift_state", {"model": "other"}, 2.0)],
         [("artifact_refusals_total", {"model": "cnn", "reason": "signature"}, 0.0)],
-        [("earliest_expiry_timestamp_seconds", {"kind": "api-key"}, NOW + 15 * 86_400)],
+        [expiry("api-key", NOW + 15 * 86_400)],
     ],
 )
 def test_what_needs_no_look_is_not_said(samples):
     assert document(samples)["attention"] == []
+
+
+def test_everything_stopped_is_said_once():
+    shown = document([("stopped", {"model": "ALL"}, 1.0)], models=[model(), model(name="rnn")])
+    assert [row["state"] for row in shown["models"]] == ["stopped", "stopped"]
+    assert len(shown["attention"]) == 1 and shown["attention"][0]["what"].startswith("everything is stopped")
+
+
+def test_what_is_critical_comes_first():
+    shown = document([expiry("api-key", NOW + 13 * 86_400)], models=[model(ready=False)])
+    assert [item["level"] for item in shown["attention"]] == ["critical", "warning"]
+
+
+def test_looks_at_the_service_are_no_traffic():
+    looks = ("/livez", "/readyz", "/metrics", "/v2/health/ready", "/governance/", "/governance/status")
+    shown = document(
+        [requests("answered", "", 1.0, route=route) for route in looks]
+        + [requests("answered", "", 3.0, route="/governance/reveal"), requests("answered", "", 4.0, route="/classify")]
+        + [("request_seconds_bucket", {"le": le, "route": "/metrics"}, 9.0) for le in ("0.1", "+Inf")]
+    )
+    assert shown["traffic"]["answered"] == 7 and shown["traffic"]["p50_seconds"] is None
+
+
+def test_of_too_few_items_drift_says_nothing():
+    few = "drift_window_items", {"model": "cnn"}, 199.0
+    shown = document(
+        [("drift_state", {"model": "cnn"}, 0.0), ("drift_psi", {"model": "cnn", "subject": "x"}, 9.0), few]
+    )
+    assert (shown["models"][0]["drift"], shown["models"][0]["drift_items"], shown["drift"]) == ("too few", 199.0, [])
 
 
 def test_drift_is_one_row_a_subject_the_worst_of_a_model_first():
@@ -138,7 +173,7 @@ def test_drift_is_one_row_a_subject_the_worst_of_a_model_first():
 
 
 def test_every_alert_that_is_named_has_its_heading_in_the_runbook():
-    named = set(re.findall(r'"(Governance[A-Za-z]+)"', Path(document_module.__file__).read_text()))
+    named = set(re.findall(r'"(Governance[A-Za-z]+)"', Path(attention_module.__file__).read_text()))
     headings = set(
         re.findall(r"^### (\w+)$", (Path(__file__).parents[2] / "deploy/RUNBOOK.md").read_text(), re.MULTILINE)
     )

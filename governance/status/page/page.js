@@ -2,6 +2,7 @@
 "use strict";
 
 const EVERY_MILLISECONDS = 5000;
+const PLAIN = new Intl.NumberFormat("en");
 const KEPT_POINTS = 180;
 const SVG = "http://www.w3.org/2000/svg";
 const SMALL = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
@@ -13,7 +14,7 @@ const STATES = {
 };
 const WORDS = {
   ready: "good", steady: "good", watch: "warning", degraded: "warning",
-  drifted: "critical", "not ready": "critical", stopped: "critical",
+  "too few": "", drifted: "warning", "not ready": "critical", stopped: "critical",
 };
 
 const element = (id) => document.getElementById(id);
@@ -21,6 +22,7 @@ let key = "";
 let paused = false;
 let timer = 0;
 let before = null;
+let shown = "";
 const points = [];
 
 element("form").addEventListener("submit", (event) => {
@@ -30,7 +32,6 @@ element("form").addEventListener("submit", (event) => {
 });
 element("pause").addEventListener("click", () => {
   paused = !paused;
-  element("pause").setAttribute("aria-pressed", String(paused));
   element("pause").textContent = paused ? "Go on" : "Pause";
   if (!paused) look();
 });
@@ -46,9 +47,27 @@ async function look() {
     if (!reply.ok) throw new Error(document_.detail || reply.statusText);
     draw(document_);
   } catch (error) {
-    element("live").textContent = `No answer: ${error.message}`;
+    tell_of_silence(error.message);
   }
   if (!paused && !document.hidden) timer = setTimeout(look, EVERY_MILLISECONDS);
+}
+
+function tell_of_silence(why) {
+  if (!before) {
+    element("live").textContent = `No answer: ${why}`;
+    return;
+  }
+  const since = new Date(before.time * 1000).toLocaleTimeString();
+  document.title = `${element("title").textContent}: no answer`;
+  element("state").className = "state critical";
+  say("state-words", `No answer since ${since}: what stands here is old. (${why})`);
+  element("attention").replaceChildren();
+  shown = "";
+}
+
+function say(id, words) {
+  // Who listens hears a change, and not every look.
+  if (element(id).textContent !== words) element(id).textContent = words;
 }
 
 function ask(detail) {
@@ -75,6 +94,7 @@ function draw(now) {
   bars("refusals", now.refusals);
   bars("failures", now.failures);
   bars("entities", now.entities);
+  bars("fields", now.fields);
   rows("models", now.models.map((model) => [
     { head: model.name }, word(model.state), model.version, model.device || "–", model.signers.map(short).join(", ") || "–",
     { code: short(model.digest), title: model.digest }, model.drift ? word(model.drift) : "–", model.drift_items === null ? "–" : COUNT.format(model.drift_items),
@@ -83,10 +103,11 @@ function draw(now) {
     { head: row.model }, row.subject, number(row.psi), number(row.ks), number(row.chi2_p), share(row.out_of_range_ratio), share(row.missing_ratio),
   ]), "Nothing is compared yet: the plugin drift is off, or its window is not full enough.");
   rows("log", now.log.map((head) => [
-    { head: head.log }, head.size === null ? "?" : COUNT.format(head.size), head.root ? { code: short(head.root), title: head.root } : "not signed by this service",
+    { head: head.log }, head.size === null ? "?" : PLAIN.format(head.size), head.root ? { code: short(head.root), title: head.root } : "not signed by this service",
     head.late ? { word: `late: ${ago(head.age_seconds)}`, kind: "critical" } : ago(head.age_seconds),
   ]), "There is no log.");
   list("expiries", now.expiries.map((expiry) => {
+    if (expiry.earliest === null) return `${expiry.kind}: none is left that is valid`;
     const date = new Date(expiry.earliest * 1000).toISOString().slice(0, 10);
     return `${expiry.kind}: the next on ${date}` + (expiry.soon ? `, ${expiry.soon} within 14 days` : "");
   }), "Nothing that expires.");
@@ -95,7 +116,10 @@ function draw(now) {
 function drawState(now) {
   const [words, kind] = STATES[now.state];
   element("state").className = `state ${kind}`;
-  if (element("state-words").textContent !== words) element("state-words").textContent = words;
+  say("state-words", words);
+  const said = JSON.stringify(now.attention);
+  if (said === shown) return;
+  shown = said;
   element("attention").replaceChildren(...now.attention.map((item) => {
     const line = document.createElement("li");
     const where = document.createElement("span");

@@ -9,7 +9,12 @@ import re
 import sys
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+
+# So many code points at a time, as each takes some bytes meanwhile.
+PIECE = 2**20
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
 )
@@ -31,7 +36,16 @@ def _table() -> dict[int, str]:
     return {number: value for number, value in table.items() if len(value) == 1}
 
 
-_TABLE = _table()
+def _codes() -> Any:
+    """Return for each code point what it reads as; there is nothing strange behind the last digits."""
+    codes = np.arange(0x20000, dtype=np.uint32)
+    codes[0xD800:0xE000] = 0xFFFD
+    for number, value in _table().items():
+        codes[number] = ord(value)
+    return codes
+
+
+_CODES = _codes()
 
 
 def readable(text: str) -> tuple[str, Sequence[int] | None]:
@@ -41,8 +55,15 @@ def readable(text: str) -> tuple[str, Sequence[int] | None]:
     """
     if text.isascii() or not (_STRANGE.search(text) or _SURROGATES.search(text)):
         return text, None
-    text = _STRANGE.sub(lambda found: _TABLE.get(ord(found[0]), found[0]), _SURROGATES.sub("\ufffd", text))
+    text = "".join(_as_read(text[start : start + PIECE]) for start in range(0, len(text), PIECE))
     if not _INVISIBLE.search(text):
         return text, None
-    places = [place for place, character in enumerate(text) if not _INVISIBLE.match(character)]
-    return "".join(text[place] for place in places), [*places, len(text)]
+    gone = [found.start() for found in _INVISIBLE.finditer(text)]
+    return _INVISIBLE.sub("", text), np.delete(np.arange(len(text) + 1), gone).tolist()
+
+
+def _as_read(text: str) -> str:
+    """Return a text with what looks alike in its plain form, character by character."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    known = _CODES[np.minimum(codes, len(_CODES) - 1)]
+    return np.where(codes < len(_CODES), known, codes).tobytes().decode("utf-32-le")

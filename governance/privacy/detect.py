@@ -8,37 +8,28 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import lru_cache
-from itertools import accumulate, pairwise
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import accumulate
+from operator import itemgetter
 
 import numpy as np
 
 from governance.privacy.characters import readable
-from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS
+from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN
 from governance.privacy.finding import Finding
-from governance.privacy.patterns import EDGES, Candidates, Match, Word
+from governance.privacy.patterns import BEFORE, BEHIND, BOUNDED, LONG, ONCE, Candidates, Word
 
 THRESHOLD = 0.4
 # So many characters are read together, with this between texts.
-BATCH, BARRIER, NUL = 16_384, "\0", b"\0"
-# How far before and behind a candidate a context word may stand, in bytes.
-BEFORE, BEHIND = 64, 20
-
-_ALNUM = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_LABELS = [re.compile(item.label.encode(), re.IGNORECASE) if item.label else None for item in DETECTORS]
-_WORDS = {word: number for number, word in enumerate(CONTEXT_WORDS)}
-_CONTEXT = [frozenset(_WORDS[word] for word in item.context) for item in DETECTORS]
-_DETECTORS_OF = [
-    [number for number, item in enumerate(DETECTORS) if item.needs_context and word in item.context]
-    for word in CONTEXT_WORDS
-]
-# An edge that is part of a sentence and not of a number: a full stop, a comma or a dash at the very end of one.
-_SENTENCE = frozenset(b".,-:/")
-_START = attrgetter("start")
+BATCH, BARRIER, NUL = 32_768, "\0", b"\0"
+# For each word, the detectors that it speaks for.
+_SPEAKS_FOR = [[number for number, item in enumerate(DETECTORS) if word in item.context] for word in CONTEXT_WORDS]
 _LOOSE = " \t\r\n,;:，；：、。"
+# What a number may end with, and is no part of it; a key ends with dashes.
+_LOOSE_BYTES, _KEY_END = b" .,;:-", b"-----"
+_OPEN, _CLOSE = 40, 41
 
 # Words that stand beside numbers and look like organisations.
 _ABBREVIATIONS = frozenset(word.upper() for word in CONTEXT_WORDS if word.isascii()) | {
@@ -49,8 +40,34 @@ _ABBREVIATIONS = frozenset(word.upper() for word in CONTEXT_WORDS if word.isasci
     "API",
 }
 _CAPITAL = re.compile("[A-ZÀ-ÖØ-Þ]")
-# Entity, first byte, end, score, reason.
-Judged = tuple[str, int, int, float, str]
+# Start, end, score, entity, reason: a finding before it is one. Tuples are made faster.
+Row = tuple[int, int, float, str, str]
+# The last three of them.
+_Meaning = tuple[float, str, str]
+# Places of words in their order, and which words they are.
+_Beside = tuple[list[int], list[int]]
+
+# Of each detector: what a match means without a word beside it, its check, its label, and whether it needs a word.
+_PLANS = [
+    (
+        (item.score, item.entity, item.name),
+        item.check,
+        re.compile(item.label.encode(), re.IGNORECASE) if item.label else None,
+        item.needs_context,
+    )
+    for item in DETECTORS
+]
+# How sure each detector can be at most; of long ones a hit does not tell where they end.
+_SUREST = [
+    2.0 if number in LONG and number != DOMAIN else max(item.score, item.with_context)
+    for number, item in enumerate(DETECTORS)
+]
+_START, _END = itemgetter(0), itemgetter(1)
+
+
+def _surest(row: Row) -> tuple[float, int, int]:
+    return -row[2], row[0] - row[1], row[0]
+
 
 # Takes texts, and returns the findings of each.
 Tagger = Callable[[Sequence[str]], Sequence[Iterable[Finding]]]
@@ -82,82 +99,132 @@ class Detectors:
 
     def find_all(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Return the findings of each text; many at once are faster than one by one."""
-        seen = [readable(text) for text in texts]
-        plain = [text for text, _ in seen]
-        found: list[list[Finding]] = [[] for _ in texts]
-        for batch in _batches(plain):
-            self._read_together(plain, batch, found)
+        batches = [_Batch.of(texts, numbers) for numbers in _batches(texts)]
+        rows = [_in_code_points(batch.data, self._judged(batch.data)) for batch in batches]
         if self._tagger is not None:
-            for text, findings, also in zip(plain, found, self._tagger(plain), strict=True):
-                findings.extend(finding for finding in also if _may_be_name(text, finding))
-        return [
-            _in_place(self._chosen(text, findings), places) if findings else findings
-            for (text, places), findings in zip(seen, found, strict=True)
-        ]
+            self._tag(self._tagger, len(texts), batches, rows)
+        found: list[list[Finding]] = [[] for _ in texts]
+        for batch, some in zip(batches, rows, strict=True):
+            if some:
+                batch.hand_out(_resolved([row for row in some if row[2] >= self._threshold]), found)
+        return found
 
-    def _chosen(self, text: str, found: Sequence[Finding]) -> list[Finding]:
-        resolved = resolve([finding for finding in found if finding.score >= self._threshold])
-        trimmed = (_trimmed(text, finding) for finding in resolved)
-        return [finding for finding in trimmed if finding is not None]
+    def _tag(self, tagger: Tagger, count: int, batches: Sequence[_Batch], rows: Sequence[list[Row]]) -> None:
+        """Add what the tagger finds to the rows of each batch."""
+        plain = [""] * count
+        for batch in batches:
+            for number, text in zip(batch.numbers, batch.texts(), strict=True):
+                plain[number] = text
+        tagged = tagger(plain)
+        for batch, some in zip(batches, rows, strict=True):
+            for number, begin in zip(batch.numbers, batch.begins, strict=True):
+                some.extend(
+                    (begin + one.start, begin + one.end, one.score, one.entity, one.why)
+                    for one in tagged[number]
+                    if _may_be_name(plain[number], one)
+                )
 
-    def _read_together(self, texts: Sequence[str], batch: Sequence[int], found: Sequence[list[Finding]]) -> None:
-        """Read the texts of a batch in one pass: NUL stands between them, and neither match nor context crosses one."""
-        joined = BARRIER.join([texts[number] for number in batch]) if len(batch) > 1 else texts[batch[0]]
-        data = joined.encode("utf-8", "replace")
-        judged = self._judged(data)
-        if not judged:
-            return
-        if len(data) != len(joined):
-            inner = _inner_bytes(data)
-            starts, ends = (
-                (edge - inner.searchsorted(edge)).tolist()
-                for edge in (np.array([row[1] for row in judged]), np.array([row[2] for row in judged]))
-            )
-        else:
-            starts, ends = [row[1] for row in judged], [row[2] for row in judged]
-        if len(batch) == 1:
-            found[batch[0]].extend(
-                Finding(entity, start, end, score, why)
-                for (entity, _, _, score, why), start, end in zip(judged, starts, ends, strict=True)
-            )
-            return
-        begins = [0, *accumulate(len(texts[number]) + 1 for number in batch[:-1])]
-        for (entity, _, _, score, why), start, end in zip(judged, starts, ends, strict=True):
-            place = bisect.bisect_right(begins, start) - 1
-            begin = begins[place]
-            found[batch[place]].append(Finding(entity, start - begin, end - begin, score, why))
+    def _judged(self, data: bytes) -> list[Row]:
+        """Return what of the candidates is something, with places in bytes.
 
-    def _judged(self, data: bytes) -> list[Judged]:
-        """Return what of the candidates is something: its entity, first byte, end, score and reason."""
-        matches, words = self._candidates.find(data)
-        if words:
-            matches.extend(self._beside(data, words))
-        judged = []
-        for number, first, ends in matches:
-            edges = EDGES[number]
-            if first and data[first - 1] in edges:
+        Of each detector, a place is looked at once: behind what was something, or behind the first byte of what was
+        nothing, the next may begin; what needs a word beside it begins behind what was nothing, too.
+        """
+        hits, words = self._candidates.find(data)
+        beside = _by_detector(words, {number for _, number, _ in hits})
+        looked = [0] * len(DETECTORS)
+        judged: list[Row] = []
+        # What lies within something surer than it can be, would be dropped later.
+        cover_first, cover_last, cover_score = 0, 0, 0.0
+        for start, number, end in hits:
+            place, stop = looked[number], end
+            if place >= stop or (end <= cover_last and start >= cover_first and _SUREST[number] <= cover_score):
                 continue
-            for last in ends:
-                if last < len(data) and data[last] in edges and not _ends_sentence(data, last):
-                    continue
-                row = _judge(data, number, first, last, words)
-                if row is not None:
+            place = max(place, start)
+            near = beside.get(number)
+            found = BOUNDED[number].match(data, place)
+            # Nothing begins within letters and digits.
+            while found is not None or (
+                number not in LONG
+                and not data[place:stop].isalnum()
+                and (found := self._candidates.search(data, number, place, stop)) is not None
+            ):
+                first, last = found.span()
+                row = _judge(data, number, first, last, near) or self._shorter(data, number, first, last, near)
+                if row is None:
+                    place = last if number in ONCE else first + 1
+                else:
                     judged.append(row)
+                    if row[1] > cover_last or row[2] >= cover_score:
+                        cover_first, cover_last, cover_score = row[:3]
+                    place = row[1] if row[1] > first else first + 1
+                stop = max(stop, last)
+                if number in LONG:
                     break
+                found = None
+            looked[number] = place if number in LONG else stop
         return judged
 
-    def _beside(self, data: bytes, words: Sequence[Word]) -> Iterator[Match]:
-        """Look beside each context word for what is nothing without one."""
-        seen: dict[int, int] = {}
-        for start, word in words:
-            if not _DETECTORS_OF[word]:
-                continue
-            before, behind = _within_text(data, start, start, BEHIND, BEFORE)
-            for number in _DETECTORS_OF[word]:
-                first, last = max(before, seen.get(number, 0)), behind
-                if first < last:
-                    seen[number] = last
-                    yield from self._candidates.near(data, number, first, last)
+    def _shorter(self, data: bytes, number: int, first: int, last: int, near: _Beside | None) -> Row | None:
+        """Return what is something of a match that is shorter than one that is nothing."""
+        if DETECTORS[number].check is not None and not data[first:last].isalnum():
+            for end in self._candidates.shorter(data, number, first, last):
+                row = _judge(data, number, first, end, near)
+                if row is not None:
+                    return row
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Texts that are read together: NUL stands between them, and neither match nor context crosses one.
+
+    Attributes:
+        numbers: of the texts.
+        text: all of them, as people see them.
+        data: the same in UTF-8.
+        begins: where each begins in `text`.
+        origins: where each began before what is invisible was taken out.
+        places: for each code point of `text`, where it was then; None if nothing was taken out.
+    """
+
+    numbers: Sequence[int]
+    text: str
+    data: bytes
+    begins: Sequence[int]
+    origins: Sequence[int]
+    places: Sequence[int] | None
+
+    @classmethod
+    def of(cls, texts: Sequence[str], numbers: Sequence[int]) -> _Batch:
+        """Put texts together."""
+        chosen = [texts[number] for number in numbers]
+        text, places = readable(BARRIER.join(chosen))
+        origins = [0, *accumulate(len(one) + 1 for one in chosen[:-1])]
+        begins = origins if places is None else [bisect.bisect_left(places, origin) for origin in origins]
+        return cls(numbers, text, text.encode("utf-8", "replace"), begins, origins, places)
+
+    def texts(self) -> list[str]:
+        """Return each text as people see it."""
+        ends = [begin - 1 for begin in self.begins[1:]]
+        return [self.text[begin:end] for begin, end in zip(self.begins, [*ends, len(self.text)], strict=True)]
+
+    def hand_out(self, rows: Iterable[Row], found: Sequence[list[Finding]]) -> None:
+        """Make findings of rows, which are in order, where they are in the texts as they came."""
+        text, places, origins = self.text, self.places, self.origins
+        last, index = len(origins) - 1, 0
+        for first, stop, score, entity, why in rows:
+            start, end = first, stop
+            if not (text[start].isalnum() and text[end - 1].isalnum()):
+                start, end = _trimmed(text, start, end)
+                if start >= end:
+                    continue
+            if places is not None:
+                start, end = places[start], places[end - 1] + 1
+            while index < last and origins[index + 1] <= start:
+                index += 1
+            origin = origins[index]
+            found[self.numbers[index]].append(Finding(entity, start - origin, end - origin, score, why))
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
@@ -174,30 +241,22 @@ def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
     yield from (batch for batch in pending.values() if batch)
 
 
-def _within_text(data: bytes, first: int, last: int, before: int, behind: int) -> tuple[int, int]:
-    """Return so many bytes before and behind a place, as far as its text goes."""
-    begin = max(0, first - before)
-    begin = max(begin, data.rfind(NUL, begin, first) + 1)
-    end = data.find(NUL, last, last + behind)
-    return begin, end if end >= 0 else min(len(data), last + behind)
+def _in_code_points(data: bytes, rows: list[Row]) -> list[Row]:
+    """Return rows with places in code points."""
+    if not rows or data.isascii():
+        return rows
+    inner = np.flatnonzero((np.frombuffer(data, np.uint8) & 0xC0) == 0x80)
+    starts, ends = (np.array([row[column] for row in rows]) for column in (0, 1))
+    starts, ends = (edges - inner.searchsorted(edges) for edges in (starts, ends))
+    return [(start, end, *row[2:]) for start, end, row in zip(starts.tolist(), ends.tolist(), rows, strict=True)]
 
 
-def _trimmed(text: str, finding: Finding) -> Finding | None:
-    """Return a finding without blanks and commas at its edges, or None if nothing is left of it."""
-    piece = text[finding.start : finding.end]
-    if piece[:1].isalnum() and piece[-1:].isalnum():
-        return finding
-    if not any(character.isalnum() for character in piece):
-        return None
-    start = finding.start + len(piece) - len(piece.lstrip(_LOOSE))
-    return replace(finding, start=start, end=finding.end - (len(piece) - len(piece.rstrip(_LOOSE))))
-
-
-def _in_place(findings: list[Finding], places: Sequence[int] | None) -> list[Finding]:
-    """Put findings where they are in the text as it came."""
-    if places is None:
-        return findings
-    return [Finding(f.entity, places[f.start], places[f.end - 1] + 1, f.score, f.why) for f in findings]
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return a span without blanks and commas at its edges; an empty one if nothing is left of it."""
+    piece = text[start:end]
+    if not any(map(str.isalnum, piece)):
+        return start, start
+    return start + len(piece) - len(piece.lstrip(_LOOSE)), end - (len(piece) - len(piece.rstrip(_LOOSE)))
 
 
 def resolve(findings: Sequence[Finding]) -> list[Finding]:
@@ -205,38 +264,50 @@ def resolve(findings: Sequence[Finding]) -> list[Finding]:
 
     The surest goes first. One of the same entity is joined to it; of one of another entity what sticks out stays.
     """
-    in_order = sorted(findings, key=_START)
-    if all(one.end <= other.start for one, other in pairwise(in_order)):
-        return in_order
-    kept: list[Finding] = []
-    for finding in sorted(findings, key=lambda item: (-item.score, item.start - item.end, item.start)):
-        first, last = _overlapped(kept, finding)
+    rows = [(one.start, one.end, one.score, one.entity, one.why) for one in findings]
+    return [Finding(entity, start, end, score, why) for start, end, score, entity, why in _resolved(rows)]
+
+
+def _resolved(rows: list[Row]) -> Iterator[Row]:
+    """Yield rows in order, and of those that lie over each other what `resolve` makes of them."""
+    rows.sort(key=_START)
+    group: list[Row] = []
+    reach = 0
+    for row in rows:
+        if row[0] >= reach:
+            yield from group if len(group) < 2 else _of_group(group)
+            group = []
+        group.append(row)
+        reach = max(reach, row[1])
+    yield from group if len(group) < 2 else _of_group(group)
+
+
+def _of_group(group: list[Row]) -> list[Row]:
+    group.sort(key=_surest)
+    surest = group[0]
+    if all(surest[0] <= row[0] and row[1] <= surest[1] for row in group):
+        return [surest]
+    kept: list[Row] = []
+    for row in group:
+        first = bisect.bisect_right(kept, row[0], key=_END)
+        last = bisect.bisect_left(kept, row[1], lo=first, key=_START)
         over = kept[first:last]
         if not over:
-            kept.insert(first, finding)
-        elif all(other.entity == finding.entity for other in over):
-            start = min([finding.start, *(other.start for other in over)])
-            end = max([finding.end, *(other.end for other in over)])
-            surest = over[0]
-            kept[first:last] = [Finding(finding.entity, start, end, surest.score, surest.why)]
+            kept.insert(first, row)
+        elif all(other[3] == row[3] for other in over):
+            kept[first:last] = [(min(row[0], over[0][0]), max(row[1], over[-1][1]), *over[0][2:])]
         else:
-            kept[first:last] = _beside_each_other(finding, over)
+            kept[first:last] = _beside_each_other(row, over)
     return kept
 
 
-def _overlapped(kept: Sequence[Finding], finding: Finding) -> tuple[int, int]:
-    """Return which of the kept ones, that are in order, lie over a finding."""
-    first = bisect.bisect_right(kept, finding.start, key=lambda item: item.end)
-    return first, bisect.bisect_left(kept, finding.end, lo=first, key=lambda item: item.start)
-
-
-def _beside_each_other(finding: Finding, over: Sequence[Finding]) -> list[Finding]:
-    pieces, start = [], finding.start
+def _beside_each_other(row: Row, over: Sequence[Row]) -> list[Row]:
+    pieces, start = [], row[0]
     for other in over:
-        pieces += [replace(finding, start=start, end=other.start), other]
-        start = other.end
-    pieces.append(replace(finding, start=start))
-    return [piece for piece in pieces if piece.start < piece.end]
+        pieces += [(start, other[0], *row[2:]), other]
+        start = other[1]
+    pieces.append((start, row[1], *row[2:]))
+    return [piece for piece in pieces if piece[0] < piece[1]]
 
 
 def _may_be_name(text: str, finding: Finding) -> bool:
@@ -253,52 +324,70 @@ def _may_be_name(text: str, finding: Finding) -> bool:
     return True
 
 
-def _ends_sentence(data: bytes, end: int) -> bool:
-    """Return whether what stands behind a match ends a sentence: "…1984." does, and "1.2.3.4.5" goes on."""
-    return data[end] in _SENTENCE and (end + 1 >= len(data) or data[end + 1] not in _ALNUM)
-
-
-def _judge(data: bytes, number: int, first: int, last: int, words: Sequence[Word]) -> Judged | None:
-    """Return entity, start, end, score and reason of a candidate, or None if it is none."""
-    detector = DETECTORS[number]
-    score, why, entity = detector.score, detector.name, detector.entity
-    if detector.context and words:
-        word = _word_beside(data, words, _CONTEXT[number], first, last)
+def _judge(data: bytes, number: int, first: int, last: int, beside: _Beside | None) -> Row | None:
+    """Return a candidate without its label and what is loose at its end, or None if it is none."""
+    meaning, check, label, needs_context = _PLANS[number]
+    if beside is not None:
+        word = _word_beside(data, beside, first, last, needs_context)
         if word is not None:
-            score, why = detector.with_context, f"{detector.name}, beside '{CONTEXT_WORDS[word]}'"
-            entity = "DATE_OF_BIRTH" if entity == "DATE_TIME" else entity
+            meaning = _beside_word(number, word)
+    score, entity, why = meaning
     if score < THRESHOLD:
         return None
-    label = _LABELS[number]
     if label is not None and (found := label.match(data, first, last)) is not None:
         first = found.end()
-    candidate = data[first:last].decode("utf-8", "replace")
-    if detector.check is not None:
+    candidate = data[first:last]
+    if check is not None:
         try:
-            if not detector.check(candidate):
+            if not check(candidate.decode("utf-8", "replace")):
                 return None
         except (ValueError, IndexError):
             return None
-    end = last if candidate.endswith("-----") else last - (len(candidate) - len(candidate.rstrip(" .,;:-")))
-    if candidate[0] == "(" and ")" not in candidate:
-        first += 1
-    elif data[end - 1] == 41 and "(" not in candidate:
-        end -= 1
-    return entity, first, end, score, why
+    if candidate.isalnum():
+        return first, last, score, entity, why
+    if not candidate.endswith(_KEY_END):
+        last = first + len(candidate.rstrip(_LOOSE_BYTES))
+    if candidate[0] == _OPEN:
+        first += _CLOSE not in candidate
+    elif data[last - 1] == _CLOSE and _OPEN not in candidate:
+        last -= 1
+    return first, last, score, entity, why
 
 
-def _word_beside(data: bytes, words: Sequence[Word], wanted: frozenset[int], first: int, last: int) -> int | None:
-    place = bisect.bisect_left(words, (first - BEFORE, 0))
-    stop = last + BEHIND
-    while place < len(words) and words[place][0] < stop:
-        start, word = words[place]
-        if word in wanted and data.find(NUL, min(start, first), max(start, last)) < 0:
-            return word
-        place += 1
+@cache
+def _beside_word(number: int, word: int) -> _Meaning:
+    """Return score, entity and reason of a detector's findings with this word beside them."""
+    detector = DETECTORS[number]
+    entity = "DATE_OF_BIRTH" if detector.entity == "DATE_TIME" else detector.entity
+    return detector.with_context, entity, f"{detector.name}, beside '{CONTEXT_WORDS[word]}'"
+
+
+def _by_detector(words: Sequence[Word], wanted: Set[int]) -> dict[int, _Beside]:
+    """Return, for each of the detectors that are wanted, the places of the words that speak for it, and the words."""
+    found: dict[int, _Beside] = {number: ([], []) for number in wanted}
+    speaks_for: dict[int, list[_Beside]] = {}
+    for place, word in words:
+        if word not in speaks_for:
+            speaks_for[word] = [found[number] for number in _SPEAKS_FOR[word] if number in wanted]
+        for places, which in speaks_for[word]:
+            places.append(place)
+            which.append(word)
+    return {number: beside for number, beside in found.items() if beside[0]}
+
+
+def _word_beside(data: bytes, beside: _Beside, first: int, last: int, is_needed: bool) -> int | None:
+    """Return the first word that stands near a match, and in its text.
+
+    Where a match is nothing without one, all of it must be within reach of the word, and the reach of another word that
+    ends within the match speaks against it: what comes so late is something else.
+    """
+    places = beside[0]
+    lowest, whole, stop = first - BEFORE, first - BEFORE, last + BEHIND
+    if is_needed:
+        lowest, whole, stop = lowest + 1, last - BEFORE, first + BEHIND + 1
+    index = bisect.bisect_left(places, lowest)
+    while index < len(places) and (place := places[index]) < stop:
+        if data.find(NUL, min(place, first), max(place, last)) < 0:
+            return beside[1][index] if place >= whole else None
+        index += 1
     return None
-
-
-def _inner_bytes(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return where the bytes are that begin no code point: so many less is a place in code points than in bytes."""
-    found: np.ndarray[tuple[int], np.dtype[np.int64]] = np.flatnonzero((np.frombuffer(data, np.uint8) & 0xC0) == 0x80)
-    return found

@@ -28,6 +28,7 @@ class Detector:
         digits: how many digits it has at least, if it is a number; then it is looked for in groups of digits alone.
         marks: characters of which one at least must be in such a group.
         label: what stands right before it and tells what it is; the finding begins behind it.
+        before_dash: a dash before a match is an edge only behind one of these.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Detector:
     digits: int = 0
     marks: str = ""
     label: str = ""
+    before_dash: str = "a-zA-Z0-9"
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
 
@@ -87,7 +89,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("https://example.org/a?b=c", "http://user:pw@10.0.0.1:8080/x"), counter_examples=("http://", "https"),
     ),
     Detector(
-        "web-address", "URL", r"www\.[a-z0-9\-]{1,63}\.[a-z0-9.\-]{2,200}(?:/[^\s\x00\"'<>()\[\]{}]{0,2000})?", 0.7, caseless=True,
+        "web-address", "URL", r"www\.[a-z0-9\-]{1,63}\.[a-z0-9.\-]{2,200}/[^\s\x00\"'<>()\[\]{}]{0,2000}|www\.[a-z0-9\-]{1,63}\.[a-z0-9.\-]{2,200}", 0.7, caseless=True,
         examples=("www.example.org/x",), counter_examples=("www.",),
     ),
     Detector(
@@ -95,7 +97,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("mail.example.org", "example.co.uk"), counter_examples=("setup.py", "e.g.x", "file.txt"),
     ),
     Detector(
-        "card", "CREDIT_CARD", r"[2-6]\d{3}(?:[ \-]?\d{4}){2}[ \-]?\d{1,4}(?:[ \-]?\d{1,3})?|3[47]\d{2}[ \-]?\d{6}[ \-]?\d{5}|3(?:0[0-5]|[689]\d)\d[ \-]?\d{6}[ \-]?\d{4}|[4-6]\d{11,18}", 1.0, checks.credit_card, edges="-.",
+        "card", "CREDIT_CARD", r"[2-6]\d{3}(?:[ \-]?\d{4}){2}[ \-]?\d{1,4}(?:[ \-]?\d{1,3})?|3[47]\d{2}[ \-]?\d{6}[ \-]?\d{5}|3(?:0[0-5]|[689]\d)\d[ \-]?\d{6}[ \-]?\d{4}|[4-6]\d{11,18}", 1.0, checks.credit_card, edges="-.", before_dash="0-9",
         digits=12, examples=("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005", "30569309025904"), counter_examples=("4111 1111 1111 1112", "1234 5678 9012 3456"),
     ),
     Detector(
@@ -135,7 +137,7 @@ DETECTORS: tuple[Detector, ...] = (
         digits=7, marks="0", examples=("020 7946 0958", "030/901820", "0171 1234567"), counter_examples=("0.50",),
     ),
     Detector(
-        "phone-plain", "PHONE_NUMBER", r"\(?\d{2,4}\)?(?:[ .\-]\d{2,4}){1,4}|\d{7,11}(?:x\d{1,6})?", 0.1, checks.phone, _PHONE_WORDS, 0.75, "-./:,",
+        "phone-plain", "PHONE_NUMBER", r"\(?\d{2,4}\)?(?:[ .\-]\d{2,4}){2,4}|\(?\d{3,4}\)?[ .\-]\d{3,4}|\d{7,11}(?:x\d{1,6})?", 0.1, checks.phone, _PHONE_WORDS, 0.75, "-./:,",
         examples=("call 555-0199", "tel 5550123", "phone: 98 12 34 56"), counter_examples=("12-34",),
     ),
     Detector(
@@ -187,7 +189,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("AB 12 34 56 C", "AB123456C"), counter_examples=("BG 12 34 56 C", "AB123456E"),
     ),
     Detector(
-        "eu-vat", "VAT_NUMBER", r"(?:AT ?U|BE ?0|BG|CY|CZ|DE|DK|EE|EL|ES ?[A-Z]|FI|FR ?[A-Z0-9]{2}|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK) ?\d(?:[ .]?[0-9A-Z]){5,12}", 0.8, stdnum("eu.vat"), ("vat", "ust", "tva", "iva", "btw"), 1.0,
+        "eu-vat", "VAT_NUMBER", r"(?:AT ?U|BE ?0|BG|CY|CZ|DE|DK|EE|EL|ES ?[A-Z]|FI|FR ?[A-Z0-9]{2}|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK) ?\d(?:[ .]?[0-9A-Z]){5,12}", 0.8, checks.eu_vat, ("vat", "ust", "tva", "iva", "btw"), 1.0,
         examples=("DE136695976", "ATU13585627"), counter_examples=("DE136695978",),
     ),
     Detector(
@@ -211,7 +213,7 @@ DETECTORS: tuple[Detector, ...] = (
         digits=13, examples=("2 95 10 99 126 111 93",), counter_examples=("2 95 10 99 126 111 94",),
     ),
     Detector(
-        "de-tax-id", "DE_TAX_ID", r"[1-9]\d(?: ?\d{3}){3}", 0.5, stdnum("de.idnr"), ("steuer", "idnr", "tax id"), 1.0, "-.",
+        "de-tax-id", "DE_TAX_ID", r"[1-9]\d(?: ?\d{3}){3}", 0.5, stdnum("de.idnr", checks.one_digit_again), ("steuer", "idnr", "tax id"), 1.0, "-.",
         digits=11, examples=("36 574 261 809",), counter_examples=("36 574 261 808",),
     ),
     Detector(
@@ -219,7 +221,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("BSN 111222333",), counter_examples=("BSN 111222334",),
     ),
     Detector(
-        "pl-pesel", "PL_PESEL", r"\d{11}", 0.4, stdnum("pl.pesel"), ("pesel",), 1.0, "-.",
+        "pl-pesel", "PL_PESEL", r"\d{11}", 0.4, stdnum("pl.pesel", checks.weighted(1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1, modulus=10)), ("pesel",), 1.0, "-.",
         digits=11, examples=("PESEL 44051401359",), counter_examples=("PESEL 44051401358",),
     ),
     Detector(
@@ -231,11 +233,11 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("131052-308T",), counter_examples=("131052-308U",),
     ),
     Detector(
-        "in-aadhaar", "IN_AADHAAR", r"[2-9]\d{3}[ \-]\d{4}[ \-]\d{4}", 0.6, stdnum("in_.aadhaar"), ("aadhaar", "aadhar", "uidai"), 1.0, "-.",
+        "in-aadhaar", "IN_AADHAAR", r"[2-9]\d{3}[ \-]\d{4}[ \-]\d{4}", 0.6, stdnum("in_.aadhaar", checks.verhoeff), ("aadhaar", "aadhar", "uidai"), 1.0, "-.",
         digits=12, marks="- ", examples=("2341 2341 2346",), counter_examples=("2341 2341 2347",),
     ),
     Detector(
-        "in-aadhaar-plain", "IN_AADHAAR", r"[2-9]\d{11}", 0.1, stdnum("in_.aadhaar"), ("aadhaar", "aadhar", "uidai", "आधार"), 1.0, "-.",
+        "in-aadhaar-plain", "IN_AADHAAR", r"[2-9]\d{11}", 0.1, stdnum("in_.aadhaar", checks.verhoeff), ("aadhaar", "aadhar", "uidai", "आधार"), 1.0, "-.",
         examples=("Aadhaar: 234123412346",), counter_examples=("Aadhaar: 234123412347", "order 234123412346"),
     ),
     Detector(
@@ -243,7 +245,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("ACUPA7085R",), counter_examples=("ACUDA7085R",),
     ),
     Detector(
-        "br-cpf", "BR_CPF", r"\d{3}\.\d{3}\.\d{3}-\d{2}|\d{11}", 0.4, stdnum("br.cpf"), ("cpf",), 1.0, "-",
+        "br-cpf", "BR_CPF", r"\d{3}\.\d{3}\.\d{3}-\d{2}|\d{11}", 0.4, stdnum("br.cpf", checks.weighted(10, 9, 8, 7, 6, 5, 4, 3, 2, 1, modulus=11, rests=(0, 1))), ("cpf",), 1.0, "-",
         digits=11, examples=("390.533.447-05",), counter_examples=("390.533.447-06",),
     ),
     Detector(
@@ -251,7 +253,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("TFN 123 456 782",), counter_examples=("TFN 123 456 781",),
     ),
     Detector(
-        "ca-sin", "CA_SIN", r"\d{3}[ \-]\d{3}[ \-]\d{3}", 0.3, stdnum("ca.sin"), ("sin", "social insurance"), 1.0, "-.",
+        "ca-sin", "CA_SIN", r"\d{3}[ \-]\d{3}[ \-]\d{3}", 0.3, stdnum("ca.sin", checks.separated_luhn), ("sin", "social insurance"), 1.0, "-.",
         digits=9, marks="- ", examples=("SIN 123-456-782",), counter_examples=("SIN 999-999-999",),
     ),
     Detector(
@@ -319,9 +321,9 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("京A12345", "粤B·D12345"), counter_examples=("京12345",),
     ),
     Detector(
-        "medical-record", "MEDICAL_RECORD_NUMBER", r"[a-z]{0,3}-?\d{5,10}", 0.95, caseless=True,
+        "medical-record", "MEDICAL_RECORD_NUMBER", r"[a-z]{0,3}-?(?:\d{1,5}-\d{4,8}|\d{5,10})", 0.95, caseless=True,
         label=r"(?:mrn|(?:medical|patient|hospital|health) (?:record|id|chart)?(?: ?(?:number|no\.?|#))?|hospital no\.?|chart (?:no\.?|number)|patient[_\-]?id|fallnummer|patientennummer|n° de dossier|病历号|病案号|住院号|门诊号)['\"]?[ :#：=]{0,3}['\"]?",
-        examples=("MRN: 12345678", "病历号：0012345", "Hospital no.: 1234567", "patient_id=1234567"), counter_examples=("MRN pending",),
+        examples=("MRN: 12345678", "病历号：0012345", "Hospital no.: 1234567", "patient_id=1234567", "MRN 84-22091"), counter_examples=("MRN pending",),
     ),
     Detector(
         "bank-account", "US_BANK_NUMBER", r"\d{8,17}", 0.04, None, _BANK, 0.6, "-.",
@@ -332,7 +334,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("account number 12345678", "Acct #123456789"), counter_examples=("account manager",),
     ),
     Detector(
-        "bank-routing", "US_BANK_ROUTING", r"\d{9}", 0.1, stdnum("us.rtn"), ("routing", "aba", "rtn"), 0.95, "-.",
+        "bank-routing", "US_BANK_ROUTING", r"\d{9}", 0.1, stdnum("us.rtn", checks.weighted(3, 7, 1, 3, 7, 1, 3, 7, 1, modulus=10)), ("routing", "aba", "rtn"), 0.95, "-.",
         examples=("routing number 111000025",), counter_examples=("routing number 111000026",),
     ),
     Detector(
@@ -364,7 +366,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",), counter_examples=("aws_secret_access_key = none",),
     ),
     Detector(
-        "azure-key", "CLOUD_CREDENTIAL", r"[A-Za-z0-9+/]{40,88}={0,2}", 0.96, caseless=True, label=r"(?:accountkey|sharedaccesskey)=",
+        "azure-key", "CLOUD_CREDENTIAL", r"[A-Za-z0-9+/=]{40,90}", 0.96, caseless=True, label=r"(?:accountkey|sharedaccesskey)=",
         examples=("AccountKey=" + "a1B2" * 21 + "a1==",), counter_examples=("AccountKey=none",),
     ),
     Detector(

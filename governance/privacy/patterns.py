@@ -1,12 +1,13 @@
 """Candidates: one pass over a text with all patterns, before anything is checked.
 
-Words and marks are found by Hyperscan, where there is a wheel of it, and by Python's `re` elsewhere; numbers by `re`
-within groups of digits; mail addresses from their "@". None looks back or ahead, all take time in proportion to the
-text, and patterns that `re` runs have bounded repetitions alone.
+Hyperscan finds where something may lie, where there is a wheel of it, and Python's `re` elsewhere; what lies there,
+`re` says in both cases. Mail addresses are found from their "@", domains from their first dot. All take time in
+proportion to the text, and patterns that `re` runs have bounded repetitions alone.
 """
 
 from __future__ import annotations
 
+import bisect
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -15,119 +16,112 @@ from typing import Any
 
 from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN, EMAIL, Detector
 
-# Detector number, first byte, and the bytes at which a match that begins there may end (exclusive), longest first.
-Match = tuple[int, int, Iterable[int]]
+# First byte, detector number, and end (exclusive): a match may begin between them, for long ones at the first byte.
+Hit = tuple[int, int, int]
 # First byte and number of a context word.
 Word = tuple[int, int]
 
 # Context words that are part of others, and then say nothing.
 EXACT = frozenset(word for word in CONTEXT_WORDS if word.isascii() and len(word) <= 3) - {"tel", "ust"}
+# How far before and behind a candidate a context word may stand, in bytes.
+BEFORE, BEHIND = 64, 20
 # How many shorter matches `re` is asked for.
 SHORTER = 8
 LARGE = 32
+# No match of a pattern without large bounds is longer, in bytes.
+REACH = 256
 # Digits with what people write between them; a part of each such group may be a number that is looked for.
 # The search is for one byte, and so as fast as memory, in a copy where all digits are "0" and all that stands between
 # them is a blank.
 _GROUP = re.compile(rb"0[0 ]{3,}")
 _SHAPE = bytes(48 if 48 <= code <= 57 else 32 if code in b" .-/()" else 97 for code in range(256))
 LEAST_DIGITS = min(item.digits for item in DETECTORS if item.digits)
-# What may stand before the first digit of a number.
-_SIGNS = frozenset(b"+( ")
-# What may belong to a number behind its last digit: an extension, a check letter.
-_TAIL = 12
-# So many digits on end are no number that is looked for.
-RUN = 25
-_RUN = re.compile(rb"0{%d,}" % RUN)
+# What may stand before the first digit of a number, a letter of it among them, and behind its last one: an extension.
+_HEAD, _TAIL = 4, 12
 _NO_DIGITS = bytes(number for number in range(256) if not 48 <= number <= 57)
 _LETTERS_DIGITS = bytes(code for code in range(128) if chr(code).isalnum())
 _LOCAL, _LABEL = _LETTERS_DIGITS + b"._%+'-", _LETTERS_DIGITS + b"-"
+# Where anything may begin.
+_BEGIN = re.compile(rb"(?<![a-zA-Z0-9])[^\x00]")
 # A dot within a word, as domains have them.
 _DOT = re.compile(rb"\.(?=[a-zA-Z0-9])")
 _HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
 
 # A repetition with a large bound at the end of a pattern, or of one of its alternatives.
 _LONG_TAIL = re.compile(r"\{(\d+),\d{2,}\}(?=$|\|)")
+_BOUND = re.compile(r"\{(?:\d+,)?(\d+)\}")
 
-# What may not stand right before or after a match.
-EDGES = [frozenset(_LETTERS_DIGITS + item.edges.encode()) for item in DETECTORS]
+# An edge that is part of a sentence and not of a number: a full stop, a comma or a dash at the very end of one.
+_SENTENCE = ".,-:/"
 
-Scan = Callable[[bytes, list[Match], list[Word]], None]
-# Tells which of the numbers' detectors match somewhere in a piece of text; all of them is an answer, too.
-Which = Callable[[bytes], Iterable[int]]
+# From here to there may lie what is something beside a word alone.
+Region = tuple[int, int]
+Scan = Callable[[bytes], tuple[list[Hit], list[Region], list[Word]]]
 
 
 class Candidates:
     """Finds all that may be personal data, and the words that speak for it.
 
     Args:
-        scan: finds words and marks; the best that this machine has by default.
-        which: tells which numbers to look for in a group of digits.
+        scan: the best that this machine has by default.
     """
 
-    def __init__(self, scan: Scan | None = None, which: Which | None = None) -> None:
-        self._scan, self._which = (scan, which or likely_numbers) if scan is not None else best_scan()
-        self._numbers = {number: _compiled(item) for number, item in _numbers()}
-        self._with_context = {number: _compiled(item) for number, item in enumerate(DETECTORS) if item.needs_context}
+    def __init__(self, scan: Scan | None = None) -> None:
+        self._scan = scan or best_scan()
 
-    def find(self, data: bytes) -> tuple[list[Match], list[Word]]:
-        """Return the matches, and the context words in their order."""
-        matches: list[Match] = []
-        words: list[Word] = []
-        self._scan(data, matches, words)
+    def find(self, data: bytes) -> tuple[list[Hit], list[Word]]:
+        """Return where something may lie, and the context words, both in their order."""
+        hits, regions, words = self._scan(data)
         words.sort()
+        hits.extend(_beside(regions, words))
         if b"@" in data:
-            matches.extend(_mail_addresses(data))
+            hits.extend(_mail_addresses(data))
         if b"." in data:
-            matches.extend(_domains(data))
-        shape = data.translate(_SHAPE)
-        for group in _GROUP.finditer(shape):
-            for start, end in _without_runs(shape, *group.span()):
-                if shape.count(b"0", start, end) >= LEAST_DIGITS:
-                    self._look_into(data, start, end, matches)
-        return matches, words
+            hits.extend(_domains(data))
+        hits.sort()
+        return hits, words
 
-    def _look_into(self, data: bytes, start: int, end: int, matches: list[Match]) -> None:
-        """Look for numbers in one group of digits."""
-        while start and data[start - 1] in _SIGNS and data[start - 1 : start + 1] != b" 0":
-            start -= 1
-        last = min(end + _TAIL, len(data))
-        for number in self._which(data[start:last]):
-            pattern = self._numbers[number]
-            edges = EDGES[number]
-            for match in pattern.finditer(data, start, last):
-                first = match.start()
-                if first >= end:
-                    break
-                if first and data[first - 1] in edges:
-                    continue
-                matches.append((number, first, _ends(pattern, data, match)))
+    def search(self, data: bytes, number: int, first: int, last: int) -> re.Match[bytes] | None:
+        """Return the first match that begins between these places."""
+        pattern = BOUNDED[number]
+        for begin in _BEGIN.finditer(data, first, last):
+            found = pattern.match(data, begin.start())
+            if found is not None:
+                return found
+        return None
 
-    def near(self, data: bytes, number: int, first: int, last: int) -> Iterator[Match]:
-        """Yield the matches of a detector that needs a context word, within a window."""
-        pattern = self._with_context[number]
-        for match in pattern.finditer(data, first, last):
-            yield number, match.start(), _ends(pattern, data, match)
+    def shorter(self, data: bytes, number: int, first: int, last: int) -> Iterator[int]:
+        """Yield where shorter matches end that begin there, the longest first."""
+        edges = EDGES[number]
+        for _ in range(SHORTER):
+            found = _PLAIN[number].match(data, first, last - 1)
+            if found is None:
+                return
+            last = found.end()
+            if data[last] not in edges or _ends_sentence(data, last):
+                yield last
 
 
-def _without_runs(shape: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield a group without runs of digits that are longer than any number: a part of one is none."""
-    if end - start >= RUN:
-        for run in _RUN.finditer(shape, start, end):
-            yield start, run.start()
-            start = run.end()
-    yield start, end
+def _ends_sentence(data: bytes, end: int) -> bool:
+    """Return whether what stands behind a match ends a sentence: "…1984." does, and "1.2.3.4.5" goes on."""
+    return chr(data[end]) in _SENTENCE and (end + 1 >= len(data) or data[end + 1] not in _LETTERS_DIGITS)
 
 
-def _ends(pattern: re.Pattern[bytes], data: bytes, match: re.Match[bytes] | None) -> Iterator[int]:
-    """Yield where the match ends, and then where shorter ones do, as long as somebody asks."""
-    for _ in range(SHORTER):
-        if match is None:
-            return
-        yield match.end()
-        match = pattern.match(data, match.start(), match.end() - 1)
+def _beside(regions: Iterable[Region], words: Iterable[Word]) -> Iterator[Hit]:
+    """Yield, for each region, what the words around it speak for."""
+    speaking = [word for word in words if _NEEDED_BY[word[1]]]
+    places = [place for place, _ in speaking]
+    for start, stop in regions:
+        index = bisect.bisect_left(places, start - BEFORE)
+        numbers: set[int] = set()
+        while index < len(places) and places[index] < stop + BEHIND:
+            numbers.update(_NEEDED_BY[speaking[index][1]])
+            index += 1
+        for number in numbers:
+            yield start, number, stop
 
 
-def _mail_addresses(data: bytes) -> Iterator[Match]:
+def _mail_addresses(data: bytes) -> Iterator[Hit]:
     at = data.find(b"@")
     while at >= 0:
         host = _HOST.match(data, at + 1)
@@ -137,13 +131,13 @@ def _mail_addresses(data: bytes) -> Iterator[Match]:
             start = begin + len(piece.rstrip(_LOCAL))
             start += at - start - len(data[start:at].lstrip(b"._%+'-"))
             if start < at:
-                yield EMAIL, start, [host.end()]
+                yield start, EMAIL, at
         at = data.find(b"@", at + 1)
 
 
-def _domains(data: bytes) -> Iterator[Match]:
+def _domains(data: bytes) -> Iterator[Hit]:
     """Yield what may be a domain, from the first of its dots."""
-    pattern, done = _compiled(DETECTORS[DOMAIN]), 0
+    pattern, done = _PLAIN[DOMAIN], 0
     for found in _DOT.finditer(data):
         dot = found.start()
         if dot < done:
@@ -155,124 +149,151 @@ def _domains(data: bytes) -> Iterator[Match]:
         match = pattern.match(data, start) if start < dot else None
         if match is not None:
             done = match.end()
-            yield DOMAIN, start, _ends(pattern, data, match)
+            # A part of a mail address or of a URL is none.
+            if not (start and data[start - 1] in EDGES[DOMAIN]) and data[done : done + 1] != b"@":
+                yield start, DOMAIN, done
 
 
 @lru_cache
-def best_scan() -> tuple[Scan, Which]:
+def best_scan() -> Scan:
     """Return the fastest way that this machine has, made once."""
     try:
-        return hyperscan_scan(), hyperscan_which()
+        return hyperscan_scan()
     except ImportError:
-        return re_scan(), likely_numbers
+        return re_scan()
 
 
-class _Scratches(threading.local):
-    """Hyperscan's room to work in: each thread has one of its own, as a scan lets other threads run."""
+class _Automaton:
+    """Patterns in one automaton of Hyperscan; each thread has room of its own to work in, as a scan lets others run."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, expressions: list[tuple[int, str, int]]) -> None:
         import hyperscan
 
-        self.own = hyperscan.Scratch(database)
+        self._database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        self._database.compile(
+            expressions=[pattern.encode() for _, pattern, _ in expressions],
+            ids=[number for number, _, _ in expressions],
+            elements=len(expressions),
+            flags=[flags for _, _, flags in expressions],
+        )
+        self._local = threading.local()
 
+    def scan(self, data: bytes, found: Callable[[int, int, int, int, Any], None]) -> None:
+        """Tell of all matches: number, first byte, end, flags and nothing."""
+        import hyperscan
 
-def hyperscan_which() -> Which:
-    """Return what asks all numbers' patterns at once.
-
-    Raises:
-        ImportError: if Hyperscan is not installed.
-    """
-    import hyperscan
-
-    chosen = _numbers()
-    once = hyperscan.HS_FLAG_SINGLEMATCH
-    database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[_without_large_bounds(item.whole).encode() for _, item in chosen],
-        ids=[number for number, _ in chosen],
-        elements=len(chosen),
-        flags=[once | (hyperscan.HS_FLAG_CASELESS if item.caseless else 0) for _, item in chosen],
-    )
-
-    scratches = _Scratches(database)
-
-    def which(text: bytes) -> list[int]:
-        found: list[int] = []
-        database.scan(text, match_event_handler=lambda number, *_: found.append(number), scratch=scratches.own)
-        return found
-
-    return which
-
-
-def likely_numbers(text: bytes) -> Iterable[int]:
-    """Return the numbers for which a piece of text has digits enough, and the marks that they need."""
-    digits, marks = len(text.translate(None, _NO_DIGITS)), frozenset(text)
-    return [number for number, least, needed in _MARKS if digits >= least and (not needed or needed & marks)]
+        try:
+            scratch = self._local.scratch
+        except AttributeError:
+            scratch = self._local.scratch = hyperscan.Scratch(self._database)
+        self._database.scan(data, match_event_handler=found, scratch=scratch)
 
 
 def hyperscan_scan() -> Scan:
-    """Return a scan with all patterns and words in one automaton.
+    """Return a scan with three automata: words and marks; numbers; what is something beside a word alone.
 
     Raises:
         ImportError: if Hyperscan is not installed.
     """
     import hyperscan
 
-    chosen = _words_and_marks()
+    def row(number: int, item: Detector) -> tuple[int, str, int]:
+        caseless = hyperscan.HS_FLAG_CASELESS if item.caseless else 0
+        return number, _between_edges(number, item), hyperscan.HS_FLAG_SOM_LEFTMOST | caseless
+
     count = len(DETECTORS)
-    expressions = [_trigger(item.whole).encode() for _, item in chosen]
-    expressions += [_word(word).encode() for word in CONTEXT_WORDS]
-    marks = hyperscan.HS_FLAG_SOM_LEFTMOST
-    flags = [marks | (hyperscan.HS_FLAG_CASELESS if item.caseless else 0) for _, item in chosen]
-    flags += [hyperscan.HS_FLAG_CASELESS] * len(CONTEXT_WORDS)
-    ids = [number for number, _ in chosen] + [count + word for word in range(len(CONTEXT_WORDS))]
-    database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(expressions=expressions, ids=ids, elements=len(ids), flags=flags)
-    scratches = _Scratches(database)
-    lengths = [len(word.encode()) + (word in EXACT) for word in CONTEXT_WORDS]
-    patterns = {number: _compiled(item) for number, item in chosen}
+    words = [(count + place, _word(word), hyperscan.HS_FLAG_CASELESS) for place, word in enumerate(CONTEXT_WORDS)]
+    marks_and_words = _Automaton([row(*chosen) for chosen in _marks()] + words)
+    numbers = _Automaton([row(*chosen) for chosen in _numbers()])
+    # One pattern for all of them: a number that may be any of eight things is told once.
+    either = "|".join(
+        f"(?{'i' if item.caseless else ''}:{_between_edges(number, item)})" for number, item in _beside_words()
+    )
+    beside = _Automaton([(0, either, hyperscan.HS_FLAG_SOM_LEFTMOST)])
+    lengths = [len(word.encode()) + (word in EXACT) + 1 for word in CONTEXT_WORDS]
 
-    def scan(data: bytes, matches: list[Match], words: list[Word]) -> None:
-        starts: set[tuple[int, int]] = set()
+    def scan(data: bytes) -> tuple[list[Hit], list[Region], list[Word]]:
+        hits: list[Hit] = []
+        regions: list[Region] = []
+        found: list[Word] = []
+        hit, region, word = hits.append, regions.append, found.append
 
-        def found(number: int, start: int, end: int, flags: int, context: Any) -> None:
-            if number >= count:
-                words.append((end - lengths[number - count], number - count))
+        # What is told begins before its match, and `data` before its text: the two make up for each other; at the end
+        # they add up.
+        def number(which: int, start: int, end: int, flags: int, context: Any) -> None:
+            hit((start, which, end - 2))
+
+        def mark_or_word(which: int, start: int, end: int, flags: int, context: Any) -> None:
+            if which < count:
+                hit((start, which, end - 2))
             else:
-                starts.add((number, start))
+                which -= count
+                word((end - lengths[which], which))
 
-        # The last word has something behind it, too.
-        database.scan(data + b"\0", match_event_handler=found, scratch=scratches.own)
-        for number, start in sorted(starts):
-            if start and data[start - 1] in EDGES[number]:
-                continue
-            pattern = patterns[number]
-            matches.append((number, start, _ends(pattern, data, pattern.match(data, start))))
+        def any_beside(_: int, start: int, end: int, flags: int, context: Any) -> None:
+            region((start, end - 2))
+
+        # Something stands before the first match, and behind the last.
+        data = b"\0" + data + b"\0"
+        marks_and_words.scan(data, mark_or_word)
+        numbers.scan(data, number)
+        if found:
+            beside.scan(data, any_beside)
+        return hits, regions, found
 
     return scan
 
 
 def re_scan() -> Scan:
     """Return a scan pattern by pattern."""
-    patterns = [(number, _compiled(item)) for number, item in _words_and_marks()]
+    marks = [number for number, _ in _marks()]
+    beside = [number for number, _ in _beside_words()]
     every_word = [
         re.compile(_word(word, "(?<![a-zA-Z])", "(?![a-zA-Z])").encode(), re.IGNORECASE) for word in CONTEXT_WORDS
     ]
 
-    def scan(data: bytes, matches: list[Match], words: list[Word]) -> None:
-        for number, pattern in patterns:
-            match = pattern.search(data)
-            while match is not None:
-                # The next may begin within this one, which may turn out to be nothing.
-                matches.append((number, match.start(), _ends(pattern, data, match)))
-                match = pattern.search(data, match.start() + 1)
-        for word, pattern in enumerate(every_word):
-            words.extend((match.start(), word) for match in pattern.finditer(data))
+    def scan(data: bytes) -> tuple[list[Hit], list[Region], list[Word]]:
+        words = [(match.start(), word) for word, one in enumerate(every_word) for match in one.finditer(data)]
+        hits = [hit for number in marks for hit in _all_of(number, data)]
+        hits.extend(_in_groups(data))
+        regions = [(start, end) for number in beside for start, _, end in _all_of(number, data)] if words else []
+        return hits, regions, words
 
     return scan
 
 
-def _words_and_marks() -> list[tuple[int, Detector]]:
+def _all_of(number: int, data: bytes) -> Iterator[Hit]:
+    """Yield all matches: the next may begin within one, which may turn out to be nothing."""
+    yield from _between(number, data, 0, len(data), len(data))
+
+
+def _between(number: int, data: bytes, first: int, last: int, stop: int) -> Iterator[Hit]:
+    """Yield all matches that begin between the first two places and end before the last."""
+    match = BOUNDED[number].search(data, first, stop)
+    while match is not None and match.start() < last:
+        yield match.start(), number, match.end()
+        match = BOUNDED[number].search(data, match.start() + 1, stop)
+
+
+def _in_groups(data: bytes) -> Iterator[Hit]:
+    """Yield numbers of each group of digits, if it has digits and marks enough for them."""
+    shape = data.translate(_SHAPE)
+    for group in _GROUP.finditer(shape):
+        start, end = group.span()
+        if shape.count(b"0", start, end) < LEAST_DIGITS:
+            continue
+        start, last = max(0, start - _HEAD), min(end + _TAIL, len(data))
+        for number in _likely_numbers(data[start:last]):
+            yield from _between(number, data, start, end, last + _TAIL)
+
+
+def _likely_numbers(text: bytes) -> Iterable[int]:
+    """Return the numbers for which a piece of text has digits enough, and the marks that they need."""
+    digits, marks = len(text.translate(None, _NO_DIGITS)), frozenset(text)
+    return [number for number, least, needed in _MARKS if digits >= least and (not needed or needed & marks)]
+
+
+def _marks() -> list[tuple[int, Detector]]:
     return [
         (number, item)
         for number, item in enumerate(DETECTORS)
@@ -284,7 +305,8 @@ def _numbers() -> list[tuple[int, Detector]]:
     return [(number, item) for number, item in enumerate(DETECTORS) if item.digits and not item.needs_context]
 
 
-_MARKS = tuple((number, item.digits, frozenset(item.marks.encode())) for number, item in _numbers())
+def _beside_words() -> list[tuple[int, Detector]]:
+    return [(number, item) for number, item in enumerate(DETECTORS) if item.needs_context]
 
 
 def _word(word: str, before: str = "(?:^|[^a-zA-Z])", behind: str = "[^a-zA-Z]") -> str:
@@ -293,15 +315,62 @@ def _word(word: str, before: str = "(?:^|[^a-zA-Z])", behind: str = "[^a-zA-Z]")
     return (before if word[0].isascii() and word[0].isalpha() else "") + literal + (behind if word in EXACT else "")
 
 
-def _compiled(item: Detector) -> re.Pattern[bytes]:
-    return re.compile(item.whole.encode(), re.IGNORECASE if item.caseless else 0)
+def _compiled(pattern: str, item: Detector) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode(), re.IGNORECASE if item.caseless else 0)
+
+
+def _with_edges(item: Detector) -> str:
+    """Return a pattern that looks at what stands around a match, for `re`."""
+    hard = "".join(rf"\{edge}" for edge in item.edges if edge not in _SENTENCE)
+    soft = "".join(rf"\{edge}" for edge in item.edges if edge in _SENTENCE)
+    behind = f"(?![a-zA-Z0-9{hard}]|[{soft}][a-zA-Z0-9])" if soft else f"(?![a-zA-Z0-9{hard}])"
+    return f"{_before(item)}(?:{item.whole}){behind}"
+
+
+def _before(item: Detector) -> str:
+    """Return what looks back: a dash stands before a number as before a word, unless it goes on with something."""
+    edges = "".join(rf"\{edge}" for edge in item.edges if edge != "-")
+    if "-" not in item.edges:
+        return f"(?<![a-zA-Z0-9{edges}])"
+    return f"(?<![a-zA-Z0-9{edges}])(?<![{item.before_dash}]-)"
+
+
+def _between_edges(number: int, item: Detector) -> str:
+    """Return a pattern with what stands around a match, for Hyperscan: it may say too much, and never too little.
+
+    Each end is told, and costs a call: so a long one ends as early as it can.
+    """
+    edges = "".join(rf"\{edge}" for edge in item.edges if edge != "-")
+    if number in LONG:
+        return f"[^a-zA-Z0-9{edges}](?:{_trigger(item.whole)})"
+    soft = "".join(rf"\{edge}" for edge in item.edges if edge in _SENTENCE)
+    every = "".join(rf"\{edge}" for edge in item.edges)
+    behind = f"[^a-zA-Z0-9{every}]" + (f"|[{soft}][^a-zA-Z0-9]" if soft else "")
+    return f"[^a-zA-Z0-9{edges}](?:{_without_large_bounds(item.whole)})(?:{behind})"
 
 
 def _trigger(pattern: str) -> str:
-    """Return what matches wherever a pattern does and ends as early as it can: each end is told, and costs a call."""
-    return _without_large_bounds(_LONG_TAIL.sub(lambda bound: f"{{{bound[1]}}}", pattern))
+    """Return what matches wherever a pattern does and ends as early as it can."""
+    return _without_large_bounds(_LONG_TAIL.sub(lambda bound: f"{{{bound[1]}}}" if int(bound[1]) else "?", pattern))
 
 
 def _without_large_bounds(pattern: str) -> str:
     """An automaton needs no bound against blowing up, and counts dearly; `re` needs one."""
     return re.sub(r"\{(\d+),(\d+)\}", lambda bound: bound[0] if int(bound[2]) < LARGE else f"{{{bound[1]},}}", pattern)
+
+
+# What may not stand right behind a match.
+EDGES = [frozenset(_LETTERS_DIGITS + item.edges.encode()) for item in DETECTORS]
+# Those that may be long: Hyperscan tells where they begin, and no more.
+LONG = frozenset(
+    number
+    for number, item in enumerate(DETECTORS)
+    if any(int(bound) >= LARGE for bound in _BOUND.findall(item.whole)) or number in (EMAIL, DOMAIN)
+)
+# Those of which none is looked for within one that was nothing.
+ONCE = frozenset(number for number, _ in _beside_words())
+BOUNDED = [_compiled(_with_edges(item), item) for item in DETECTORS]
+_PLAIN = [_compiled(item.whole, item) for item in DETECTORS]
+# For each word, what is nothing without it or another one.
+_NEEDED_BY = [[number for number, item in _beside_words() if word in item.context] for word in CONTEXT_WORDS]
+_MARKS = tuple((number, item.digits, frozenset(item.marks.encode())) for number, item in _numbers())

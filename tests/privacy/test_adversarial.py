@@ -56,6 +56,7 @@ FOUND = [
     ("CRYPTO", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "to {}."),
     ("LICENSE_PLATE", "京A12345", "车牌{}的"),
     ("MEDICAL_RECORD_NUMBER", "0012345", "病历号：{}，"),
+    ("MEDICAL_RECORD_NUMBER", "84-22091", "MRN {}, ward 7"),
     ("API_KEY", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "https://{}@github.com/x"),
     ("API_KEY", "xoxb-12345678901-123456789012-abcdefghijkl", "'{}'"),
     ("CLOUD_CREDENTIAL", "AKIAIOSFODNN7EXAMPLE", "KEY={}\n"),
@@ -159,29 +160,25 @@ HOSTILE = ["1", "0 ", "1-1.", "a@", "@", "eyJ", "a.", "+1 ", "::", "phone ", "ht
 
 
 class Counted:
-    """Counts what is handed out, and every end that somebody asks for."""
+    """Counts what is handed out, and every place and end that somebody asks for."""
 
     def __init__(self, inner):
         self.inner, self.count = inner, 0
 
-    def counted(self, match):
-        number, first, ends = match
-        self.count += 1
-
-        def each():
-            for end in ends:
-                self.count += 1
-                yield end
-
-        return number, first, each()
-
     def find(self, data):
-        matches, words = self.inner.find(data)
-        self.count += len(words)
-        return [self.counted(match) for match in matches], words
+        hits, words = self.inner.find(data)
+        self.count += len(hits) + len(words)
+        return hits, words
 
-    def near(self, *window):
-        return map(self.counted, self.inner.near(*window))
+    def search(self, data, number, first, last):
+        found = self.inner.search(data, number, first, last)
+        self.count += (found.start() if found else last) - first
+        return found
+
+    def shorter(self, *place):
+        for end in self.inner.shorter(*place):
+            self.count += 1
+            yield end
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
@@ -192,6 +189,29 @@ def test_work_grows_with_the_length_and_no_faster(piece):
         Detectors(using=using).find(piece * times)
         counts.append(using.count)
     assert counts[2] - counts[1] <= 2.2 * (counts[1] - counts[0]) + 100
+
+
+@pytest.mark.parametrize("detect", [DETECT, SLOW], ids=["hyperscan", "re"])
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("4111 1111 1111 1111 5555 5555 5555 4444", ["4111 1111 1111 1111", "5555 5555 5555 4444"]),
+        ("4222 2222 2222 2 378282246310005", ["4222 2222 2222 2", "378282246310005"]),
+        ("card -4111 1111 1111 1111, card-5555555555554444.", ["4111 1111 1111 1111", "5555555555554444"]),
+        ("7-4111111111111111", []),
+    ],
+)
+def test_a_card_is_found_beside_another_and_behind_a_dash(text, wanted, detect):
+    assert [text[one.start : one.end] for one in detect.find(text) if one.entity == "CREDIT_CARD"] == wanted
+
+
+@pytest.mark.parametrize("detect", [DETECT, SLOW], ids=["hyperscan", "re"])
+@pytest.mark.parametrize("frame", ["{}", "key: {}.", "'{}',", "--- {} ---", "{}\n\n{}", "x={}; y"])
+def test_a_private_key_is_found_with_all_its_dashes(frame, detect):
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMC4CAQ==\n-----END RSA PRIVATE KEY-----"
+    text = frame.format(key, key)
+    found = [text[one.start : one.end] for one in detect.find(text)]
+    assert found == [key] * text.count(key)
 
 
 def test_a_string_of_50_megabytes_gets_through():

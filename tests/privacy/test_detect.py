@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
 import pytest
 from hypothesis import given, settings
@@ -194,6 +195,26 @@ def test_no_text_takes_more_than_its_length(text, detect):
 )
 def test_a_checksum_is_checked(check, good, bad):
     assert check(good) and not check(bad)
+
+
+@pytest.mark.parametrize(
+    ("check", "module", "size"),
+    [
+        ("pl-pesel", "pl.pesel", 11),
+        ("br-cpf", "br.cpf", 11),
+        ("de-tax-id", "de.idnr", 11),
+        ("bank-routing", "us.rtn", 9),
+        ("ca-sin", "ca.sin", 9),
+        ("in-aadhaar-plain", "in_.aadhaar", 12),
+    ],
+)
+def test_what_is_refused_before_the_library_is_asked_it_would_refuse(check, module, size):
+    ours = next(item.check for item in DETECTORS if item.name == check)
+    library = import_module(f"stdnum.{module}").is_valid
+    numbers = [f"{(7 + place * 78_125_000_003) % 10**size:0{size}}" for place in range(4000)]
+    numbers += [number[:2] + "0512" + number[6:] for number in numbers]
+    assert [ours(number) for number in numbers] == [library(number) for number in numbers]
+    assert any(map(library, numbers))
 
 
 def test_texts_read_together_give_what_each_gives_alone():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import unquote_plus, urlencode
 
@@ -118,7 +119,7 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
 def change_parts(
     parts: Sequence[Part], rules: Sequence[NamedRule], context: Context, anonymize: Anonymize | None
 ) -> tuple[list[Part], Redactions]:
-    """Change the text parts of a multipart form; files stay as they are.
+    """Change the text parts of a multipart form, and files of text where each field is declared; other files stay.
 
     Raises:
         BadRequestError: if a declared field is a file or no UTF-8, or a value cannot be changed.
@@ -126,18 +127,41 @@ def change_parts(
     changes, kept = _Changes(rules, context, anonymize), list[Part]()
     for part in parts:
         rule = changes.rule_of(part.name)
-        if rule is None or (part.is_file and rule.name == ANY):
+        text = None if rule is None else _text_of(part, rule)
+        if rule is None or text is None:
             kept.append(part)
             continue
-        if part.is_file:
-            raise BadRequestError("a declared field of the form has to be a text, and no file")
-        try:
-            made = changes.value(rule, part.body.decode("utf-8"))
-        except UnicodeDecodeError:
-            raise BadRequestError("a declared field of the form is not UTF-8") from None
+        made = changes.value(rule, text)
         if made is not None:
-            kept.append(replace(part, body=made.encode("utf-8", "replace")))
+            kept.append(part if made == text else replace(part, body=made.encode("utf-8", "replace")))
     return kept, changes.done()
+
+
+def _text_of(part: Part, rule: NamedRule) -> str | None:
+    """Return what the application reads as this field's text, or None for a file that it cannot read as one.
+
+    Raises:
+        BadRequestError: if a field that is declared by its name is a file, or a text is no UTF-8.
+    """
+    if part.is_file:
+        if rule.name != ANY:
+            raise BadRequestError("a declared field of the form has to be a text, and no file")
+        return _text_of_file(part.body)
+    try:
+        return part.body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequestError("a declared field of the form is not UTF-8") from None
+
+
+def _text_of_file(body: bytes) -> str | None:
+    """BentoML takes a file's bytes for the text of a field that is none: as JSON in any UTF, and else as UTF-8."""
+    with suppress(UnicodeDecodeError):
+        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        if _is_json(text):
+            return text
+    with suppress(UnicodeDecodeError):
+        return body.decode("utf-8")
+    return None
 
 
 def change_multipart(
@@ -167,8 +191,10 @@ def change_words(text: str, anonymize: Anonymize, paths: Sequence[Path] = (EVERY
 
 
 def _is_document(text: str) -> bool:
-    if text.lstrip(" \t\r\n")[:1] not in ('"', "[", "{"):
-        return False
+    return text.lstrip(" \t\r\n")[:1] in ('"', "[", "{") and _is_json(text)
+
+
+def _is_json(text: str) -> bool:
     try:
         json.loads(text)
     except RecursionError:

@@ -138,6 +138,32 @@ def test_a_form_that_cannot_be_searched_is_refused(body, content_type):
         changed_form(body, content_type)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        CARD.encode(), b"\xef\xbb\xbfcard " + CARD.encode(), b"\0" + CARD.encode(), f'["{CARD}"]'.encode("utf-16"),
+        f'"{CARD}"'.encode("utf-16-le"), CARD.encode("utf-32"),
+    ],
+)  # fmt: skip
+def test_a_text_cannot_hide_in_a_file_which_the_application_reads_as_text(text):
+    rules = (NamedRule.parse("*", "text"),)
+    parts = parse_multipart(form(field(b"note", text, b'; filename="n.txt"'), FILE), TYPE)
+    (note, file), done = change_parts(parts, rules, CONTEXT, ANONYMIZE)
+    assert note.is_file and b"<CREDIT_CARD>" in note.body and done.entities == {"CREDIT_CARD": 1}
+    assert file == parts[1]
+
+
+def test_half_a_surrogate_in_a_file_of_json_is_refused():
+    parts = parse_multipart(form(field(b"note", b'"\xed\xa0\x80' + CARD.encode() + b'"', b'; filename="n"')), TYPE)
+    with pytest.raises(BadRequestError):
+        change_parts(parts, (NamedRule.parse("*", "text"),), CONTEXT, ANONYMIZE)
+
+
+def test_a_file_of_text_without_findings_stays_byte_for_byte():
+    parts = parse_multipart(form(field(b"note", "[1, 2]".encode("utf-16"), b'; filename="n"')), TYPE)
+    assert change_parts(parts, (NamedRule.parse("*", "text"),), CONTEXT, ANONYMIZE)[0] == parts
+
+
 def test_taking_words_out_cannot_make_a_boundary():
     anonymize = TextAnonymizer(Detectors(), Profile.parse({"default": "redact"}), CONTEXT).anonymize
     content_type = 'multipart/form-data; boundary="(z"'

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from governance.errors import BadRequestError
@@ -10,6 +11,20 @@ from governance.privacy.paths import Path, Place
 from governance.privacy.text import Anonymized
 
 MAX_LEAVES = 100_000
+_CONTAINERS = (dict, list)
+
+# Takes texts, and returns those that are changed, each with its number.
+Changes = Callable[[Sequence[str]], Iterable[tuple[int, Anonymized]]]
+
+
+@dataclass(slots=True)
+class Leaves:
+    """Strings and where they are, and what else was met on the way: members of objects, and floats."""
+
+    places: list[Place]
+    texts: list[str]
+    members: int = 0
+    floats: int = 0
 
 
 def change_text(
@@ -20,30 +35,83 @@ def change_text(
     Raises:
         BadRequestError: if there are too many strings.
     """
+
+    def changes(texts: Sequence[str]) -> Iterable[tuple[int, Anonymized]]:
+        return [(number, changed) for number, changed in enumerate(anonymize(texts)) if changed.counts]
+
     holder = [document]
-    found = {(id(container), key): (container, key) for container, key in _strings(holder, paths)}
-    places = list(found.values())
-    counts: dict[str, int] = {}
-    for (container, key), changed in zip(places, anonymize([container[key] for container, key in places]), strict=True):
-        if changed.counts:
-            container[key] = changed.text
-            for entity, count in changed.counts.items():
-                counts[entity] = counts.get(entity, 0) + count
+    counts = change_leaves(holder, paths, changes)
     return holder[0], counts
 
 
-def _strings(holder: list[Any], paths: Sequence[Path]) -> Iterator[Place]:
-    pending: list[Place] = [place for path in paths for place in path.places(holder)]
-    seen = 0
-    while pending:
-        container, key = pending.pop()
-        value = container[key]
-        if isinstance(value, str):
-            seen += 1
-            if seen > MAX_LEAVES:
-                raise BadRequestError(f"the document has more than {MAX_LEAVES} texts")
-            yield container, key
-        elif isinstance(value, Mapping):
-            pending.extend((value, name) for name in value)
-        elif isinstance(value, list):
-            pending.extend((value, number) for number in range(len(value)))
+def change_leaves(holder: list[Any], paths: Sequence[Path], changes: Changes) -> dict[str, int]:
+    """Change every string below the paths in place, and return how many findings there were by entity.
+
+    Args:
+        holder: its one element is the document.
+
+    Raises:
+        BadRequestError: if there are too many strings.
+    """
+    leaves = leaves_of(holder, paths)
+    return put_back(leaves.places, changes(leaves.texts))
+
+
+def put_back(places: Sequence[Place], changed: Iterable[tuple[int, Anonymized]]) -> dict[str, int]:
+    """Put changed texts in their places, and return how many findings there were by entity."""
+    counts: dict[str, int] = {}
+    for number, one in changed:
+        container, key = places[number]
+        container[key] = one.text
+        for entity, count in one.counts.items():
+            counts[entity] = counts.get(entity, 0) + count
+    return counts
+
+
+def leaves_of(holder: list[Any], paths: Sequence[Path]) -> Leaves:
+    """Return the strings below the paths, each once.
+
+    Raises:
+        BadRequestError: if there are too many.
+    """
+    leaves = Leaves([], [])
+    pending = []
+    for path in paths:
+        for container, key in path.places(holder):
+            value = container[key]
+            if isinstance(value, str):
+                leaves.places.append((container, key))
+                leaves.texts.append(value)
+            elif isinstance(value, _CONTAINERS):
+                pending.append(value)
+            elif isinstance(value, float):
+                leaves.floats += 1
+    _descend(pending, leaves)
+    if len(paths) > 1:
+        # One path may lead to what another does.
+        leaves.places = list({(id(container), key): (container, key) for container, key in leaves.places}.values())
+        leaves.texts = [container[key] for container, key in leaves.places]
+    return leaves
+
+
+def _descend(pending: list[Any], leaves: Leaves) -> None:
+    """Add all that lies in these objects and lists."""
+    places, texts = leaves.places, leaves.texts
+    while len(texts) <= MAX_LEAVES:
+        if not pending:
+            return
+        container = pending.pop()
+        if isinstance(container, dict):
+            leaves.members += len(container)
+            pairs: Iterable[tuple[Any, Any]] = container.items()
+        else:
+            pairs = enumerate(container)
+        for key, value in pairs:
+            if isinstance(value, str):
+                places.append((container, key))
+                texts.append(value)
+            elif isinstance(value, _CONTAINERS):
+                pending.append(value)
+            elif isinstance(value, float):
+                leaves.floats += 1
+    raise BadRequestError(f"the document has more than {MAX_LEAVES} texts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,14 +13,16 @@ from governance.errors import BadRequestError
 from governance.multipart import MULTIPART, Part, media_type_of
 from governance.privacy.forms import Anonymize, NamedRule, change_multipart, change_pairs, change_parts
 from governance.privacy.images import ImageRules, clean_body, clean_parts
-from governance.privacy.leaves import change_text
-from governance.privacy.paths import Path
+from governance.privacy.leaves import change_leaves, put_back
+from governance.privacy.paths import EVERYWHERE, Path
+from governance.privacy.plain import read_plain
 from governance.privacy.records import Redactions, Rule, redact, render_json
 from governance.privacy.scope import Scope
 from governance.privacy.tensors import Column, change_tensors
 from governance.privacy.text import TextAnonymizer
 from governance.privacy.transform import Context
 
+_ALL = (EVERYWHERE,)
 URLENCODED = b"application/x-www-form-urlencoded"
 
 
@@ -102,8 +104,11 @@ class Plan:
 
     def _classified(self, done: Redactions) -> Redactions:
         """Return the same with the data classes of what was found in free text."""
+        return done + Redactions({}, self._classes_of(done.entities))
+
+    def _classes_of(self, entities: Iterable[str]) -> frozenset[str]:
         known = self.text.classes if self.text is not None else {}
-        return done + Redactions({}, frozenset(known[entity] for entity in done.entities if entity in known))
+        return frozenset(known[entity] for entity in entities if entity in known)
 
     def change(self, head: bytes | memoryview, tail: memoryview, context: Context) -> Changed:
         """Change a JSON body and the binary values behind it.
@@ -113,17 +118,22 @@ class Plan:
         """
         if self.text is None and not self.columns and not self._may_hold(bytes(head)):
             return Changed(bytes(head), bytes(tail))
+        if self._is_text_alone and not len(tail):
+            changed = self._change_plain(bytes(head), context)
+            if changed is not None:
+                return changed
         holder = [parse_json(head)]
         if self.text is not None and self.text.subject is not None:
             context = Context(context.key, context.scope, _subject(holder, self.text.subject))
         if len(tail) and any(_leads_into_inputs(rule.path) for rule in self.rules):
             raise BadRequestError("inputs are declared as personal data here: send them as JSON, not as binary tensors")
         done = redact(holder, self.rules, context)
-        anonymize = self._anonymize(context)
+        anonymize = None
         entities = Counter[str]()
-        if self.text is not None and anonymize is not None:
-            holder[0], found = change_text(holder[0], self.text.paths, anonymize)
-            entities.update(found)
+        if self.text is not None:
+            anonymizer = self.text.anonymizer.within(context)
+            anonymize = anonymizer.anonymize
+            entities.update(change_leaves(holder, self.text.paths, anonymizer.changes))
         operators = Counter(done.counts)
         changed_tail: bytes | memoryview = tail
         if self.columns or (anonymize is not None and len(tail)):
@@ -131,6 +141,27 @@ class Plan:
             operators.update(by_columns)
             entities.update(found_in_tail)
         return self._changed(head, holder, bytes(changed_tail), Redactions(operators, done.classes, entities))
+
+    @property
+    def _is_text_alone(self) -> bool:
+        """Whether nothing is done to a JSON body but that all its strings are searched."""
+        return (
+            self.text is not None
+            and self.text.paths == _ALL
+            and self.text.subject is None
+            and not (self.rules or self.columns)
+        )
+
+    def _change_plain(self, data: bytes, context: Context) -> Changed | None:
+        """Do the same at less cost, or return None if the document has to be read strictly."""
+        document = read_plain(data)
+        if document is None or self.text is None:
+            return None
+        changed = self.text.anonymizer.within(context).changes(document.leaves.texts)
+        if not changed:
+            return Changed(data, b"")
+        entities = put_back(document.leaves.places, changed)
+        return Changed(document.render(), b"", Redactions({}, self._classes_of(entities), entities))
 
     def _changed(self, head: bytes | memoryview, holder: list[Any], tail: bytes, done: Redactions) -> Changed:
         classes = frozenset(item.data_class for item in self.columns if item.data_class is not None)

@@ -24,6 +24,10 @@ class Redactions:
 
     def __add__(self, other: Redactions) -> Redactions:
         """Return what was done in two places of one request."""
+        if not (other.counts or other.classes or other.entities):
+            return self
+        if not (self.counts or self.classes or self.entities):
+            return other
         counts, entities = Counter(self.counts), Counter(self.entities)
         counts.update(other.counts)
         entities.update(other.entities)

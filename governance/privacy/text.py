@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -73,15 +72,29 @@ class TextAnonymizer:
         """Return each text with its findings changed."""
         return [self.change(text, findings) for text, findings in zip(texts, self.find(texts), strict=True)]
 
+    def changes(self, texts: Sequence[str]) -> list[tuple[int, Anonymized]]:
+        """Return the texts in which something was changed, each with its number: most have nothing to change."""
+        found = self.find(texts)
+        made = [(number, self.change(texts[number], found[number])) for number in _not_empty(found)]
+        return [(number, changed) for number, changed in made if changed.counts]
+
     def change(self, text: str, findings: Sequence[Finding]) -> Anonymized:
         """Return a text with these findings changed; they are in order, and none lies over another."""
-        pieces, position, counts = [], 0, Counter[str]()
+        pieces: list[str] = []
+        position, counts = 0, dict[str, int]()
         for finding in findings:
-            operator = self._profile.of(finding.entity)
+            entity = finding.entity
+            operator = self._profile.of(entity)
             if operator.name == "keep":
                 continue
             value = text[finding.start : finding.end]
-            pieces += [text[position : finding.start], transform(value, finding.entity, operator, self._context)]
+            pieces.append(text[position : finding.start])
+            pieces.append(transform(value, entity, operator, self._context))
             position = finding.end
-            counts[finding.entity] += 1
-        return Anonymized("".join([*pieces, text[position:]]), counts)
+            counts[entity] = counts.get(entity, 0) + 1
+        pieces.append(text[position:])
+        return Anonymized("".join(pieces), counts)
+
+
+def _not_empty(found: Sequence[Sequence[Finding]]) -> list[int]:
+    return [number for number, findings in enumerate(found) if findings]

@@ -200,7 +200,9 @@ class PrivacyPlugin:
             exchange.query, done = await call(plan.change_query, exchange.query, context)
         if plan.reads_body and exchange.route.content_types:
             body = await exchange.read_body()
-            form = await call(plan.change_form, body, exchange.header(b"content-type") or "", context)
+            form = None
+            if plan.form or plan.images:
+                form = await call(plan.change_form, body, exchange.header(b"content-type") or "", context)
             if form is not None:
                 exchange.body, also = form
                 done += also

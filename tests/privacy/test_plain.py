@@ -62,14 +62,14 @@ def _check(data: bytes) -> None:
         assert document.render() == written
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(DOCUMENTS, st.sampled_from([(",", ":"), (", ", ": "), (" ,", " :"), (",\n", "\t:")]), st.booleans())
 def test_a_document_is_read_and_written_as_strictly_or_not_here(document, separators, ascii_alone):
     text = json.dumps(document, separators=separators, ensure_ascii=ascii_alone)
     _check(text.encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(PIECES.map("".join))
 @example('{"a":1,"a":2}')
 @example('{"a" :1,"a":2}')
@@ -127,6 +127,6 @@ def test_a_body_is_changed_as_the_strict_reader_and_writer_would(data, expected)
 
 
 def test_most_documents_are_plain():
-    document = read_plain(b'{"a": [{"b": "c", "n": 1.5}, "\xc3\xa9"], "d": {":": ":"}}')
-    assert document is not None and sorted(document.leaves.texts) == [":", "c", "é"]
+    document = read_plain(b'{"a": [{"b": "c", "n": 1.5}, "\xc3\xa9"], "d": {"x:": "y::"}}')
+    assert document is not None and sorted(document.leaves.texts) == ["c", "y::", "é"]
     assert read_plain(b'{"a":1,"a":1}') is None

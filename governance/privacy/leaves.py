@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.errors import BadRequestError
-from governance.privacy.paths import Path, Place
+from governance.privacy.paths import Path, Place, Pointer
 from governance.privacy.text import Anonymized
 
 MAX_LEAVES = 100_000
@@ -87,8 +87,8 @@ def leaves_of(holder: list[Any], paths: Sequence[Path]) -> Leaves:
             elif isinstance(value, float):
                 leaves.floats += 1
     _descend(pending, leaves)
-    if len(paths) > 1:
-        # One path may lead to what another does.
+    if len(paths) != 1 or not isinstance(paths[0], Pointer):
+        # One path may lead to what another does, and a JSONPath to what it led to; all places of a pointer lie as deep.
         leaves.places = list({(id(container), key): (container, key) for container, key in leaves.places}.values())
         leaves.texts = [container[key] for container, key in leaves.places]
     return leaves

@@ -12,7 +12,7 @@ from governance.canonical import parse_json
 from governance.errors import BadRequestError
 from governance.privacy.detect import Detectors
 from governance.privacy.leaves import MAX_LEAVES
-from governance.privacy.paths import EVERYWHERE, Pointer
+from governance.privacy.paths import EVERYWHERE, Pointer, parse_path
 from governance.privacy.plain import read_plain
 from governance.privacy.plan import FreeText, Plan
 from governance.privacy.records import render_json
@@ -130,3 +130,17 @@ def test_most_documents_are_plain():
     document = read_plain(b'{"a": [{"b": "c", "n": 1.5}, "\xc3\xa9"], "d": {"x:": "y::"}}')
     assert document is not None and sorted(document.leaves.texts) == ["c", "y::", "é"]
     assert read_plain(b'{"a":1,"a":1}') is None
+
+
+@pytest.mark.parametrize("paths", [("$..*",), ("$..a",), ("", "/a"), ("/a", "/a/0"), ("/*", "/a/*")])
+def test_a_string_to_which_two_ways_lead_is_changed_and_counted_once(paths):
+    text = FreeText(tuple(map(parse_path, paths)), TEXT.anonymizer, {}, TEXT.scope, None)
+    changed = Plan(text=text).change(b'{"a":["ada@example.org"]}', memoryview(b""), CONTEXT)
+    assert changed.head == b'{"a":["<EMAIL_ADDRESS>"]}'
+    assert changed.redactions.entities == {"EMAIL_ADDRESS": 1}
+
+
+def test_where_no_string_is_named_none_is_changed():
+    text = FreeText((), TEXT.anonymizer, {}, TEXT.scope, None)
+    data = b'{"a":["ada@example.org"]}'
+    assert Plan(text=text).change(data, memoryview(b""), CONTEXT).head == data

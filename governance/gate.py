@@ -14,7 +14,7 @@ import ssl
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
@@ -80,6 +80,8 @@ ALWAYS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
+# RFC 9110, section 8.6: of these, a length says something else or must not be said.
+WITHOUT_BODY = frozenset({204, 304})
 # The service's own code must not see the credential, and must not trust a length that a plugin changed.
 NOT_PASSED_ON = frozenset(
     {b"authorization", b"proxy-authorization", b"cookie", b"content-length", b"transfer-encoding"}
@@ -134,8 +136,8 @@ class Gate:
                 reply = reply_to_error(error, under_v2=exchange.path.startswith("/v2"))
             await send_reply(send, reply, exchange.reply_headers)
         finally:
-            for call in reversed(exchange.at_end):
-                await call()
+            if exchange.at_end:
+                await _end(exchange)
 
     def _exchange(self, scope: Scope, receive: Receive) -> Exchange:
         path = scope["raw_path"].decode("latin-1")
@@ -171,6 +173,20 @@ class Gate:
     async def _stop(self) -> None:
         await self._close()
         await self._pipeline.close()
+
+
+async def _end(exchange: Exchange) -> None:
+    """Do all that is to be done at the end, whatever fails of it and whoever has no more time."""
+
+    async def attempt(call: Lifecycle) -> None:
+        try:
+            await call()
+        except Exception as error:
+            logger.error("an end of a request failed: %s", describe_exception(error))
+
+    async with AsyncExitStack() as ends:
+        for call in exchange.at_end:
+            ends.push_async_callback(attempt, call)
 
 
 async def _do_nothing() -> None:
@@ -446,7 +462,9 @@ async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]])
         await _send_pieces(send, reply, [*reply.headers, *extra, *ALWAYS])
         return
     body = reply.body[0] if len(reply.body) == 1 else b"".join(reply.body)
-    headers = [*reply.headers, *extra, *ALWAYS, (b"content-length", str(len(body)).encode())]
+    headers = [*reply.headers, *extra, *ALWAYS]
+    if reply.status not in WITHOUT_BODY:
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

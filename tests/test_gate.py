@@ -411,3 +411,15 @@ async def test_an_application_that_breaks_off_is_closed_once():
     with pytest.raises(RuntimeError, match="broken"):
         await run_lifespan(app, {"type": "lifespan"}, receive, nothing, open=nothing, close=close)
     assert closed == [True]
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_an_answer_that_has_no_body_says_no_length(status):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"7")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    server = behind(app, 100)
+    gate = Gate(app, routes=RouteTable(ROUTES), pipeline=Pipeline([]), servers={"bentoml": server, "oip": server}, open=nothing, close=nothing)  # fmt: skip
+    start, body = await Client(gate).call("GET", "/livez")
+    assert (start["status"], body) == (status, b"") and b"content-length" not in dict(start["headers"])

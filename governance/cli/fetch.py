@@ -17,9 +17,11 @@ from governance.artifacts.manifest import is_sha256
 from governance.artifacts.opening import verify_sealed
 from governance.artifacts.seal import SealedFacts
 from governance.artifacts.trust import Trust
-from governance.errors import ConfigurationError, KeyUnavailableError, ManifestMismatchError
+from governance.canonical import parse_json
+from governance.errors import BadRequestError, ConfigurationError, KeyUnavailableError, ManifestMismatchError
 
 MAX_GIB = 64
+MAX_TOKEN_BYTES = 2**20
 TIMEOUT_SECONDS = 30.0
 LOOPBACK = ("http://127.0.0.1:", "http://localhost:")
 
@@ -120,13 +122,33 @@ class Challenge:
             raise KeyUnavailableError("the server answered 401, and sends nobody to a token over TLS")
         user, _, password = (login or "").partition(":")
         asked = {name: fields[name] for name in ("service", "scope") if name in fields}
-        reply = client.get(realm, params=asked, auth=(user, password) if login else None, follow_redirects=False)
-        try:
-            document = reply.json() if reply.status_code == httpx.codes.OK else {}
-            token = document.get("token") or document["access_token"]
-        except (ValueError, LookupError, AttributeError):
-            raise KeyUnavailableError("the registry gives no token for this artifact") from None
-        return str(token)
+        asking = client.stream(
+            "GET",
+            realm,
+            params=asked,
+            headers={"accept-encoding": "identity"},
+            auth=(user, password) if login else None,
+            follow_redirects=False,
+        )
+        with asking as reply:
+            try:
+                document = parse_json(_start_of(reply)) if reply.status_code == httpx.codes.OK else {}
+                token = document.get("token") or document["access_token"]
+            except (BadRequestError, LookupError, AttributeError):
+                token = None
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+            raise KeyUnavailableError("the registry gives no token for this artifact")
+        return token
+
+
+def _start_of(reply: httpx.Response) -> bytes:
+    """Return a short body as it came; of one that is longer than a token can be, what makes no document."""
+    read = bytearray()
+    for block in reply.iter_raw():
+        read += block
+        if len(read) > MAX_TOKEN_BYTES:
+            return b""
+    return bytes(read)
 
 
 def read_token(file: Path) -> str:

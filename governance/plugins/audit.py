@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -115,31 +116,22 @@ class AuditPlugin:
             raise
         if isinstance(reply, StreamedReply):
             salt = await self._record(exchange, "answered", None, reply, stream="begun")
-            return reply.through(partial(self._to_the_end, exchange, reply, salt))
+            ending = _Ending(begin_commitment("reply", salt))
+            record = partial(self._record_end, exchange, reply, salt, ending)
+            # A stream of which not even the beginning could be sent has an end all the same.
+            exchange.at_end.append(record)
+            return reply.through(partial(_to_the_end, ending=ending, record=record))
         await self._record(exchange, "answered", None, reply)
         return reply
 
-    async def _to_the_end(self, exchange: Exchange, reply: Reply, salt: bytes, pieces: Pieces) -> Pieces:
-        """Commit to what a stream has handed out, in a second entry of the same id, before its end leaves."""
-        outcome: Outcome = "failed"
-        reason: str | None = "cancelled"
-        committed = begin_commitment("reply", salt)
-        try:
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    committed.update(piece)
-                    yield piece
-            outcome, reason = "answered", None
-        except GovernanceError as error:
-            reason = error.code
-            raise
-        except Exception:
-            reason = "internal"
-            raise
-        finally:
-            entry = _entry(exchange, self._model(exchange), outcome, reason, reply, salt)
-            entry = msgspec.structs.replace(entry, reply=committed.hexdigest(), stream="ended")
-            await asyncio.shield(self._log.append(encode_entry(entry)))
+    async def _record_end(self, exchange: Exchange, reply: Reply, salt: bytes, ending: _Ending) -> None:
+        """Write a stream's second entry, once."""
+        if ending.recorded:
+            return
+        ending.recorded = True
+        entry = _entry(exchange, self._model(exchange), ending.outcome, ending.reason, reply, salt)
+        entry = msgspec.structs.replace(entry, reply=ending.committed.hexdigest(), stream="ended")
+        await asyncio.shield(self._log.append(encode_entry(entry)))
 
     def model_loaded(self, load: ModelLoad) -> None:
         """Learn a model's name: the log takes no other for one."""
@@ -188,6 +180,34 @@ class AuditPlugin:
             return True
         self._scrape_due_at = self._monotonic() + SCRAPE_SECONDS
         return False
+
+
+@dataclass(slots=True)
+class _Ending:
+    """How a stream ends, and a hash of what it has handed out."""
+
+    committed: Any
+    outcome: Outcome = "failed"
+    reason: str | None = "cancelled"
+    recorded: bool = False
+
+
+async def _to_the_end(pieces: Pieces, ending: _Ending, record: Callable[[], Awaitable[None]]) -> Pieces:
+    """Commit to what a stream hands out, in a second entry of the same id, before its end leaves."""
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                ending.committed.update(piece)
+                yield piece
+        ending.outcome, ending.reason = "answered", None
+    except GovernanceError as error:
+        ending.reason = error.code
+        raise
+    except Exception:
+        ending.reason = "internal"
+        raise
+    finally:
+        await record()
 
 
 def _entry(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,12 @@ READ = ("JPEG", "PNG", "WEBP")
 TYPES = {"JPEG": b"image/jpeg", "PNG": b"image/png", "WEBP": b"image/webp"}
 # First bytes of what is a picture too, and is refused: it may hold faces and places like any other.
 _OTHERS = (b"GIF8", b"II*\x00", b"MM\x00*", b"BM", b"8BPS", b"\x00\x00\x00\x0cjP", b"\xff\x4f\xff\x51",
-           b"\xff\x0a", b"\x00\x00\x00\x0cJXL", b"<svg")  # fmt: skip
+           b"\xff\x0a", b"\x00\x00\x00\x0cJXL", b"II+\x00", b"MM\x00+", b"\x00\x00\x01\x00", b"\x00\x00\x02\x00",
+           b"icns", b"qoif", b"DDS ", b"\x01\xda", b"\n\x05\x01")  # fmt: skip
+_PORTABLE = re.compile(rb"P(?:[1-6]\s+(?:#|\d+\s+\d+\s)|7\s+(?:#|WIDTH))")
+_DRAWING = re.compile(rb"<(?:\w+:)?svg|www\.w3\.org/2000/svg", re.IGNORECASE)
+# How far into a file its kind is looked for; DICOM's stands behind 128 bytes of anything.
+_HEAD, _DICOM_AT, _DICOM = 4096, 128, b"DICM"
 _BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
 
 
@@ -158,7 +164,8 @@ def _headers(name: str, kind: str) -> tuple[tuple[bytes, bytes], ...]:
 
 def _may_be_image(part: Part) -> bool:
     types = [value.strip().lower() for name, value in part.headers if name.strip().lower() == b"content-type"]
-    head = part.body[:256]
+    head = part.body[:_HEAD]
     known = head.lstrip().startswith((b"\xff\xd8", b"\x89PNG", *_OTHERS)) or head.startswith(_OTHERS)
     container = head[8:12] == b"WEBP" or (head[4:8] == b"ftyp" and any(brand in head[8:64] for brand in _BRANDS))
-    return known or container or any(value.startswith(b"image/") for value in types)
+    other = _PORTABLE.match(head) or _DRAWING.search(head) or head[_DICOM_AT:].startswith(_DICOM)
+    return known or container or bool(other) or any(value.startswith(b"image/") for value in types)

@@ -18,12 +18,17 @@ _ORIENTATION = 0x0112
 _SOI, _EOI, _SOS, _COM, _APP0, _APP1, _APP2, _APP14 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xE2, 0xEE
 _APPS = range(0xE0, 0xF0)
 _FRAMES = frozenset({*range(0xC0, 0xD0)}) - {0xC4, 0xC8, 0xCC}
+_DHT, _DQT, _DRI = 0xC4, 0xDB, 0xDD
 _JFIF = b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 _ICC = b"ICC_PROFILE\x00"
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT",
                        b"bKGD", b"pHYs", b"cICP"})  # fmt: skip
+# How long they are, or may be.
+_PNG_SIZES = {b"IHDR": (13, 13), b"IEND": (0, 0), b"PLTE": (3, 768), b"tRNS": (1, 256), b"gAMA": (4, 4),
+              b"cHRM": (32, 32), b"sRGB": (1, 1), b"sBIT": (1, 4), b"bKGD": (1, 6), b"pHYs": (9, 9),
+              b"cICP": (4, 4)}  # fmt: skip
 _PNG_FRAMES = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _WEBP_KEPT = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP"})
 _WEBP_FRAMES = frozenset({b"ANIM", b"ANMF"})
@@ -69,11 +74,34 @@ def _jpeg(data: bytes, orientation: int) -> bytes:
             out.append(_segment(_APP0, _JFIF))
         elif marker == _APP14 and content.startswith(b"Adobe") and len(content) >= 12:
             out.append(_segment(_APP14, content[:12]))
-        elif (marker not in _APPS and marker != _COM) or (marker == _APP2 and content.startswith(_ICC)):
+        elif marker == _APP2 and content.startswith(_ICC):
+            out.append(_segment(marker, content))
+        elif marker not in _APPS and marker != _COM:
+            _verify_segment(marker, content)
             out.append(_segment(marker, content))
     if frames != 1 or not ended:
         raise BadRequestError("an image is cut short, or has more than one frame")
     return b"".join([*out, b"\xff\xd9"])
+
+
+def _verify_segment(marker: int, content: bytes) -> None:
+    """Refuse a segment that is none of the picture's, or longer than it says: something else would lie in it."""
+    size = len(content)
+    if marker in _FRAMES:
+        whole = size == 6 + 3 * content[5]
+    elif marker == _SOS:
+        whole = size == 4 + 2 * content[0]
+    elif marker == _DRI:
+        whole = size == 2
+    elif marker in (_DQT, _DHT):
+        place = 0
+        while place < size:
+            place += (65 + 64 * (content[place] >> 4)) if marker == _DQT else 17 + sum(content[place + 1 : place + 17])
+        whole = place == size
+    else:
+        whole = False
+    if not whole:
+        raise BadRequestError("an image is malformed, or made in a way that is not known here")
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -118,8 +146,9 @@ def _end_of_scan(data: bytes, place: int) -> int:
 def _png(data: bytes, orientation: int) -> bytes:
     if not data.startswith(_PNG):
         raise BadRequestError("an image is not what it says that it is")
-    out, place, kind = [_PNG], len(_PNG), b""
+    out, place, kind, seen = [_PNG], len(_PNG), b"", set[bytes]()
     while kind != b"IEND":
+        before = kind
         (length,) = struct.unpack_from(">I", data, place)
         kind, content = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
         place += length + 12
@@ -130,10 +159,21 @@ def _png(data: bytes, orientation: int) -> bytes:
         if kind not in _PNG_KEPT and not kind[0] & 0x20:
             raise BadRequestError("an image is made in a way that is not known here")
         if kind in _PNG_KEPT:
-            out.append(_chunk(kind, content))
+            if kind in seen and not kind == before == b"IDAT":
+                raise BadRequestError("an image is malformed: something stands twice in it")
+            seen.add(kind)
+            out.append(_chunk(kind, _verified_chunk(kind, content)))
         if kind == b"IHDR" and orientation != UPRIGHT:
             out.append(_chunk(b"eXIf", _exif(orientation)))
     return b"".join(out)
+
+
+def _verified_chunk(kind: bytes, content: bytes) -> bytes:
+    least, most = _PNG_SIZES.get(kind, (0, len(content)))
+    if not least <= len(content) <= most:
+        raise BadRequestError("an image is malformed: a part of it is longer or shorter than it can be")
+    # A profile's name can be any text.
+    return b"icc" + content[content.index(b"\0") :] if kind == b"iCCP" else content
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
@@ -144,7 +184,7 @@ def _webp(data: bytes, orientation: int) -> bytes:
     end = struct.unpack_from("<I", data, 4)[0] + 8
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or end > len(data):
         raise BadRequestError("an image is cut short, or not what it says that it is")
-    out, place, extended = list[bytes](), 12, False
+    out, place, extended, seen = list[bytes](), 12, False, set[bytes]()
     while place + 8 <= end:
         kind, (length,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
         content = data[place + 8 : place + 8 + length]
@@ -157,7 +197,10 @@ def _webp(data: bytes, orientation: int) -> bytes:
             extended = True
             flags = content[0] & ~(_WEBP_EXIF | _WEBP_XMP) | (_WEBP_EXIF if orientation != UPRIGHT else 0)
             content = bytes([flags]) + content[1:]
+        if kind in seen or (kind == b"VP8X" and length != 10):
+            raise BadRequestError("an image is malformed: something stands twice in it, or is longer than it can be")
         if kind in _WEBP_KEPT:
+            seen.add(kind)
             out.append(_riff(kind, content))
     if orientation != UPRIGHT and extended:
         out.append(_riff(b"EXIF", _exif(orientation)))

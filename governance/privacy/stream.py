@@ -19,8 +19,11 @@ from governance.privacy.text import TextAnonymizer
 # In characters: the least unit, the longest one, what is looked at before and behind a cut.
 LEAST, LONGEST, BEFORE, AHEAD = 256, 16_384, 128, 256
 MAX_EVENT_CHARACTERS = 2**20
+NO_TEXT = "a streamed answer that is to be anonymized is not UTF-8"
+TOO_LONG = "a streamed answer has an event or line that is too long to be anonymized"
 
 _BORDER = re.compile(r"\n|[.!?][\"')\]]{0,3}\s|[。！？]")
+_SPACE = re.compile(r"\s")
 _KEY_BEGIN, _KEY_END = "-----BEGIN", "-----END"
 _EVENT_BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _FIELD = re.compile(r"(data|event|id|retry):[ ]?(.*)", re.DOTALL)
@@ -47,16 +50,23 @@ def units_of(media_type: str, anonymizer: TextAnonymizer, paths: Sequence[Path] 
 
 
 class _Decoder:
-    """UTF-8 that chunks may cut anywhere."""
+    """UTF-8 that chunks may cut anywhere; a byte order mark is none of the text."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        self._begun = False
 
     def decode(self, data: bytes, last: bool) -> str:
         try:
-            return self._decoder.decode(data, last)
+            text = self._decoder.decode(data, last)
         except UnicodeDecodeError:
-            raise RuntimeError("a streamed answer that is to be anonymized is not UTF-8") from None
+            raise RuntimeError(NO_TEXT) from None
+        # In UTF-16 and UTF-32, every other byte of a number is a NUL: to us, it would be no number.
+        if "\0" in text:
+            raise RuntimeError(NO_TEXT)
+        if text and not self._begun:
+            text, self._begun = text.removeprefix("\ufeff"), True
+        return text
 
 
 class PlainText:
@@ -92,6 +102,9 @@ class PlainText:
 
     def _unit(self, cut: int, *, forced: bool) -> str | None:
         """Return the unit that ends here, changed, or None if something would be cut in two."""
+        if forced and cut < len(self._pending):
+            # A token that is longer than what is looked at ahead has no space in it.
+            cut = max((space.end() for space in _SPACE.finditer(self._pending, LEAST, cut)), default=cut)
         shift = len(self._before)
         window = self._before + self._pending[: cut + AHEAD]
         findings = self._anonymizer.find([window])[0]
@@ -116,20 +129,50 @@ class PlainText:
         return self._anonymizer.change(unit, inside).text
 
 
+class _Pending:
+    """What waits for its end, in the pieces in which it came: joined once, and never longer than an event may be."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._length = 0
+
+    @property
+    def end(self) -> str:
+        """The last character of it, if there is one."""
+        return self._pieces[-1][-1] if self._pieces else ""
+
+    def add(self, text: str) -> None:
+        self._length += len(text)
+        if self._length > MAX_EVENT_CHARACTERS:
+            raise RuntimeError(TOO_LONG)
+        if text:
+            self._pieces.append(text)
+
+    def take(self) -> str:
+        taken = "".join(self._pieces)
+        self._pieces, self._length = [], 0
+        return taken
+
+
 class JsonLines:
     """One JSON document a line; what is none is searched as text."""
 
     def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[Path]) -> None:
         self._change = _changer(anonymizer, paths)
-        self._decoder, self._pending = _Decoder(), ""
+        self._decoder, self._pending = _Decoder(), _Pending()
 
     def feed(self, data: bytes, *, last: bool) -> bytes:
         """See `StreamUnits.feed`."""
-        *lines, self._pending = (self._pending + self._decoder.decode(data, last)).split("\n")
-        _verify_length(self._pending)
+        text = self._decoder.decode(data, last)
+        if "\n" not in text and not last:
+            self._pending.add(text)
+            return b""
+        *lines, rest = (self._pending.take() + text).split("\n")
         done = [self._change(line) + "\n" for line in lines]
-        if last and self._pending:
-            done.append(self._change(self._pending))
+        if last and rest:
+            done.append(self._change(rest))
+        else:
+            self._pending.add(rest)
         return "".join(done).encode("utf-8", "replace")
 
 
@@ -160,22 +203,24 @@ class Events:
 
     def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[Path]) -> None:
         self._change, self._plain = _changer(anonymizer, paths), anonymizer
-        self._decoder, self._pending, self._begun = _Decoder(), "", False
+        self._decoder, self._pending = _Decoder(), _Pending()
+        self._held = ""
 
     def feed(self, data: bytes, *, last: bool) -> bytes:
         """See `StreamUnits.feed`."""
-        text = self._pending + self._decoder.decode(data, last)
-        if text and not self._begun:
-            text, self._begun = text.removeprefix("\ufeff"), True
+        text = self._held + self._decoder.decode(data, last)
         # A carriage return at the end may be the first half of a line's end.
-        held = "\r" if text.endswith("\r") and not last else ""
-        text = re.sub(r"\r\n?", "\n", text[: len(text) - len(held)])
-        *events, rest = text.split("\n\n")
-        _verify_length(rest)
-        self._pending = rest + held
+        self._held = "\r" if text.endswith("\r") and not last else ""
+        text = re.sub(r"\r\n?", "\n", text[: len(text) - len(self._held)])
+        if "\n\n" not in self._pending.end + text and not last:
+            self._pending.add(text)
+            return b""
+        *events, rest = (self._pending.take() + text).split("\n\n")
         done = [self._event(event) + "\n\n" for event in events]
         if last and rest:
             done.append(self._event(rest))
+        else:
+            self._pending.add(rest)
         return "".join(done).encode("utf-8", "replace")
 
     def _event(self, event: str) -> str:
@@ -203,4 +248,4 @@ def _changer(anonymizer: TextAnonymizer, paths: Sequence[Path]) -> Callable[[str
 
 def _verify_length(text: str) -> None:
     if len(text) > MAX_EVENT_CHARACTERS:
-        raise RuntimeError("a streamed answer has an event or line that is too long to be anonymized")
+        raise RuntimeError(TOO_LONG)

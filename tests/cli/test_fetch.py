@@ -183,6 +183,21 @@ def test_a_registry_that_wants_another_login_gives_nothing(signed, tmp_path):
         run("artifact", "fetch", f"{url}/v2/x/blobs/y", tmp_path / "m", "--sha256", signed.sha256, *signed.trust)
 
 
+@pytest.mark.parametrize(
+    "body",
+    ['{"token": "\u00e9"}'.encode(), b'{"token": "a\\nb"}', b'{"token": 7}', b'{"token": {"a": 1}}', b"[" * 100_000, b"[]",
+     b'{"token": "%s"}' % (b"a" * 2**21), b'{"token": "a", "token": "b"}', b"\xff", b""],
+)  # fmt: skip
+def test_a_registry_whose_token_is_none_is_a_sentence(signed, tmp_path, body):
+    class Hostile(Registry):
+        def __call__(self, request):
+            return (200, {}, body) if request.path.startswith("/token") else super().__call__(request)
+
+    with serving(Hostile(signed.content)) as url, pytest.raises(KeyUnavailableError, match="gives no token"):
+        run("artifact", "fetch", f"{url}/v2/x/blobs/y", tmp_path / "m", "--sha256", signed.sha256, *signed.trust)
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_password_goes_in_clear_to_where_a_stranger_sends_us(signed, tmp_path):
     challenge = {"www-authenticate": 'Bearer realm="http://evil.example/token",service="s"'}
     (tmp_path / "login").write_text("robot:password")

@@ -378,3 +378,50 @@ async def test_a_stream_of_a_kind_that_cannot_be_searched_is_not_begun():
     client, _ = await made(app)
     sent = await listening(client.app, "/stream")
     assert sent[0]["status"] == 500 and app.closed
+
+
+async def test_a_stream_whose_beginning_cannot_be_sent_has_both_entries(tmp_path):
+    app = App(b"text/plain", [b"One sentence. " * 100])
+    client, plugin = await audited(tmp_path, app)
+
+    async def send(message):
+        raise OSError("gone")
+
+    async def receive():
+        return {"type": "http.request", "body": b""} if not app.sent else await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "GET", "path": "/plain", "raw_path": b"/plain", "query_string": b"", "headers": [], "client": None}  # fmt: skip
+    with pytest.raises(OSError, match="gone"):
+        await client.app(scope, receive, send)
+    await plugin.close()
+    begun, ended = entries(tmp_path)
+    assert (begun.stream, ended.stream, ended.outcome, ended.reason) == ("begun", "ended", "failed", "cancelled")
+
+
+class Ends:
+    """Puts two ends beside each other, of which the one that comes first fails."""
+
+    name, needs, gives, done = "ends", frozenset(), frozenset(), 0
+
+    async def open(self): ...
+
+    async def close(self): ...
+
+    async def handle(self, exchange, proceed):
+        reply = await proceed(exchange)
+        exchange.at_end += [self.end, self.fail]
+        return reply
+
+    async def end(self):
+        self.done += 1
+
+    async def fail(self):
+        raise RuntimeError(CARD)
+
+
+async def test_an_end_that_fails_keeps_no_other_from_its_own(caplog):
+    app, ends = App(b"text/plain", [b"One sentence. " * 100] * 10_000), Ends()
+    client, _ = await made(app, before=[ends])
+    await listening(client.app, "/plain", gone_after=3)
+    assert ends.done == 1 and app.closed
+    assert "RuntimeError" in caplog.text and CARD not in caplog.text

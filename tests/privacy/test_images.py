@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -206,3 +207,78 @@ def test_a_declared_field_is_an_image_file():
     for wrong in (part(b"a text", is_file=False), part(b"a text", ())):
         with pytest.raises(BadRequestError):
             clean_parts([wrong], ImageRules(form=frozenset({"image"})))
+
+
+def segment(marker, content):
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def png_chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("marker", [0x02, 0xBF, 0xC4, 0xC8, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF0, 0xFD])
+def test_no_segment_of_a_jpeg_but_the_pictures_own_can_carry_a_name(flower, marker):
+    data = photograph(flower, "JPEG")
+    for place in (2, data.index(b"\xff\xda")):
+        with pytest.raises(BadRequestError):
+            clean_image(data[:place] + segment(marker, CANARY.encode()) + data[place:], ImageRules())
+
+
+@pytest.mark.parametrize("marker", [0xC0, 0xC4, 0xDA])
+def test_nothing_can_hide_behind_a_table_or_a_header_of_a_jpeg(marker):
+    target = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(target, "JPEG")
+    data = target.getvalue()
+    place = data.index(bytes((0xFF, marker)))
+    end = place + 2 + struct.unpack_from(">H", data, place + 2)[0]
+    hidden = segment(marker, data[place + 4 : end] + CANARY.encode())
+    with pytest.raises(BadRequestError):
+        clean_image(data[:place] + hidden + data[end:], ImageRules())
+
+
+@pytest.mark.parametrize("kind", [b"sBIT", b"pHYs", b"gAMA", b"bKGD", b"cICP", b"cHRM", b"sRGB", b"IEND", b"IHDR"])
+def test_no_chunk_of_a_png_is_longer_than_it_can_be(flower, kind):
+    target = io.BytesIO()
+    flower.save(target, "PNG")
+    data, place = target.getvalue(), 33
+    if kind == b"IEND":
+        data, place = data[:-12], len(data) - 12
+    with pytest.raises(BadRequestError):
+        clean_image(data[:place] + png_chunk(kind, CANARY.encode()) + data[place:], ImageRules())
+
+
+def test_what_stands_twice_is_refused_and_a_profile_has_no_name(flower):
+    data = photograph(flower, "PNG")
+    twice = data[:33] + png_chunk(b"pHYs", bytes(9)) * 2 + data[33:]
+    behind = data[:-12] + png_chunk(b"tEXt", b"a\0b") + png_chunk(b"IDAT", CANARY.encode()) + data[-12:]
+    webp = photograph(flower, "WEBP")
+    profile = b"ICCP" + struct.pack("<I", 18) + CANARY.encode().ljust(18)
+    longer = webp[:4] + struct.pack("<I", len(webp) - 8 + len(profile)) + webp[8:] + profile
+    for hostile in (twice, behind, longer):
+        with pytest.raises(BadRequestError):
+            clean_image(hostile, ImageRules())
+    named = io.BytesIO()
+    flower.save(named, "PNG")
+    icc = CANARY.encode() + b"\0\0" + zlib.compress(bytes(200))
+    made = clean_image(named.getvalue()[:33] + png_chunk(b"iCCP", icc) + named.getvalue()[33:], ImageRules()).data
+    assert CANARY.encode() not in made and b"iCCPicc\0" in made
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"<?xml version='1.0'?>\n<!-- c -->\n<svg", b"\xef\xbb\xbf<SVG", b"<s:svg xmlns:s='http://www.w3.org/2000/svg'>",
+     b"II+\0\x08\0\0\0", b"MM\0+", b"\0\0\x01\0\x01\0", b"P6\n32 32\n255\n", b"P7\nWIDTH 1", b"qoif", b"icns", b"DDS |",
+     b"\x01\xda\0\x01", b"\n\x05\x01\x08", bytes(128) + b"DICM" + CANARY.encode()],
+)  # fmt: skip
+def test_a_picture_of_another_kind_is_refused_whatever_it_calls_itself(data):
+    part = Part(((b"Content-Type", b"application/octet-stream"),), "scan", True, data)
+    with pytest.raises(BadRequestError):
+        clean_parts([part], ImageRules())
+
+
+def test_a_text_is_no_picture():
+    parts = [
+        Part((), "note", True, text) for text in (b"P1 incident, P2 later", b"II. Anamnesis", b"qo", b"a,b\n1,2\n")
+    ]
+    assert clean_parts(parts, ImageRules())[0] == parts

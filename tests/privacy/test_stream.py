@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -108,3 +109,44 @@ def test_a_card_written_with_escapes_is_found_in_json_lines():
 
 def test_a_kind_that_is_not_known_has_no_units():
     assert units_of("application/json", ANONYMIZER) is None
+
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIn0" * 9 + ".SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", [TOKEN, ("\u200b" * 150).join(["4716", "1902", "0739", "4368"])])
+@pytest.mark.parametrize("before", range(1, 601, 60))
+def test_a_long_secret_is_not_cut_where_a_text_without_sentences_has_to_be(secret, before):
+    text = "x" * (LONGEST - before) + " " + secret + " " + "y" * 700
+    made = streamed("text/plain", [text[at : at + 999].encode() for at in range(0, len(text), 999)]).decode()
+    assert not any(character.isdigit() or character in "eJ_" for character in made.replace("<CREDIT_CARD>", "").replace("<JWT>", ""))  # fmt: skip
+
+
+def test_a_long_event_in_small_pieces_is_not_read_again_with_each(monkeypatch):
+    read, real = [], re.sub
+    monkeypatch.setattr(
+        "governance.privacy.stream.re.sub", lambda a, b, text: read.append(len(text)) or real(a, b, text)
+    )
+    body = b'data: "' + b"a" * 100_000 + b'"\n' + b"data: b\n" * 9 + b"\n"
+    assert streamed("text/event-stream", [body[at : at + 4] for at in range(0, len(body), 4)]) == body
+    assert sum(read) == len(body)
+
+
+def test_an_event_cut_within_its_line_ends_is_one_event():
+    for ends in (b"\r\n\r\n", b"\r\r", b"\n\n", b"\r\n\n"):
+        data = b"data: 4716190207394368" + ends + b"data: x" + ends
+        assert streamed("text/event-stream", [bytes([b]) for b in data]) == b"data: <CREDIT_CARD>\n\ndata: x\n\n"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/event-stream", "application/x-ndjson"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "utf-16"])
+def test_a_stream_in_another_encoding_is_broken_off(kind, encoding):
+    with pytest.raises(RuntimeError, match="not UTF-8"):
+        streamed(kind, [SECRETS[0].encode(encoding) + "\n".encode(encoding)])
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "text/event-stream"])
+def test_a_byte_order_mark_hides_no_json(kind):
+    begin = b"data: " if kind == "text/event-stream" else b""
+    data = b"\xef\xbb\xbf" + begin + b'{"a":"\\u0034716190207394368"}\n\n'
+    assert b"CREDIT_CARD" in streamed(kind, [bytes([b]) for b in data])

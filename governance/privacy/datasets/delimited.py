@@ -91,13 +91,13 @@ class CsvReader:
         if first is not None and not asked.header:
             self.names = tuple(str(number) for number in range(1, len(first) + 1))
             self._rest = chain([first], self._rest)
+        if len(self.names) > MAX_COLUMNS:
+            raise BadRequestError(f"there are more than {MAX_COLUMNS} columns")
         twice = [number for number, name in enumerate(self.names, 1) if name in self.names[: number - 1]]
         if twice:
             raise BadRequestError(
                 f"the header names a column twice (column {twice[0]}): rename it, or say --no-header if there is none"
             )
-        if len(self.names) > MAX_COLUMNS:
-            raise BadRequestError(f"there are more than {MAX_COLUMNS} columns")
         self.formulas = 0
 
     def _read(self) -> Iterator[list[str]]:

@@ -1,6 +1,6 @@
 """Text as people see it: what is invisible goes, and look-alike digits become digits, without losing the place.
 
-A card number with zero-width spaces or full-width digits in it is a card number.
+A card number with zero-width spaces, control characters or full-width digits in it is a card number.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ import numpy as np
 # So many code points at a time, as each takes some bytes meanwhile.
 PIECE = 2**20
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
+    "[\u0080-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
 )
 _STRANGE = re.compile(
-    "[\u00a0\u00ad\u034f\u061c\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u2010-\u2015\u2024\u202a-\u202f\u205f-\u206f\u2212\u3000\ufe00-\ufe0f\ufe52\ufeff\uff01-\uff5e\U0001d7ce-\U0001d7ff\U000e0000-\U000e007f]"
+    "[\u0080-\u00a0\u00ad\u034f\u061c\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u2010-\u2015\u2024\u202a-\u202f\u205f-\u206f\u2212\u3000\ufe00-\ufe0f\ufe52\ufeff\uff01-\uff5e\U0001d7ce-\U0001d7ff\U000e0000-\U000e007f]"
 )
+# ASCII's control characters but tab, line feed and carriage return, in bytes; and what stands for them.
+_CONTROLS = bytes({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D})
+_UNSEEN = dict.fromkeys(_CONTROLS, "\u200b")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -46,6 +49,17 @@ def _codes() -> Any:
 
 
 _CODES = _codes()
+
+
+def holds_controls(text: str, barriers: int) -> bool:
+    """Return whether a text has control characters beside so many NULs that stand between texts."""
+    data = text.encode("utf-8", "replace")
+    return len(data) - len(data.translate(None, _CONTROLS)) != barriers
+
+
+def without_controls(text: str) -> str:
+    """Return a text of the same length in which what nobody sees stands for control characters."""
+    return text.translate(_UNSEEN)
 
 
 def readable(text: str) -> tuple[str, Sequence[int] | None]:

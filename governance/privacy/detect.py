@@ -16,7 +16,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from governance.privacy.characters import readable
+from governance.privacy.characters import holds_controls, readable, without_controls
 from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN
 from governance.privacy.finding import Finding
 from governance.privacy.patterns import BEFORE, BEHIND, BOUNDED, LONG, ONCE, Candidates, Word
@@ -199,7 +199,10 @@ class _Batch:
     def of(cls, texts: Sequence[str], numbers: Sequence[int]) -> _Batch:
         """Put texts together."""
         chosen = [texts[number] for number in numbers]
-        text, places = readable(BARRIER.join(chosen))
+        joined = BARRIER.join(chosen)
+        if holds_controls(joined, len(chosen) - 1):
+            joined = BARRIER.join(map(without_controls, chosen))
+        text, places = readable(joined)
         origins = [0, *accumulate(len(one) + 1 for one in chosen[:-1])]
         begins = origins if places is None else [bisect.bisect_left(places, origin) for origin in origins]
         return cls(numbers, text, text.encode("utf-8", "replace"), begins, origins, places)

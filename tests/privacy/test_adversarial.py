@@ -110,7 +110,24 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(
-    "mark", ["\u200b", "\u200d", "\u2060", "\u200f", "\u202e", "\ufeff", "\u00ad", "\ufe0f", "\u061c"]
+    "mark",
+    [
+        "\u200b",
+        "\u200d",
+        "\u2060",
+        "\u200f",
+        "\u202e",
+        "\ufeff",
+        "\u00ad",
+        "\ufe0f",
+        "\u061c",
+        "\0",
+        "\1",
+        "\x1f",
+        "\x7f",
+        "\x80",
+        "\x9f",
+    ],
 )
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_mark_that_nobody_sees_hides_nothing(number, mark):

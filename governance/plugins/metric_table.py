@@ -146,7 +146,11 @@ _KEYS = (
 )
 _PRIVACY = (
     _counter("redactions_total", "operator", "Values of declared fields that were changed."),
-    _counter("entities_total", "entity", "Findings in free text that were changed."),
+    _counter(
+        "entities_total",
+        "entity",
+        "Findings that were changed in free text, of requests and of answers that are not streamed.",
+    ),
     _counter(
         "data_classes_total",
         "data_class outcome",

@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -47,7 +47,7 @@ from governance.keys.uri import created_at
 from governance.plugins.exposition import Exemplars, accepts_openmetrics, to_openmetrics
 from governance.plugins.tallies import Tallies, dead_workers, forget_workers, registered
 from governance.plugins.watch import Watch
-from governance.privacy.records import Redactions
+from governance.privacy.records import Redactions, ReplyFindings
 from governance.settings import Settings
 
 FLUSH_SECONDS = 1.0
@@ -201,6 +201,9 @@ class MetricsPlugin:
             self._count_usage(usage)
         if redactions is not None:
             self._count_redactions(redactions, outcome)
+        in_reply = exchange.find(ReplyFindings)
+        if in_reply is not None:
+            self._count_entities(in_reply.entities)
         if error is not None:
             self._count_error(error)
 
@@ -252,10 +255,13 @@ class MetricsPlugin:
     def _count_redactions(self, redactions: Redactions, outcome: str) -> None:
         for operator, number in redactions.counts.items():
             self._tallies.count("redactions_total", operator, by=number)
-        for entity, number in redactions.entities.items():
-            self._tallies.count("entities_total", entity, by=number)
+        self._count_entities(redactions.entities)
         for data_class in redactions.classes:
             self._tallies.count("data_classes_total", data_class, outcome)
+
+    def _count_entities(self, entities: Mapping[str, int]) -> None:
+        for entity, number in entities.items():
+            self._tallies.count("entities_total", entity, by=number)
 
     def _count_error(self, error: BaseException) -> None:
         if isinstance(error, UnauthenticatedError):

@@ -35,7 +35,7 @@ from governance.privacy.forms import FREE_TEXT, NamedRule
 from governance.privacy.images import ImageRules
 from governance.privacy.paths import EVERYWHERE, Path, parse_path
 from governance.privacy.plan import Changed, FreeText, Plan
-from governance.privacy.records import Redactions, Rule, render_json
+from governance.privacy.records import Redactions, ReplyFindings, Rule, render_json
 from governance.privacy.scope import Scope
 from governance.privacy.stream import StreamUnits, units_of
 from governance.privacy.tensors import Column
@@ -52,14 +52,16 @@ MAX_PLANS = 4096
 
 
 class PrivacyPlugin:
-    """Gives Redactions on routes with declared personal data; on all others the body is not even read.
+    """Gives Redactions on routes with declared personal data, and ReplyFindings where answers are changed.
+
+    On all other routes the body is not even read.
 
     A body that cannot be searched for it is refused.
     """
 
     name = "privacy"
     needs: frozenset[type] = frozenset()
-    gives: frozenset[type] = frozenset({Redactions})
+    gives: frozenset[type] = frozenset({Redactions, ReplyFindings})
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         privacy = settings.privacy
@@ -224,6 +226,7 @@ class PrivacyPlugin:
         context = self._context(exchange, plan)
         call = asyncio.to_thread if plan.text is not None and plan.text.dear else _at_once
         changed: Changed = await call(only_text.change, memoryview(body)[:size], memoryview(body)[size:], context)
+        exchange.give(ReplyFindings(changed.redactions.entities))
         headers = tuple((n, str(len(changed.head)).encode() if n == HEAD_LENGTH else v) for n, v in reply.headers)
         return Reply(reply.status, headers, (changed.head, changed.tail) if length is not None else (changed.head,))
 

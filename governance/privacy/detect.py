@@ -145,7 +145,8 @@ class Detectors:
             found = BOUNDED[number].match(data, place)
             # Nothing begins within letters and digits.
             while found is not None or (
-                number not in LONG
+                place < stop
+                and number not in LONG
                 and not data[place:stop].isalnum()
                 and (found := self._candidates.search(data, number, place, stop)) is not None
             ):

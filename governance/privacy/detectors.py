@@ -354,8 +354,14 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",), counter_examples=("eyJhbGci",),
     ),
     Detector(
-        "private-key", "PRIVATE_KEY", r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s:,]{0,8000}-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", 1.0,
-        examples=("-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----",), counter_examples=("-----BEGIN PUBLIC KEY-----",),
+        "private-key", "PRIVATE_KEY", r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:-?[A-Za-z0-9+/=\s:,.()\\]){0,8000}-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", 1.0,
+        examples=(
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----",
+            '"-----BEGIN PRIVATE KEY-----\\nMC4CAQ==\\n-----END PRIVATE KEY-----\\n"',
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0F1E2D3C4B5A69780F1E2D3C4B5A6978\n\nMC4CAQ==\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----\r\nVersion: GnuPG v2.2.40 (GNU/Linux)\r\n\r\nlQOYBF==\r\n=abcd\r\n-----END PGP PRIVATE KEY BLOCK-----",
+        ),
+        counter_examples=("-----BEGIN PUBLIC KEY-----",),
     ),
     Detector(
         "aws-key", "CLOUD_CREDENTIAL", r"(?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16}", 1.0,

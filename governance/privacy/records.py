@@ -35,6 +35,13 @@ class Redactions:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyFindings:
+    """How many of each entity were changed in the texts of an answer."""
+
+    entities: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One declared field: where it is, its operator, what it is, and its class."""
 

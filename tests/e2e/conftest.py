@@ -23,6 +23,17 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def eventually(look, seconds=20):
+    """Return what is looked for as soon as it is there; what there was last if it never came."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.1)
+    return look()
+
+
 class State:
     """Where one service keeps its keys, artifacts, callers and log; `environment` points the service there."""
 

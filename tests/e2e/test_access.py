@@ -5,12 +5,11 @@ import http.client
 import json
 import random
 import shutil
-import time
 
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import ROOT, State, serving
+from tests.e2e.conftest import ROOT, State, eventually, serving
 from tests.plugins.test_identity import Provider
 
 SETTINGS = ROOT / "bentos/digits/governance.toml"
@@ -133,14 +132,6 @@ def test_limits_of_one_model_are_told_and_held(own, digit):
     told = next(reply for reply in replies if reply.status_code == 200).headers
     assert '"digits-rnn";q=5' in told["ratelimit-policy"] and '"digits-rnn";r=' in told["ratelimit"]
     assert infer(own, digit).status_code == 200
-
-
-def eventually(holds, seconds=10):
-    for _ in range(seconds * 20):
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def every_worker(running, digit, status):

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from governance.plugins.metric_table import PREFIX, TABLE
 from governance.settings import load_settings
-from tests.e2e.conftest import ROOT, free_port, serving
+from tests.e2e.conftest import ROOT, eventually, free_port, serving
 
 SERVICE = f"""
 import bentoml
@@ -40,16 +40,6 @@ ELSEWHERE = {
     "obligations_total", "stopped", "policy_reload_failed", "events_total", "entities_total", "data_classes_total",
     *(name for name in TABLE if name.startswith("drift_")),
 }  # fmt: skip
-
-
-def eventually(look, seconds=20):
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.2)
-    return look()
 
 
 class Collector:

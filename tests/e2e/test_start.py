@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.e2e.conftest import BIN, ROOT, State, free_port, serving
+from tests.e2e.conftest import BIN, ROOT, State, eventually, free_port, serving
 
 
 def start(state, **environment):
@@ -152,6 +152,8 @@ def test_several_workers_and_dependencies_go_on_working(state, tmp_path):
     original, state.environment = state.environment, keep
     try:
         with serving(state, "service:Outer", cwd=tmp_path) as running:
+            # The first worker answers before the second one is there.
+            assert eventually(lambda: len(list((tmp_path / "audit").glob("worker-*/entries.jsonl"))) == 2)
             for number in range(20):
                 reply = running.client.post("/twice", json={"number": number})
                 assert (reply.status_code, reply.text) == (200, str(2 * number))

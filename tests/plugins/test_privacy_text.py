@@ -10,7 +10,7 @@ from governance.access.verdict import Decision, Verdict
 from governance.errors import BadRequestError, ForbiddenError
 from governance.exchange import Exchange, Reply
 from governance.plugins.privacy import PrivacyPlugin
-from governance.privacy.records import Redactions
+from governance.privacy.records import Redactions, ReplyFindings
 from governance.settings import Settings
 
 ASK = Route("POST", "/ask", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=10**6)
@@ -62,9 +62,9 @@ async def test_a_body_without_findings_stays_byte_for_byte():
 
 async def test_a_reply_is_changed_if_the_settings_say_so():
     answer = {"text": "mail a@b.org"}
-    assert json.loads((await call(await plugin(replies=True), {}, answer=answer))[1]) == {
-        "text": "mail <EMAIL_ADDRESS>"
-    }
+    exchange, seen = await call(await plugin(replies=True), {}, answer=answer)
+    assert json.loads(seen) == {"text": "mail <EMAIL_ADDRESS>"}
+    assert exchange.fact(ReplyFindings).entities == {"EMAIL_ADDRESS": 1}
     assert json.loads((await call(await plugin(), {}, answer=answer))[1]) == answer
 
 

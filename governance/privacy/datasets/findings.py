@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from governance.errors import BadRequestError
 from governance.privacy.detect import Detectors, resolve
@@ -97,7 +97,7 @@ def _words_of(column: str) -> str:
 
 
 def _behind(finding: Finding, size: int) -> Finding:
-    return replace(finding, start=max(finding.start - size, 0), end=finding.end - size) if size else finding
+    return finding._replace(start=max(finding.start - size, 0), end=finding.end - size) if size else finding
 
 
 @dataclass(slots=True)

@@ -289,7 +289,14 @@ def test_a_killed_program_leaves_no_part(tmp_path):
     ends = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
     command = [str(BIN), "privacy", "anonymize", "--no-tagger", "-"]
     begun = [
-        subprocess.Popen([*command, f"{end}.txt"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
+        subprocess.Popen(
+            [*command, f"{end}.txt"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            # Whoever runs in the background is deaf to Ctrl-C, and so would this be.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        )
         for end in ends
     ]
     for process, end in zip(begun, ends, strict=True):

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -13,16 +14,10 @@ import yaml
 from tests.deploy.catalogue import Exporter
 from tests.deploy.rule_cases import ROOT, RULES
 from tests.e2e.conftest import digit, free_port, state  # noqa: F401
+from tests.e2e.conftest import eventually as soon
 
-
-def eventually(holds, seconds=30, every=0.2):
-    """Wait until `holds()` is true, and return it; what it says last if it never is."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = holds()
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(every)
+# A Prometheus looks every few seconds, so what it is to tell takes longer.
+eventually = partial(soon, seconds=30, every=0.2)
 
 
 def need(*programs: str) -> None:

@@ -23,14 +23,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def eventually(look, seconds=20):
+def eventually(look, seconds=20, every=0.1):
     """Return what is looked for as soon as it is there; what there was last if it never came."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         found = look()
         if found:
             return found
-        time.sleep(0.1)
+        time.sleep(every)
     return look()
 
 

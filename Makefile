@@ -41,7 +41,7 @@ bench: models ## Measure what the README claims, beside its peers
 
 env: $(VENV)/.installed-$(RUNTIME) ## Make the environment for working on the project
 
-$(VENV)/.installed-$(RUNTIME): pyproject.toml
+$(VENV)/.installed-$(RUNTIME): pyproject.toml setup.py $(wildcard governance/privacy/native/*.pyx)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ($(RUNTIME) runtime); the first time takes a few minutes."

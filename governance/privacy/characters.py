@@ -51,9 +51,8 @@ def _codes() -> Any:
 _CODES = _codes()
 
 
-def holds_controls(text: str, barriers: int) -> bool:
-    """Return whether a text has control characters beside so many NULs that stand between texts."""
-    data = text.encode("utf-8", "replace")
+def holds_controls(data: bytes, barriers: int) -> bool:
+    """Return whether a text in UTF-8 has control characters beside so many NULs that stand between texts."""
     return len(data) - len(data.translate(None, _CONTROLS)) != barriers
 
 
@@ -62,18 +61,16 @@ def without_controls(text: str) -> str:
     return text.translate(_UNSEEN)
 
 
-def readable(text: str) -> tuple[str, Sequence[int] | None]:
-    """Return a text without what is invisible, and for each of its code points the place in the original.
+def readable(text: str) -> tuple[str, Sequence[int]]:
+    """Return a text without what is invisible; and for each code point taken out, the place in the result it stood at.
 
-    The places are None if nothing was taken out: they are the same then.
+    A code point of the result was so many places further on as places up to its own are told.
     """
     if text.isascii() or not (_STRANGE.search(text) or _SURROGATES.search(text)):
-        return text, None
+        return text, ()
     text = "".join(_as_read(text[start : start + PIECE]) for start in range(0, len(text), PIECE))
-    if not _INVISIBLE.search(text):
-        return text, None
     gone = [found.start() for found in _INVISIBLE.finditer(text)]
-    return _INVISIBLE.sub("", text), np.delete(np.arange(len(text) + 1), gone).tolist()
+    return (_INVISIBLE.sub("", text), [place - count for count, place in enumerate(gone)]) if gone else (text, ())
 
 
 def _as_read(text: str) -> str:

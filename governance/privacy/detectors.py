@@ -28,6 +28,7 @@ class Detector:
         digits: how many digits it has at least, if it is a number; then it is looked for in groups of digits alone.
         marks: characters of which one at least must be in such a group.
         label: what stands right before it and tells what it is; the finding begins behind it.
+        tail: what may stand right behind it and is part of it; it begins with neither letter nor digit.
         before_dash: a dash before a match is an edge only behind one of these.
     """
 
@@ -43,14 +44,15 @@ class Detector:
     digits: int = 0
     marks: str = ""
     label: str = ""
+    tail: str = ""
     before_dash: str = "a-zA-Z0-9"
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
 
     @property
     def whole(self) -> str:
-        """The pattern with its label."""
-        return self.label + self.pattern
+        """The pattern with its label and its tail."""
+        return self.label + self.pattern + self.tail
 
     @property
     def needs_context(self) -> bool:
@@ -297,7 +299,8 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("SW1A 1AA", "M1 1AE"), counter_examples=("SW1A 1A",),
     ),
     Detector(
-        "street-address", "ADDRESS", rf"\d{{1,5}}[a-z]? (?:[a-z][a-z'\-]{{1,20}}\.? ){{1,4}}{_STREET}\.?(?:,? (?:apt|apartment|suite|ste|unit|flat|floor|#)\.? ?#?[a-z0-9\-]{{1,6}})?", 0.6, None, ("address", "live", "reside", "deliver", "ship", "home"), 0.7, caseless=True,
+        "street-address", "ADDRESS", rf"\d{{1,5}}[a-z]? (?:[a-z][a-z'\-]{{1,20}}\.? ){{1,4}}{_STREET}", 0.6, None, ("address", "live", "reside", "deliver", "ship", "home"), 0.7, caseless=True,
+        tail=r"\.?(?:,? (?:apt|apartment|suite|ste|unit|flat|floor|#)\.? ?#?[a-z0-9\-]{1,6})?",
         examples=("221 Baker Street", "1600 Amphitheatre Parkway, Suite 5"), counter_examples=("five streets",),
     ),
     Detector(

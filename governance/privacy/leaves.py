@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from governance.errors import BadRequestError
-from governance.privacy.paths import Path, Place, Pointer
+from governance.privacy.native import in_c
+from governance.privacy.paths import Path, Pointer
 from governance.privacy.text import Anonymized
 
 MAX_LEAVES = 100_000
@@ -19,12 +20,39 @@ Changes = Callable[[Sequence[str]], Iterable[tuple[int, Anonymized]]]
 
 @dataclass(slots=True)
 class Leaves:
-    """Strings and where they are, and what else was met on the way: members of objects, and floats."""
+    """Strings, the container of each and its key there, and what else was met on the way: members, and floats."""
 
-    places: list[Place]
-    texts: list[str]
+    containers: list[Any] = field(default_factory=list)
+    keys: list[Any] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     members: int = 0
     floats: int = 0
+
+
+@in_c
+def descend(pending: list[Any], leaves: Leaves, most: int) -> bool:
+    """Add all that lies in these objects and lists, and return whether it is no more than so many texts."""
+    texts = leaves.texts
+    add_container, add_key, add_text = leaves.containers.append, leaves.keys.append, texts.append
+    while len(texts) <= most:
+        if not pending:
+            return True
+        container = pending.pop()
+        if isinstance(container, dict):
+            leaves.members += len(container)
+            pairs: Iterable[tuple[Any, Any]] = container.items()
+        else:
+            pairs = enumerate(container)
+        for key, value in pairs:
+            if isinstance(value, str):
+                add_container(container)
+                add_key(key)
+                add_text(value)
+            elif isinstance(value, _CONTAINERS):
+                pending.append(value)
+            elif isinstance(value, float):
+                leaves.floats += 1
+    return False
 
 
 def change_text(
@@ -54,15 +82,14 @@ def change_leaves(holder: list[Any], paths: Sequence[Path], changes: Changes) ->
         BadRequestError: if there are too many strings.
     """
     leaves = leaves_of(holder, paths)
-    return put_back(leaves.places, changes(leaves.texts))
+    return put_back(leaves, changes(leaves.texts))
 
 
-def put_back(places: Sequence[Place], changed: Iterable[tuple[int, Anonymized]]) -> dict[str, int]:
+def put_back(leaves: Leaves, changed: Iterable[tuple[int, Anonymized]]) -> dict[str, int]:
     """Put changed texts in their places, and return how many findings there were by entity."""
     counts: dict[str, int] = {}
     for number, one in changed:
-        container, key = places[number]
-        container[key] = one.text
+        leaves.containers[number][leaves.keys[number]] = one.text
         for entity, count in one.counts.items():
             counts[entity] = counts.get(entity, 0) + count
     return counts
@@ -74,44 +101,24 @@ def leaves_of(holder: list[Any], paths: Sequence[Path]) -> Leaves:
     Raises:
         BadRequestError: if there are too many.
     """
-    leaves = Leaves([], [])
+    leaves = Leaves()
     pending = []
     for path in paths:
         for container, key in path.places(holder):
             value = container[key]
             if isinstance(value, str):
-                leaves.places.append((container, key))
+                leaves.containers.append(container)
+                leaves.keys.append(key)
                 leaves.texts.append(value)
             elif isinstance(value, _CONTAINERS):
                 pending.append(value)
             elif isinstance(value, float):
                 leaves.floats += 1
-    _descend(pending, leaves)
+    if not descend(pending, leaves, MAX_LEAVES):
+        raise BadRequestError(f"the document has more than {MAX_LEAVES} texts")
     if len(paths) != 1 or not isinstance(paths[0], Pointer):
         # One path may lead to what another does, and a JSONPath to what it led to; all places of a pointer lie as deep.
-        leaves.places = list({(id(container), key): (container, key) for container, key in leaves.places}.values())
-        leaves.texts = [container[key] for container, key in leaves.places]
+        places = zip(leaves.containers, leaves.keys, leaves.texts, strict=True)
+        once = {(id(container), key): (container, key, text) for container, key, text in places}.values()
+        leaves.containers, leaves.keys, leaves.texts = ([one[column] for one in once] for column in range(3))
     return leaves
-
-
-def _descend(pending: list[Any], leaves: Leaves) -> None:
-    """Add all that lies in these objects and lists."""
-    places, texts = leaves.places, leaves.texts
-    while len(texts) <= MAX_LEAVES:
-        if not pending:
-            return
-        container = pending.pop()
-        if isinstance(container, dict):
-            leaves.members += len(container)
-            pairs: Iterable[tuple[Any, Any]] = container.items()
-        else:
-            pairs = enumerate(container)
-        for key, value in pairs:
-            if isinstance(value, str):
-                places.append((container, key))
-                texts.append(value)
-            elif isinstance(value, _CONTAINERS):
-                pending.append(value)
-            elif isinstance(value, float):
-                leaves.floats += 1
-    raise BadRequestError(f"the document has more than {MAX_LEAVES} texts")

@@ -11,6 +11,7 @@ import bisect
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -52,7 +53,7 @@ _LONG_TAIL = re.compile(r"\{(\d+),\d{2,}\}(?=$|\|)")
 _BOUND = re.compile(r"\{(?:\d+,)?(\d+)\}")
 
 # An edge that is part of a sentence and not of a number: a full stop, a comma or a dash at the very end of one.
-_SENTENCE = ".,-:/"
+SENTENCE = ".,-:/"
 
 # From here to there may lie what is something beside a word alone.
 Region = tuple[int, int]
@@ -75,7 +76,7 @@ class Candidates:
         words.sort()
         hits.extend(_beside(regions, words))
         if b"@" in data:
-            hits.extend(_mail_addresses(data))
+            hits.extend(mail_addresses(data))
         if b"." in data:
             hits.extend(_domains(data))
         hits.sort()
@@ -94,7 +95,7 @@ class Candidates:
         """Yield where shorter matches end that begin there, the longest first."""
         edges = EDGES[number]
         for _ in range(SHORTER):
-            found = _PLAIN[number].match(data, first, last - 1)
+            found = PLAIN[number].match(data, first, last - 1)
             if found is None:
                 return
             last = found.end()
@@ -104,24 +105,24 @@ class Candidates:
 
 def _ends_sentence(data: bytes, end: int) -> bool:
     """Return whether what stands behind a match ends a sentence: "…1984." does, and "1.2.3.4.5" goes on."""
-    return chr(data[end]) in _SENTENCE and (end + 1 >= len(data) or data[end + 1] not in _LETTERS_DIGITS)
+    return chr(data[end]) in SENTENCE and (end + 1 >= len(data) or data[end + 1] not in _LETTERS_DIGITS)
 
 
 def _beside(regions: Iterable[Region], words: Iterable[Word]) -> Iterator[Hit]:
     """Yield, for each region, what the words around it speak for."""
-    speaking = [word for word in words if _NEEDED_BY[word[1]]]
+    speaking = [word for word in words if NEEDED_BY[word[1]]]
     places = [place for place, _ in speaking]
     for start, stop in regions:
         index = bisect.bisect_left(places, start - BEFORE)
         numbers: set[int] = set()
         while index < len(places) and places[index] < stop + BEHIND:
-            numbers.update(_NEEDED_BY[speaking[index][1]])
+            numbers.update(NEEDED_BY[speaking[index][1]])
             index += 1
         for number in numbers:
             yield start, number, stop
 
 
-def _mail_addresses(data: bytes) -> Iterator[Hit]:
+def mail_addresses(data: bytes) -> Iterator[Hit]:
     at = data.find(b"@")
     while at >= 0:
         host = _HOST.match(data, at + 1)
@@ -137,7 +138,7 @@ def _mail_addresses(data: bytes) -> Iterator[Hit]:
 
 def _domains(data: bytes) -> Iterator[Hit]:
     """Yield what may be a domain, from the first of its dots."""
-    pattern, done = _PLAIN[DOMAIN], 0
+    pattern, done = PLAIN[DOMAIN], 0
     for found in _DOT.finditer(data):
         dot = found.start()
         if dot < done:
@@ -176,21 +177,29 @@ class _Automaton:
             elements=len(expressions),
             flags=[flags for _, _, flags in expressions],
         )
-        self._local = threading.local()
+        self._new_scratch, self._local = hyperscan.Scratch, threading.local()
 
     def scan(self, data: bytes, found: Callable[[int, int, int, int, Any], None]) -> None:
         """Tell of all matches: number, first byte, end, flags and nothing."""
-        import hyperscan
-
         try:
             scratch = self._local.scratch
         except AttributeError:
-            scratch = self._local.scratch = hyperscan.Scratch(self._database)
+            scratch = self._local.scratch = self._new_scratch(self._database)
         self._database.scan(data, match_event_handler=found, scratch=scratch)
 
 
-def hyperscan_scan() -> Scan:
-    """Return a scan with three automata: words and marks; numbers; what is something beside a word alone.
+@dataclass(frozen=True, slots=True)
+class Automata:
+    """Three automata: marks and words, whose numbers go on behind those of detectors; numbers; what needs a word."""
+
+    marks_and_words: _Automaton
+    numbers: _Automaton
+    beside: _Automaton
+
+
+@lru_cache
+def automata() -> Automata:
+    """Return the automata, compiled once.
 
     Raises:
         ImportError: if Hyperscan is not installed.
@@ -201,16 +210,32 @@ def hyperscan_scan() -> Scan:
         caseless = hyperscan.HS_FLAG_CASELESS if item.caseless else 0
         return number, _between_edges(number, item), hyperscan.HS_FLAG_SOM_LEFTMOST | caseless
 
-    count = len(DETECTORS)
-    words = [(count + place, _word(word), hyperscan.HS_FLAG_CASELESS) for place, word in enumerate(CONTEXT_WORDS)]
-    marks_and_words = _Automaton([row(*chosen) for chosen in _marks()] + words)
-    numbers = _Automaton([row(*chosen) for chosen in _numbers()])
+    words = [
+        (len(DETECTORS) + place, _word(word), hyperscan.HS_FLAG_CASELESS) for place, word in enumerate(CONTEXT_WORDS)
+    ]
     # One pattern for all of them: a number that may be any of eight things is told once.
     either = "|".join(
         f"(?{'i' if item.caseless else ''}:{_between_edges(number, item)})" for number, item in _beside_words()
     )
-    beside = _Automaton([(0, either, hyperscan.HS_FLAG_SOM_LEFTMOST)])
-    lengths = [len(word.encode()) + (word in EXACT) + 1 for word in CONTEXT_WORDS]
+    return Automata(
+        _Automaton([row(*chosen) for chosen in _marks()] + words),
+        _Automaton([row(*chosen) for chosen in _numbers()]),
+        _Automaton([(0, either, hyperscan.HS_FLAG_SOM_LEFTMOST)]),
+    )
+
+
+def word_lengths() -> list[int]:
+    """Return how far before the end of its match, as it is told, each context word begins."""
+    return [len(word.encode()) + (word in EXACT) + 1 for word in CONTEXT_WORDS]
+
+
+def hyperscan_scan() -> Scan:
+    """Return a scan with Hyperscan.
+
+    Raises:
+        ImportError: if it is not installed.
+    """
+    made, count, lengths = automata(), len(DETECTORS), word_lengths()
 
     def scan(data: bytes) -> tuple[list[Hit], list[Region], list[Word]]:
         hits: list[Hit] = []
@@ -235,10 +260,10 @@ def hyperscan_scan() -> Scan:
 
         # Something stands before the first match, and behind the last.
         data = b"\0" + data + b"\0"
-        marks_and_words.scan(data, mark_or_word)
-        numbers.scan(data, number)
+        made.marks_and_words.scan(data, mark_or_word)
+        made.numbers.scan(data, number)
         if found:
-            beside.scan(data, any_beside)
+            made.beside.scan(data, any_beside)
         return hits, regions, found
 
     return scan
@@ -321,8 +346,8 @@ def _compiled(pattern: str, item: Detector) -> re.Pattern[bytes]:
 
 def _with_edges(item: Detector) -> str:
     """Return a pattern that looks at what stands around a match, for `re`."""
-    hard = "".join(rf"\{edge}" for edge in item.edges if edge not in _SENTENCE)
-    soft = "".join(rf"\{edge}" for edge in item.edges if edge in _SENTENCE)
+    hard = "".join(rf"\{edge}" for edge in item.edges if edge not in SENTENCE)
+    soft = "".join(rf"\{edge}" for edge in item.edges if edge in SENTENCE)
     behind = f"(?![a-zA-Z0-9{hard}]|[{soft}][a-zA-Z0-9])" if soft else f"(?![a-zA-Z0-9{hard}])"
     return f"{_before(item)}(?:{item.whole}){behind}"
 
@@ -338,15 +363,15 @@ def _before(item: Detector) -> str:
 def _between_edges(number: int, item: Detector) -> str:
     """Return a pattern with what stands around a match, for Hyperscan: it may say too much, and never too little.
 
-    Each end is told, and costs a call: so a long one ends as early as it can.
+    Each end is told, and costs a call: so a long one ends as early as it can, and what may be a tail is left out.
     """
     edges = "".join(rf"\{edge}" for edge in item.edges if edge != "-")
     if number in LONG:
         return f"[^a-zA-Z0-9{edges}](?:{_trigger(item.whole)})"
-    soft = "".join(rf"\{edge}" for edge in item.edges if edge in _SENTENCE)
+    soft = "".join(rf"\{edge}" for edge in item.edges if edge in SENTENCE)
     every = "".join(rf"\{edge}" for edge in item.edges)
     behind = f"[^a-zA-Z0-9{every}]" + (f"|[{soft}][^a-zA-Z0-9]" if soft else "")
-    return f"[^a-zA-Z0-9{edges}](?:{_without_large_bounds(item.whole)})(?:{behind})"
+    return f"[^a-zA-Z0-9{edges}](?:{_without_large_bounds(item.label + item.pattern)})(?:{behind})"
 
 
 def _trigger(pattern: str) -> str:
@@ -370,7 +395,7 @@ LONG = frozenset(
 # Those of which none is looked for within one that was nothing.
 ONCE = frozenset(number for number, _ in _beside_words())
 BOUNDED = [_compiled(_with_edges(item), item) for item in DETECTORS]
-_PLAIN = [_compiled(item.whole, item) for item in DETECTORS]
+PLAIN = [_compiled(item.whole, item) for item in DETECTORS]
 # For each word, what is nothing without it or another one.
-_NEEDED_BY = [[number for number, item in _beside_words() if word in item.context] for word in CONTEXT_WORDS]
+NEEDED_BY = [[number for number, item in _beside_words() if word in item.context] for word in CONTEXT_WORDS]
 _MARKS = tuple((number, item.digits, frozenset(item.marks.encode())) for number, item in _numbers())

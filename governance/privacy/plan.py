@@ -160,7 +160,7 @@ class Plan:
         changed = self.text.anonymizer.within(context).changes(document.leaves.texts)
         if not changed:
             return Changed(data, b"")
-        entities = put_back(document.leaves.places, changed)
+        entities = put_back(document.leaves, changed)
         return Changed(document.render(), b"", Redactions({}, self._classes_of(entities), entities))
 
     def _changed(self, head: bytes | memoryview, holder: list[Any], tail: bytes, done: Redactions) -> Changed:

@@ -74,8 +74,8 @@ class TextAnonymizer:
 
     def changes(self, texts: Sequence[str]) -> list[tuple[int, Anonymized]]:
         """Return the texts in which something was changed, each with its number: most have nothing to change."""
-        found = self.find(texts)
-        made = [(number, self.change(texts[number], found[number])) for number in _not_empty(found)]
+        found = self._detectors.find_in(texts)
+        made = [(number, self.change(texts[number], findings)) for number, findings in found.items()]
         return [(number, changed) for number, changed in made if changed.counts]
 
     def change(self, text: str, findings: Sequence[Finding]) -> Anonymized:
@@ -94,7 +94,3 @@ class TextAnonymizer:
             counts[entity] = counts.get(entity, 0) + 1
         pieces.append(text[position:])
         return Anonymized("".join(pieces), counts)
-
-
-def _not_empty(found: Sequence[Sequence[Finding]]) -> list[int]:
-    return [number for number, findings in enumerate(found) if findings]

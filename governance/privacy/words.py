@@ -9,8 +9,55 @@ from typing import Any
 import numpy as np
 
 from governance.errors import ConfigurationError
+from governance.privacy.native import in_c
 
 _UNKNOWN, _BLANK, _LETTER, _DIGIT, _SINGLE = 255, 0, 1, 2, 3
+
+
+def by_sorting(codes: Any, starts: Any, ends: Any, characters: int) -> tuple[Any, Any]:
+    """Do what `distinct` does, whatever the words are."""
+    table, places = np.unique(_rows(codes, starts, ends, characters), axis=0, return_inverse=True)
+    return table, places.reshape(-1)
+
+
+def _rows(codes: Any, starts: Any, ends: Any, characters: int) -> Any:
+    """Return the letters of words that count: [words, characters]."""
+    reach = starts[:, None] + np.arange(characters)
+    inner = codes[np.minimum(reach, max(len(codes) - 1, 0))] if len(codes) else np.zeros(reach.shape)
+    return np.where(reach < ends[:, None], inner, 0).astype(np.int64)
+
+
+@in_c
+def distinct(codes: Any, starts: Any, ends: Any, characters: int) -> tuple[Any, Any]:
+    """Return the distinct words of a text, and which of them each word is.
+
+    Args:
+        codes: [code points], uint32.
+        starts, ends: [words], in code points.
+        characters: of a word that count.
+
+    Returns:
+        table: [distinct, characters], code points, 0 where a word ends; of a longer word its beginning.
+        places: [words], rows of `table`.
+    """
+    lengths = np.minimum(ends - starts, characters)
+    begins = np.cumsum(lengths) - lengths
+    # Each letter that counts, one after another: its place in its word, and in the text.
+    place = np.arange(int(lengths.sum())) - np.repeat(begins, lengths)
+    letters = codes[place + np.repeat(starts, lengths)].astype(np.int64)
+    mixed = np.add.reduceat(letters * _multipliers(characters)[place], begins) if len(begins) else begins
+    _, chosen, places = np.unique(mixed, return_index=True, return_inverse=True)
+    table = _rows(codes, starts[chosen], ends[chosen], characters)
+    same = lengths[chosen][places] == lengths
+    if not (same.all() and np.array_equal(table[np.repeat(places, lengths), place], letters)):
+        # Two words of one sum: made on purpose, and told apart all the same.
+        return by_sorting(codes, starts, ends, characters)
+    return table, places.reshape(-1)
+
+
+def _multipliers(count: int) -> Any:
+    """Return odd numbers of 64 bits; sums of products wrap."""
+    return np.array([pow(0x9E3779B97F4A7C15, number + 1, 2**64) for number in range(count)], np.uint64).view(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +75,8 @@ class Words:
     ends: Any
 
     def distinct(self, characters: int) -> tuple[Any, Any]:
-        """Return the distinct words and which of them each word is.
-
-        Returns:
-            table: [distinct, characters], code points, 0 where a word ends; of a longer word its beginning.
-            places: [words], rows of `table`.
-        """
-        padded = np.concatenate([self.codes, np.zeros(characters, np.uint32)])
-        reach = self.starts[:, None] + np.arange(characters)
-        every = np.where(reach < self.ends[:, None], padded[reach], 0).astype(np.int64)
-        mixed = every @ _multipliers(characters)
-        _, chosen, places = np.unique(mixed, return_index=True, return_inverse=True)
-        table = every[chosen]
-        if not np.array_equal(table[places], every):
-            # Two words of one sum: made on purpose, and told apart all the same.
-            table, places = np.unique(every, axis=0, return_inverse=True)
-        return table, places.reshape(-1)
+        """Return the distinct words, of longer ones the beginning, and which of them each word is: see `distinct`."""
+        return distinct(self.codes, self.starts, self.ends, characters)
 
 
 class Splitter:
@@ -87,8 +120,3 @@ class Splitter:
         if self._pattern.fullmatch(character + "a"):
             return _LETTER
         return _DIGIT if self._pattern.fullmatch(character + "1") else _SINGLE
-
-
-def _multipliers(count: int) -> Any:
-    """Return odd numbers of 64 bits; sums of products wrap."""
-    return np.array([pow(0x9E3779B97F4A7C15, number + 1, 2**64) for number in range(count)], np.uint64).view(np.int64)

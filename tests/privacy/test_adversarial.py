@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from governance.privacy.detect import Detectors
 from governance.privacy.detectors import DETECTORS
 from governance.privacy.finding import Finding
+from governance.privacy.judge import Judge
 from governance.privacy.patterns import Candidates, re_scan
 
 DETECT = Detectors()
-SLOW = Detectors(using=Candidates(re_scan()))
+SLOW = Detectors(judge=Judge(Candidates(re_scan())))
 
 FOUND = [
     ("EMAIL_ADDRESS", "a.b+c@x-y.co.uk", "<{}>,"),
@@ -203,7 +204,7 @@ def test_work_grows_with_the_length_and_no_faster(piece):
     counts = []
     for times in (300, 600, 1200):
         using = Counted(Candidates())
-        Detectors(using=using).find(piece * times)
+        Detectors(judge=Judge(using)).find(piece * times)
         counts.append(using.count)
     assert counts[2] - counts[1] <= 2.2 * (counts[1] - counts[0]) + 100
 

@@ -9,13 +9,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from governance.privacy import checks
-from governance.privacy.detect import Detectors, resolve
+from governance.privacy.detect import Detectors
 from governance.privacy.detectors import DETECTORS
 from governance.privacy.finding import Finding
+from governance.privacy.judge import Judge
 from governance.privacy.patterns import Candidates, hyperscan_scan, re_scan
+from governance.privacy.rows import resolve
 
 DETECT = Detectors()
-SLOW = Detectors(using=Candidates(re_scan()))
+SLOW = Detectors(judge=Judge(Candidates(re_scan())))
 EXAMPLES = [(item, example) for item in DETECTORS for example in item.examples]
 COUNTERS = [(item, example) for item in DETECTORS for example in item.counter_examples]
 

@@ -1,0 +1,36 @@
+# cython: language_level=3
+"""Loops of `leaves`."""
+
+
+def descend(list pending not None, leaves, Py_ssize_t most):
+    """See the twin."""
+    cdef list containers = leaves.containers, keys = leaves.keys, texts = leaves.texts
+    cdef Py_ssize_t members = 0, floats = 0, number
+    while len(texts) <= most:
+        if not pending:
+            leaves.members += members
+            leaves.floats += floats
+            return True
+        container = pending.pop()
+        if isinstance(container, dict):
+            members += len(container)
+            for key, value in container.items():
+                if isinstance(value, str):
+                    containers.append(container)
+                    keys.append(key)
+                    texts.append(value)
+                elif isinstance(value, (dict, list)):
+                    pending.append(value)
+                elif isinstance(value, float):
+                    floats += 1
+        else:
+            for number, value in enumerate(container):
+                if isinstance(value, str):
+                    containers.append(container)
+                    keys.append(number)
+                    texts.append(value)
+                elif isinstance(value, (dict, list)):
+                    pending.append(value)
+                elif isinstance(value, float):
+                    floats += 1
+    return False

@@ -367,6 +367,14 @@ DETECTORS: tuple[Detector, ...] = (
         counter_examples=("-----BEGIN PUBLIC KEY-----",),
     ),
     Detector(
+        "private-key-cut", "PRIVATE_KEY", r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:(?:\s|\\[nr]){1,4}[A-Za-z0-9+/]{20,80}={0,2}){1,100}", 0.95,
+        examples=(
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp",
+            '"-----BEGIN RSA PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA0Z3VS5JJcds3xfnygWyF\\nAoGBAPy3bY8fdpK06nwDKo6v1234567890ab',
+        ),
+        counter_examples=("-----BEGIN PRIVATE KEY-----\nstands before a key", "-----BEGIN PUBLIC KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp"),
+    ),
+    Detector(
         "aws-key", "CLOUD_CREDENTIAL", r"(?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16}", 1.0,
         examples=("AKIAIOSFODNN7EXAMPLE",), counter_examples=("AKIAIOSF",),
     ),

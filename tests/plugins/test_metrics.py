@@ -40,6 +40,7 @@ from governance.plugins.exposition import Exemplars, to_openmetrics
 from governance.plugins.metric_table import TABLE
 from governance.plugins.metrics import MetricsPlugin
 from governance.plugins.tallies import Tallies
+from governance.privacy.records import Redactions, ReplyFindings
 from governance.runtime.gpu import GpuNumbers
 from governance.settings import RuntimeSettings, Settings
 
@@ -135,6 +136,20 @@ async def test_a_call_is_counted_once_everywhere(chain):
     ):
         assert registry.counts[place] == 1
     assert registry.gauges["requests_in_flight", ()] == 0
+
+
+async def test_findings_in_questions_and_answers_are_counted_together(chain):
+    plugin, pipeline, middle, registry = chain
+
+    def changed(exchange):
+        exchange.give(Redactions({"replace": 2}, frozenset(), {"PERSON": 2}))
+        exchange.give(ReplyFindings({"PERSON": 1, "EMAIL_ADDRESS": 1}))
+
+    middle.act = changed
+    await pipeline.around(answer)(exchange())
+    plugin._flush()
+    assert registry.counters["entities_total", ("PERSON",)] == 3
+    assert registry.counters["entities_total", ("EMAIL_ADDRESS",)] == 1
 
 
 async def test_nothing_is_lost_at_the_end(chain):

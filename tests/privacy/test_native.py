@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,18 @@ from governance.privacy.detectors import DETECTORS
 from governance.privacy.judge import Judge
 from governance.privacy.leaves import Leaves, descend
 from governance.privacy.native import TWINS
+from governance.privacy.native.__main__ import main
 from governance.privacy.patterns import BOUNDED, PLAIN, Candidates
 from governance.privacy.plain import colons_of
 from governance.privacy.rows import hand_out, resolved
 from governance.privacy.words import distinct
 
 LABELLED = Path(__file__).parents[2] / "benchmarks/pii/labelled.jsonl"
-NAMES = ["batches", "judge", "leaves", "plain", "rows", "words"]
-judge = pytest.importorskip("governance.privacy.native.judge", reason="the loops were not compiled")
+FOLDER = Path(__file__).parents[2] / "governance/privacy/native"
+NAMES = sorted(source.stem for source in FOLDER.glob("*.pyx"))
+if shutil.which("g++") is None:
+    pytest.importorskip("governance.privacy.native.judge", reason="no compiler, no loops in C")
+judge = import_module("governance.privacy.native.judge")
 IN_C, IN_PYTHON = judge.Judge(), Judge(Candidates())
 LOOPS = {loop.__name__: (loop, twin) for loop, twin in TWINS.items()}
 
@@ -39,6 +44,11 @@ def test_they_are_used_where_they_were_compiled():
     assert type(best_judge()) is judge.Judge
     assert set(LOOPS) == {"origins_of", "descend", "colons_of", "resolved", "hand_out", "distinct"}
     assert {origins_of, descend, colons_of, resolved, hand_out, distinct} == set(TWINS)
+
+
+def test_a_command_says_which_of_them_were_compiled(capsys):
+    main()
+    assert capsys.readouterr().out.split() == [word for name in NAMES for word in (name, "compiled")]
 
 
 def test_without_them_everything_is_found_all_the_same():

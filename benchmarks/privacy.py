@@ -73,6 +73,7 @@ def main() -> None:
     results["patterns"]["long_bytes_per_second"] = sum(len(t.encode()) for t in together) / seconds["together"]
     results["prose"] = {"bytes_per_second": prose_size / seconds["prose"]}
     results["prose"]["findings_per_kilobyte"] = sum(map(len, patterns.find_all(prose))) / prose_size * 1000
+    results["patterns"]["in_python_bytes_per_second"] = _peer(sys.executable, "in_python", texts)
     results["plugin"] = asyncio.run(_plugin())
     _beside_presidio(results, texts, ("patterns", "patterns and tagger"))
     _beside_presidio(results, prose, ("prose",))
@@ -182,16 +183,20 @@ def _clean() -> str:
 
 def _beside_presidio(results: dict[str, Any], texts: Sequence[str], names: Sequence[str]) -> None:
     """Presidio's pattern recognizers on texts of the same set, right after ours."""
-    python = os.environ.get("PRESIDIO_PYTHON", sys.executable)
-    peer = [python, str(ROOT / "peers/presidio.py")]
-    done = subprocess.run(peer, input=json.dumps(texts[:400]), capture_output=True, text=True, check=False)
-    if done.returncode:
+    speed = _peer(os.environ.get("PRESIDIO_PYTHON", sys.executable), "presidio", texts[:400])
+    if speed is None:
         print("Presidio is not installed here (PRESIDIO_PYTHON names a Python that has it): it is left out")
         return
-    speed = float(done.stdout)
     for name in names:
         results[name]["presidio_bytes_per_second"] = speed
         results[name]["to_presidio"] = results[name]["bytes_per_second"] / speed
+
+
+def _peer(python: str, name: str, texts: Sequence[str]) -> float | None:
+    """Return how many bytes of these texts a program of `peers/` reads in a second, or None if it fails."""
+    command = [python, str(ROOT / f"peers/{name}.py")]
+    done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=False)
+    return None if done.returncode else float(done.stdout)
 
 
 def _print(results: dict[str, Any]) -> None:
@@ -208,6 +213,7 @@ def _print(results: dict[str, Any]) -> None:
     print(f"plugin, {plugin['body_bytes']} bytes: {whole:.0f} µs, of it detection {part:.0f}")
     prose = results["prose"]
     print(f"prose: {prose['bytes_per_second'] / 1e6:.1f} MB/s, {prose.get('to_presidio', 0):.0f} x Presidio")
+    print(f"where no loop was compiled: {results['patterns']['in_python_bytes_per_second'] / 1e6:.2f} MB/s")
     print(f"in texts of 5 KB: {results['patterns']['long_bytes_per_second'] / 1e6:.1f} MB/s")
     print(f"clean text: {results['patterns']['clean_bytes_per_second'] / 1e6:.1f} MB/s")
     for entity, scores in results["patterns and tagger"]["entities"].items():

@@ -66,8 +66,8 @@ class Batch:
 
 def batches(texts: Sequence[str]) -> Iterator[Batch]:
     """Yield texts in batches, those of ASCII alone and the others: of these, places differ."""
-    if sum(map(len, texts)) < SIZE and all(map(str.isascii, texts)):
-        yield from (Batch.of(texts, range(len(texts))),) if texts else ()
+    if texts and sum(map(len, texts)) < SIZE and all(map(str.isascii, texts)):
+        yield Batch.of(texts, range(len(texts)))
         return
     pending: dict[bool, list[int]] = {True: [], False: []}
     sizes = {True: 0, False: 0}

@@ -9,6 +9,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,8 @@ def readable(text: str) -> tuple[str, Sequence[int]]:
         return text, ()
     text = "".join(_as_read(text[start : start + PIECE]) for start in range(0, len(text), PIECE))
     gone = [found.start() for found in _INVISIBLE.finditer(text)]
-    return (_INVISIBLE.sub("", text), [place - count for count, place in enumerate(gone)]) if gone else (text, ())
+    pieces = [text[before + 1 : place] for before, place in pairwise([-1, *gone, len(text)])]
+    return "".join(pieces), [place - count for count, place in enumerate(gone)]
 
 
 def _as_read(text: str) -> str:

@@ -102,6 +102,7 @@ def hand_out(batch: Batch, rows: Iterable[Row], found: dict[int, list[Finding]])
         found.setdefault(numbers[index], []).append(Finding(entity, start - origin, end - origin, score, why))
 
 
+@in_c
 def in_code_points(data: bytes, rows: list[Row]) -> list[Row]:
     """Return rows with places in code points."""
     if not rows or data.isascii():

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.pii.make import COUNT, ENTITIES, LABELLED, SEED, generate
 from benchmarks.pii.templates import TEMPLATES
-from benchmarks.privacy import CHECKABLE, _scores
+from benchmarks.privacy import CHECKABLE, RESULTS, _scores
 from governance.privacy.detect import Detectors
 
 pytest.importorskip("faker")
@@ -50,3 +50,32 @@ def test_patterns_alone_find_the_checkable_ones():
     items = ITEMS[:800]
     scores = _scores(items, Detectors().find_all([item["text"] for item in items]))
     assert scores["checkable"]["f2"] >= 0.98 and scores["all"]["precision"] >= 0.95
+
+
+def test_the_documents_tables_are_the_benchmarks():
+    """After `python -m benchmarks privacy`, docs/privacy.md says what was measured."""
+    results = json.loads(RESULTS.read_text())
+    document = (RESULTS.parents[2] / "docs/privacy.md").read_text()
+    patterns, both = results["patterns"], results["patterns and tagger"]
+    measured = {
+        "**all, whatever it was called**": both["all"],
+        "**checkable ones**": both["checkable"],
+        "patterns alone, all": patterns["all"],
+        **both["entities"],
+    }
+    rows = dict(
+        re.findall(r"^\| ([^|]+) \| (?:[^|]+ )?\| (\d\.\d\d \| \d\.\d\d \| \d\.\d\d) \|$", document, re.MULTILINE)
+    )
+    assert rows == {
+        name: f"{scores['precision']:.2f} | {scores['recall']:.2f} | {scores['f2']:.2f}"
+        for name, scores in measured.items()
+    }
+    plugin = results["plugin"]["seconds"] * 1e6
+    for part, figure in (
+        (patterns, f"{patterns['bytes_per_second'] / 1e6:.1f} MB/s"),
+        (both, f"{both['bytes_per_second'] / 1e6:.2f} MB/s"),
+        (results["prose"], f"{results['prose']['bytes_per_second'] / 1e6:.1f} MB/s"),
+    ):
+        assert f"| {figure} | {part['to_presidio']:.0f} × |" in document
+    assert f"| {patterns['clean_bytes_per_second'] / 1e6:.0f} MB/s |" in document
+    assert f"| {plugin:.0f} µs, of it" in document

@@ -22,7 +22,7 @@ from governance.privacy.native import TWINS
 from governance.privacy.native.__main__ import main
 from governance.privacy.patterns import BOUNDED, PLAIN, Candidates
 from governance.privacy.plain import colons_of
-from governance.privacy.rows import hand_out, resolved
+from governance.privacy.rows import hand_out, in_code_points, resolved
 from governance.privacy.words import distinct
 
 LABELLED = Path(__file__).parents[2] / "benchmarks/pii/labelled.jsonl"
@@ -42,8 +42,8 @@ def both(name, *arguments):
 
 def test_they_are_used_where_they_were_compiled():
     assert type(best_judge()) is judge.Judge
-    assert set(LOOPS) == {"origins_of", "descend", "colons_of", "resolved", "hand_out", "distinct"}
-    assert {origins_of, descend, colons_of, resolved, hand_out, distinct} == set(TWINS)
+    assert set(LOOPS) == {"origins_of", "descend", "colons_of", "resolved", "hand_out", "in_code_points", "distinct"}
+    assert {origins_of, descend, colons_of, resolved, hand_out, in_code_points, distinct} == set(TWINS)
 
 
 def test_a_command_says_which_of_them_were_compiled(capsys):
@@ -171,11 +171,26 @@ def test_rows_go_to_the_same_texts(rows, texts):
         assert found[0] == found[1]
 
 
+@given(st.text(alphabet="aé电\U0001f600", max_size=12), st.lists(st.tuples(st.integers(0, 48), st.integers(0, 48))))
+def test_places_in_bytes_become_the_same_code_points(text, places):
+    data = text.encode()
+    rows = [(start, end, 1.0, "A", "") for start, end in places if max(start, end) <= len(data)]
+    loop, twin = both("in_code_points", data, rows)
+    assert loop == twin
+
+
 def test_a_row_outside_its_texts_is_refused():
-    [batch] = batches(["some text"])
+    [batch] = batches(["some téxt"])
     for row in ((-1, 3, 1.0, "A", ""), (3, 99, 1.0, "A", "")):
         with pytest.raises(IndexError):
             hand_out(batch, [row], {})
+        with pytest.raises(IndexError):
+            in_code_points(batch.data, [row])
+
+
+def test_a_finding_of_which_nothing_is_left_harms_nothing():
+    for text in (")::", "é)::", "电):: a@b.org", "(::)", "é ::) ::"):
+        assert Detectors().find(text) == Detectors(judge=IN_PYTHON).find(text)
 
 
 @given(st.lists(st.text(max_size=5)))

@@ -5,11 +5,10 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memchr
-
 from libcpp.algorithm cimport sort
 from libcpp.vector cimport vector
 
-from governance.privacy.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN, EMAIL
+from governance.privacy.detectors import DETECTORS, DOMAIN
 from governance.privacy.judge import BESIDE, LOOSE, PLANS, SUREST, THRESHOLD
 from governance.privacy.patterns import (
     BEFORE,
@@ -168,10 +167,9 @@ cdef class Judge:
     cdef add_beside(self, Told told):
         """Add, for each region, what the words around it speak for."""
         cdef Region region
-        cdef size_t index
-        cdef int number, word
+        cdef size_t index, turn = 0
+        cdef int number
         cdef vector[size_t] added
-        cdef size_t turn = 0
         added.resize(self.is_long.size())
         for region in told.regions:
             turn += 1

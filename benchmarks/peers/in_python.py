@@ -1,0 +1,26 @@
+"""Our patterns where no loop was compiled: texts on stdin, speed on stdout, as `presidio.py` does."""
+
+import json
+import sys
+import time
+
+from governance.privacy.native.__main__ import MODULES
+
+ROUNDS = 5
+
+
+def main():
+    """Read, measure, print."""
+    sys.modules.update({f"governance.privacy.native.{name}": None for name in MODULES})
+    from governance.privacy.detect import Detectors
+
+    texts, detectors, times = json.load(sys.stdin), Detectors(), []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        detectors.find_all(texts)
+        times.append(time.process_time() - started)
+    print(sum(len(text.encode()) for text in texts) / min(times))
+
+
+if __name__ == "__main__":
+    main()

@@ -50,9 +50,14 @@ class Detector:
     counter_examples: tuple[str, ...] = ()
 
     @property
+    def labelled(self) -> str:
+        """The pattern behind its label."""
+        return f"{self.label}(?:{self.pattern})" if self.label else self.pattern
+
+    @property
     def whole(self) -> str:
         """The pattern with its label and its tail."""
-        return self.label + self.pattern + self.tail
+        return self.labelled + self.tail
 
     @property
     def needs_context(self) -> bool:
@@ -71,11 +76,14 @@ _MONTH_NAMES = (
     "Oktober|Dezember|janvier|février|mars|avril|juin|juillet|août|septembre|octobre|novembre|décembre|enero|febrero|marzo|"
     "abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)"
 )
-_PHONE_WORDS = ("phone", "tel", "mobile", "cell", "call", "fax", "whatsapp", "reach me", "contact", "sms", "text me", "ring", "dial", "llam", "appel", "anruf", "mobil", "móvil", "portable", "celular", "puhelin", "telefo", "tlf", "телефон", "telefon", "teléfono", "tél", "handy", "电话", "手机", "联系", "致电", "传真")  # fmt: skip
+_PHONE_WORDS = ("phone", "tel", "mobile", "cell", "call", "fax", "whatsapp", "reach me", "reach us", "reached at", "contact", "sms", "text me", "ring", "dial", "llam", "appel", "anruf", "mobil", "móvil", "portable", "celular", "puhelin", "telefo", "tlf", "телефон", "telefon", "teléfono", "tél", "handy", "电话", "手机", "联系", "致电", "传真")  # fmt: skip
 _DATE_OF_BIRTH = ("born", "birth", "dob", "d.o.b", "geboren", "née", "né le", "nacid", "出生", "生日", "生于")
 _PASSPORT = ("passport", "travel document", "reisepass", "passeport", "pasaporte", "护照")
 _LICENCE = ("driver", "driving", "licence", "license", "dl#", "dl no", "führerschein", "驾驶证", "驾照")
 _BANK = ("account", "acct", "bank", "routing", "kontonummer", "账号", "账户", "卡号")
+# What leads from a label to what it labels.
+_IS = r"(?i:(?: (?:number|no\.?|nr\.?))?(?: (?:is|was))?['\"]?[ :#=]{1,3}['\"]?)"
+_SSN = r"(?:ssn|social[ \-]security)"
 _STREET = (
     "(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|way|place|pl|square|sq|terrace|terr|parkway|pkwy|"
     "circle|cir|highway|hwy|close|crescent|gardens|grove|mews|row|walk|hill|trail|path|plaza|loop|run|alley|track)"
@@ -99,12 +107,12 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("mail.example.org", "example.co.uk"), counter_examples=("setup.py", "e.g.x", "file.txt"),
     ),
     Detector(
-        "card", "CREDIT_CARD", r"[2-6]\d{3}(?:[ \-]?\d{4}){2}[ \-]?\d{1,4}(?:[ \-]?\d{1,3})?|3[47]\d{2}[ \-]?\d{6}[ \-]?\d{5}|3(?:0[0-5]|[689]\d)\d[ \-]?\d{6}[ \-]?\d{4}|[4-6]\d{11,18}", 1.0, checks.credit_card, edges="-.", before_dash="0-9",
-        digits=12, examples=("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005", "30569309025904"), counter_examples=("4111 1111 1111 1112", "1234 5678 9012 3456"),
+        "card", "CREDIT_CARD", r"[2-6]\d{3}(?:[ \-]?\d{4}){2}[ \-]?\d{1,4}(?:[ \-]?\d{1,3})?|3[47]\d{2}[ \-]?\d{6}[ \-]?\d{5}|3(?:0[0-5]|[689]\d)\d[ \-]?\d{6}[ \-]?\d{4}|[4-6]\d{11,18}|1800\d{11}", 1.0, checks.credit_card, edges="-.", before_dash="0-9",
+        digits=12, examples=("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005", "30569309025904", "213136494205557", "180009152487057", "3523788319072486"), counter_examples=("4111 1111 1111 1112", "1234 5678 9012 3456"),
     ),
     Detector(
         "iban", "IBAN_CODE", r"[a-z]{2}\d{2}(?:[ \-]?[a-z0-9]{4}){2,7}(?:[ \-]?[a-z0-9]{1,3})?", 1.0, checks.iban, caseless=True,
-        examples=("DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819"), counter_examples=("DE88 3704 0044 0532 0130 00",),
+        examples=("DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "GB70BWOB1835794503803"), counter_examples=("DE88 3704 0044 0532 0130 00",),
     ),
     Detector(
         "ipv4", "IP_ADDRESS", r"(?:\d{1,3}\.){3}\d{1,3}", 0.9, lambda text: checks.ip_address(text) and not checks.version_like(text), edges=".",
@@ -139,8 +147,8 @@ DETECTORS: tuple[Detector, ...] = (
         digits=7, marks="0", examples=("020 7946 0958", "030/901820", "0171 1234567"), counter_examples=("0.50",),
     ),
     Detector(
-        "phone-plain", "PHONE_NUMBER", r"\(?\d{2,4}\)?(?:[ .\-]\d{2,4}){2,4}|\(?\d{3,4}\)?[ .\-]\d{3,4}|\d{7,11}(?:x\d{1,6})?", 0.1, checks.phone, _PHONE_WORDS, 0.75, "-./:,",
-        examples=("call 555-0199", "tel 5550123", "phone: 98 12 34 56"), counter_examples=("12-34",),
+        "phone-plain", "PHONE_NUMBER", r"\(?\d{1,4}\)?(?:[ .\-]\d{2,4}){2,4}(?: ?x ?\d{1,6})?|(?:1[ .\-])?\(\d{2,3}\) ?\d{3,4}[ .\-]?\d{4,5}(?: ?x ?\d{1,6})?|\(?\d{3,4}\)?[ .\-]\d{3,4}|\d{1,5}[ .\-]\d{5,8}|\+\d{1,3}(?:[ .\-/]?\(?\d{1,8}\)?){2,6}|\d{7,12}(?:x\d{1,6})?", 0.1, checks.said_phone, _PHONE_WORDS, 0.75, "-./:,",
+        examples=("call 555-0199", "tel 5550123", "phone: 98 12 34 56", "call me on 001-652-238-5222x9448", "tel (533)169-2774", "tel 1-139-935-1700", "tel (351) 924354539", "tel 0037-946201", "call +89(8)9723213224"), counter_examples=("12-34",),
     ),
     Detector(
         "cn-mobile", "PHONE_NUMBER", r"(?:86[ \-]?)?1[3-9]\d[ \-]?\d{4}[ \-]?\d{4}", 0.8, None, _PHONE_WORDS, 1.0, "-.",
@@ -171,8 +179,8 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("passport 912345678", "护照号 E12345678"), counter_examples=("order 912345678",),
     ),
     Detector(
-        "passport", "PASSPORT", r"[a-z]{2,3}\d{6,7}|\d{2}[a-z]{2}\d{5}|[cfghjklmnprtvwxyz][0-9cfghjklmnprtvwxyz]{8}", 0.05, checks.has_digit, _PASSPORT, 0.86, "-.", True,
-        examples=("Reisepass C01X00T47", "passeport 12AB34567", "pasaporte AAA123456"), counter_examples=("order C01X00T47",),
+        "passport", "PASSPORT", r"[a-z]{1,3}\d{6,7}|\d{2}[a-z]{2}\d{5}|[cfghjklmnprtvwxyz][0-9cfghjklmnprtvwxyz]{8}", 0.05, checks.has_digit, _PASSPORT, 0.86, "-.", True,
+        examples=("Reisepass C01X00T47", "passeport 12AB34567", "pasaporte AAA123456", "passport S5743542"), counter_examples=("order C01X00T47",),
     ),
     Detector(
         "driver-licence", "US_DRIVER_LICENSE", r"[a-z]{1,2}-?\d{3,4}[ \-]?\d{3,4}(?:[ \-]?\d{3,5})?|\d{7,9}", 0.05, None, _LICENCE, 0.86, "-.", True,
@@ -320,7 +328,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("license plate ABC-1234", "vehicle B-MW 1234"), counter_examples=("room A 12",),
     ),
     Detector(
-        "cn-plate", "LICENSE_PLATE", r"(?:京|津|沪|渝|冀|豫|云|辽|黑|湘|皖|鲁|新|苏|浙|赣|鄂|桂|甘|晋|蒙|陕|吉|闽|贵|粤|青|藏|川|宁|琼)[A-Z](?:·| )?[A-Z0-9]{5,6}", 0.9,
+        "cn-plate", "LICENSE_PLATE", r"(?:京|津|沪|渝|冀|豫|云|辽|黑|湘|皖|鲁|新|苏|浙|赣|鄂|桂|甘|晋|蒙|陕|吉|闽|贵|粤|青|藏|川|宁|琼)[A-Z](?:·| |-)?[A-Z0-9]{5,6}", 0.9,
         examples=("京A12345", "粤B·D12345"), counter_examples=("京12345",),
     ),
     Detector(
@@ -329,8 +337,8 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("MRN: 12345678", "病历号：0012345", "Hospital no.: 1234567", "patient_id=1234567", "MRN 84-22091"), counter_examples=("MRN pending",),
     ),
     Detector(
-        "bank-account", "US_BANK_NUMBER", r"\d{8,17}", 0.04, None, _BANK, 0.6, "-.",
-        examples=("account number 123456789012", "账号 6222021234567890"), counter_examples=("number 123456789012",),
+        "bank-account", "US_BANK_NUMBER", r"[A-Z]{1,4}\d{8,26}|\d{8,26}(?:[A-Z]{2})?", 0.04, None, _BANK, 0.6, "-.",
+        examples=("account number 123456789012", "账号 6222021234567890", "bank account MTEH92247007947368"), counter_examples=("number 123456789012",),
     ),
     Detector(
         "bank-account-labelled", "US_BANK_NUMBER", r"\d{6,17}", 0.9, None, edges="-.", caseless=True, label=r"(?:account|acct\.?|a/c)(?: ?(?:number|no\.?|nr\.?|num|#))?[ :#]{1,3}",
@@ -397,6 +405,29 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "password", "PASSWORD", r"[^\s\x00'\",;]{6,200}", 0.86, caseless=True, label=r"(?:password|passwd|pwd|passwort|contraseña|mot de passe|api[_\-]?key|secret|access[_\-]?token|auth[_\-]?token|密码|口令)['\"]?\s?[:=：]\s?['\"]?",
         examples=("password: hunter2!", "api_key=abcdef123456"), counter_examples=("password reset",),
+    ),
+    # What somebody says is one, whatever its check digits say: miswritten or made up, it shows most of the true one.
+    Detector(
+        "ssn-said", "US_SSN", r"\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}[ \-]\d{3}[ \-]\d{3}|\d{9,13}", 0.7, edges="-.", caseless=True, label=rf"{_SSN}{_IS}",
+        examples=("SSN 123-45-6789", "social security number: 123456789", "my SSN is 65945459306"), counter_examples=("123-45-6789", "SSN 12345-6789"),
+    ),
+    Detector(
+        "nino-said", "UK_NINO", r"[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-z]", 0.75, caseless=True, label=rf"(?:nino|national insurance|ni (?:number|no\.?)|{_SSN}){_IS}",
+        examples=("NI number QQ 12 34 56 C", "NINO: QQ123456C", "my SSN is ZZ 29 26 12 T"), counter_examples=("QQ 12 34 56 C",),
+    ),
+    Detector(
+        "national-id-said", "NATIONAL_ID", r"[a-z]{0,4}\d{6,13}[a-z]{0,2}\d{0,2}|\d{6}[\-+]\d{3,5}[a-z]?|[a-z]{2}(?: ?\d{2}){3} [a-z]|\d{3}-\d{2}-\d{4}|\d{2,3}(?:[ .\-]\d{2,3}){2,3}(?:[ .\-]\d{1,2})?", 0.7, checks.six_digits, edges="-.", caseless=True,
+        label=rf"(?:national (?:id|number|identity)|identity (?:card|number)|identification number|id[ \-]?(?:card|number|no\.?|nr\.?)|personal (?:id|number)|tax id|(?:personal)?ausweis(?:nummer|-?nr\.?)?|c(?:é|e)dula|codice fiscale|personnummer|curp|cnp|carte d'identité){_IS}",
+        examples=("national id: 4080129136405", "Ausweisnummer T220001293", "ID number 337 664 619", "national id is ZZ 88 22 65 T"), counter_examples=("order 4080129136405", "ID card holders 12345"),
+    ),
+    Detector(
+        "vat-said", "VAT_NUMBER", r"[a-z]{2} ?[a-z]{0,2}\d(?:[ .\-]?[0-9a-z]){5,14}|gb(?:gd|ha)\d{3}|\d{9,12}", 0.7, edges="-.", caseless=True, label=rf"(?:vat|ust|tva|iva|btw|moms|nip)(?:[ \-]?(?:reg(?:istration)?\.?|id(?:ent)?\.?))?(?:-?(?:nr\.?|nummer))?{_IS}",
+        examples=("VAT number GB313 8210 94 601", "VAT no. 123456789", "USt-IdNr. DE123456789"), counter_examples=("DE123456789", "VAT is due by 2031"),
+    ),
+    Detector(
+        "licence-plate-said", "LICENSE_PLATE", r"\d{0,3}[A-Z]{0,2}(?:[A-Z]|Ä|Ö|Ü)\d{0,3}(?:[ \-][A-Z0-9]{1,5}){1,2}|\d{1,4}[ \-]\d{0,3}[A-Z]{1,4}\d{0,4}(?:[ \-][A-Z0-9]{1,5})?|[A-Z]{3,4}-\d{3,4}|\d{2,3}-\d{4,5}[A-Z]?|\d{2}-\d{2}-[A-Z]{2}|\d{3}[ \-]\d{3,4}", 0.8, edges="-.",
+        label=rf"(?i:(?:licen[cs]e|number|registration) ?plate|plate|kennzeichen|immatriculation|matr(?:í|i)cula|targa|nummerplaat|rendszám){_IS}",
+        examples=("the licence plate 8K AX549 was", "Kennzeichen GÜ-D-686", "license plate number: HWN-9F11", "number plate 566 014"), counter_examples=("8K AX549", "the plate was 5 mm thick"),
     ),
 )  # fmt: skip
 

@@ -46,10 +46,10 @@ _LOCAL, _LABEL = _LETTERS_DIGITS + b"._%+'-", _LETTERS_DIGITS + b"-"
 _BEGIN = re.compile(rb"(?<![a-zA-Z0-9])[^\x00]")
 # A dot within a word, as domains have them.
 _DOT = re.compile(rb"\.(?=[a-zA-Z0-9])")
-_HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
+HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
 
 # A repetition with a large bound at the end of a pattern, or of one of its alternatives.
-_LONG_TAIL = re.compile(r"\{(\d+),\d{2,}\}(?=$|\|)")
+_LONG_TAIL = re.compile(r"\{(\d+),\d{2,}\}(?=\)?$|\|)")
 _BOUND = re.compile(r"\{(?:\d+,)?(\d+)\}")
 
 # An edge that is part of a sentence and not of a number: a full stop, a comma or a dash at the very end of one.
@@ -76,7 +76,7 @@ class Candidates:
         words.sort()
         hits.extend(_beside(regions, words))
         if b"@" in data:
-            hits.extend(mail_addresses(data))
+            hits.extend(_mail_addresses(data))
         if b"." in data:
             hits.extend(_domains(data))
         hits.sort()
@@ -122,10 +122,10 @@ def _beside(regions: Iterable[Region], words: Iterable[Word]) -> Iterator[Hit]:
             yield start, number, stop
 
 
-def mail_addresses(data: bytes) -> Iterator[Hit]:
+def _mail_addresses(data: bytes) -> Iterator[Hit]:
     at = data.find(b"@")
     while at >= 0:
-        host = _HOST.match(data, at + 1)
+        host = HOST.match(data, at + 1)
         if host is not None:
             begin = max(0, at - 64)
             piece = data[begin:at]
@@ -371,7 +371,7 @@ def _between_edges(number: int, item: Detector) -> str:
     soft = "".join(rf"\{edge}" for edge in item.edges if edge in SENTENCE)
     every = "".join(rf"\{edge}" for edge in item.edges)
     behind = f"[^a-zA-Z0-9{every}]" + (f"|[{soft}][^a-zA-Z0-9]" if soft else "")
-    return f"[^a-zA-Z0-9{edges}](?:{_without_large_bounds(item.label + item.pattern)})(?:{behind})"
+    return f"[^a-zA-Z0-9{edges}](?:{_without_large_bounds(item.labelled)})(?:{behind})"
 
 
 def _trigger(pattern: str) -> str:

@@ -273,3 +273,29 @@ def test_a_label_is_no_part_of_what_it_labels(label):
 def test_hyperscan_is_used_where_there_is_a_wheel():
     pytest.importorskip("hyperscan")
     assert hyperscan_scan()
+
+
+LOCALES = ["en_US", "en_GB", "en_CA", "de_DE", "de_AT", "fr_FR", "es_ES", "es_MX", "it_IT", "nl_NL", "pl_PL", "pt_BR", "sv_SE", "zh_CN", "ro_RO"]  # fmt: skip
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("credit_card_number", "I paid with {} yesterday."),
+        ("iban", "Please send it to {} now."),
+        ("phone_number", "Call me on {} today."),
+        ("ssn", "My SSN is {}, and I live alone."),
+        ("bban", "It is on bank account {} now."),
+    ],
+)
+def test_numbers_that_a_library_makes_up_are_found(kind, sentence, locale):
+    """Many a text for tests is filled by Faker, whose cards and numbers are not those of today's issuers alone."""
+    faker = pytest.importorskip("faker").Faker(locale)
+    faker.seed_instance(11)
+    for _ in range(60):
+        text = sentence.format(value := str(getattr(faker, kind)()))
+        place = text.index(value)
+        covered = {spot for one in DETECT.find(text) for spot in range(one.start, one.end)}
+        wanted = {place + number for number, character in enumerate(value) if character.isalnum()}
+        assert wanted <= covered, text

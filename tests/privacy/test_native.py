@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.privacy.batches import batches, origins_of
+from governance.privacy.checks import digits_alone, digits_of, luhn, mod_97
 from governance.privacy.detect import Detectors, best_judge
 from governance.privacy.detectors import DETECTORS
 from governance.privacy.judge import Judge
@@ -42,8 +43,32 @@ def both(name, *arguments):
 
 def test_they_are_used_where_they_were_compiled():
     assert type(best_judge()) is judge.Judge
-    assert set(LOOPS) == {"origins_of", "descend", "colons_of", "resolved", "hand_out", "in_code_points", "distinct"}
-    assert {origins_of, descend, colons_of, resolved, hand_out, in_code_points, distinct} == set(TWINS)
+    assert set(LOOPS) == {
+        "digits_of",
+        "digits_alone",
+        "luhn",
+        "mod_97",
+        "origins_of",
+        "descend",
+        "colons_of",
+        "resolved",
+        "hand_out",
+        "in_code_points",
+        "distinct",
+    }
+    assert {
+        digits_of,
+        digits_alone,
+        luhn,
+        mod_97,
+        origins_of,
+        descend,
+        colons_of,
+        resolved,
+        hand_out,
+        in_code_points,
+        distinct,
+    } == set(TWINS)
 
 
 def test_a_command_says_which_of_them_were_compiled(capsys):
@@ -228,6 +253,30 @@ def test_the_same_strings_are_found_in_a_document(document, most):
 def test_colons_are_counted_alike(data):
     loop, twin = both("colons_of", data)
     assert loop == twin and type(loop[1]) is bool
+
+
+NUMBERS = st.text(alphabet="0123456789", max_size=80)
+
+
+@given(NUMBERS, NUMBERS.filter(bool), st.text(alphabet="0123456789ABXYZ", min_size=1, max_size=40))
+def test_check_digits_are_the_same(number, one, mixed):
+    for name, argument in (("luhn", number), ("mod_97", one), ("mod_97", mixed)):
+        loop, twin = both(name, argument)
+        assert loop == twin and type(loop) is type(twin)
+
+
+@given(st.text(alphabet="0123456789 -.()/\u00a0aZ²٣é", max_size=90))
+def test_digits_are_taken_out_alike(text):
+    for name in ("digits_of", "digits_alone"):
+        loop, twin = both(name, text)
+        assert loop == twin
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-2", "é"])
+def test_what_is_no_number_is_refused(text):
+    for function in LOOPS["mod_97"]:
+        with pytest.raises(ValueError, match="digit|literal"):
+            function(text)
 
 
 def words_of(texts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-MODULES = ("batches", "judge", "leaves", "plain", "rows", "words")
+MODULES = ("batches", "checks", "judge", "leaves", "plain", "rows", "words")
 
 
 def main() -> None:

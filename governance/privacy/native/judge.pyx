@@ -8,13 +8,14 @@ from libc.string cimport memchr
 from libcpp.algorithm cimport sort
 from libcpp.vector cimport vector
 
-from governance.privacy.detectors import DETECTORS, DOMAIN
+from governance.privacy.detectors import DETECTORS, DOMAIN, EMAIL
 from governance.privacy.judge import BESIDE, LOOSE, PLANS, SUREST, THRESHOLD
 from governance.privacy.patterns import (
     BEFORE,
     BEHIND,
     BOUNDED,
     EDGES,
+    HOST,
     LONG,
     NEEDED_BY,
     ONCE,
@@ -22,7 +23,6 @@ from governance.privacy.patterns import (
     SENTENCE,
     SHORTER,
     automata,
-    mail_addresses,
     word_lengths,
 )
 
@@ -63,6 +63,11 @@ cdef bytes sentence = SENTENCE.encode(), loose = LOOSE
 
 cdef inline bint is_alnum(unsigned char byte) noexcept nogil:
     return 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
+
+
+cdef inline bint is_mark(unsigned char byte) noexcept nogil:
+    """Return whether a mail address may have it between its letters and digits."""
+    return byte in b"._%+'-"
 
 
 cdef bint all_alnum(const unsigned char* text, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
@@ -132,12 +137,14 @@ cdef class Judge:
     cdef vector[vector[char]] speaks
     cdef vector[vector[int]] needed_by
     cdef double threshold
-    cdef int domain
+    cdef object host
+    cdef int domain, email
 
     def __init__(self, bounded=BOUNDED, plain=PLAIN):
         made = automata()
         self.marks_and_words, self.numbers, self.beside = made.marks_and_words.scan, made.numbers.scan, made.beside.scan
         self.lengths, self.threshold, self.domain = word_lengths(), THRESHOLD, DOMAIN
+        self.host, self.email = HOST.match, EMAIL
         self.bounded, self.plain = [one.match for one in bounded], [one.match for one in plain]
         self.meanings, self.checks = [plan[0] for plan in PLANS], [plan[1] for plan in PLANS]
         self.labels, self.needs_word = [plan[2] for plan in PLANS], [plan[3] for plan in PLANS]
@@ -182,11 +189,22 @@ cdef class Judge:
                 index += 1
 
     cdef add_mail_addresses(self, Told told, bytes data):
-        cdef Py_ssize_t start, end
-        cdef int number
-        if memchr(PyBytes_AS_STRING(data), 64, PyBytes_GET_SIZE(data)) != NULL:
-            for start, number, end in mail_addresses(data):
-                told.hits.push_back(Hit(start, number, end))
+        """Add what stands before each "@", if a host may stand behind it."""
+        cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(data)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), at = -1, start, lowest
+        cdef const unsigned char* next_at
+        while at + 1 < size:
+            next_at = <const unsigned char*>memchr(text + at + 1, 64, size - at - 1)
+            if next_at == NULL:
+                return
+            at = next_at - text
+            lowest, start = max(0, at - 64), at
+            while start > lowest and (is_alnum(text[start - 1]) or is_mark(text[start - 1])):
+                start -= 1
+            while start < at and is_mark(text[start]):
+                start += 1
+            if start < at and self.host(data, at + 1) is not None:
+                told.hits.push_back(Hit(start, self.email, at))
 
     cdef add_domains(self, Told told, bytes data):
         """Add what may be a domain, from the first of its dots."""

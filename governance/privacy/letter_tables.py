@@ -48,12 +48,13 @@ def tabulate(words: onnx.ModelProto) -> bool:
     if steps != _STEPS or kernel.shape[2] != 3 or letters[0].any():
         return False
     graph.input.append(helper.make_tensor_value_info(REACH, TensorProto.INT64, [1]))
-    nodes = _sums(graph, looked_up.input[1], [letters @ kernel[:, :, place].T for place in range(3)], bias)
+    before, at, behind = (letters @ kernel[:, :, place].T for place in range(3))
+    nodes = _sums(graph, looked_up.input[1], [before, at + bias, behind])
     nodes.append(helper.make_node("ReduceMax", ["letter_sums"], list(highest.output), axes=[1], keepdims=0))
     place = list(graph.node).index(highest)
-    before, behind = list(graph.node)[:place], list(graph.node)[place + 1 :]
+    earlier, later = list(graph.node)[:place], list(graph.node)[place + 1 :]
     del graph.node[:], graph.value_info[:]
-    graph.node.extend([*(node for node in before if node not in (convolution, turned)), *nodes, *behind])
+    graph.node.extend([*(node for node in earlier if node not in (convolution, turned)), *nodes, *later])
     return True
 
 
@@ -62,7 +63,7 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {item.name: helper.get_attribute_value(item) for item in node.attribute}
 
 
-def _sums(graph: onnx.GraphProto, codes: str, tables: list[Any], bias: Any) -> list[onnx.NodeProto]:
+def _sums(graph: onnx.GraphProto, codes: str, tables: list[Any]) -> list[onnx.NodeProto]:
     """Return what adds, at each place, what the letters before, at and behind it are worth there."""
 
     def constant(name: str, value: Any) -> str:
@@ -75,7 +76,6 @@ def _sums(graph: onnx.GraphProto, codes: str, tables: list[Any], bias: Any) -> l
         ),
         helper.make_node("Pad", ["reached", constant("letter_pads", [0, 1, 0, 1])], ["padded"]),
     ]
-    total = constant("letter_bias", bias)
     for place, table in enumerate(tables):
         # The last two places are left out, the first and the last one, or the first two.
         edges = [constant(f"letter_from_{place}", [place]), constant(f"letter_to_{place}", [place - 2 or 2**31])]
@@ -83,8 +83,9 @@ def _sums(graph: onnx.GraphProto, codes: str, tables: list[Any], bias: Any) -> l
         nodes += [
             helper.make_node("Slice", ["padded", *edges, "letter_axis"], [f"seen_{place}"]),
             helper.make_node("Gather", [name, f"seen_{place}"], [f"worth_{place}"]),
-            helper.make_node(
-                "Add", [f"worth_{place}", total], [total := f"letter_sum_{place}" if place < 2 else "letter_sums"]
-            ),
         ]
+    nodes += [
+        helper.make_node("Add", ["worth_0", "worth_1"], ["first_sums"]),
+        helper.make_node("Add", ["first_sums", "worth_2"], ["letter_sums"]),
+    ]
     return nodes

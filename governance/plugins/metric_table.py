@@ -149,7 +149,7 @@ _PRIVACY = (
     _counter(
         "entities_total",
         "entity",
-        "Findings that were changed in free text, of requests and of answers that are not streamed.",
+        "Findings that were changed in free text, of requests and of answers; of streamed ones at their end.",
     ),
     _counter(
         "data_classes_total",

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import get_args
 
 from governance.access.verdict import Decision
@@ -38,6 +39,7 @@ from governance.exchange import (
     Proceed,
     Reply,
     Sample,
+    StreamedReply,
     Trace,
     Usage,
     expiries,
@@ -202,10 +204,16 @@ class MetricsPlugin:
         if redactions is not None:
             self._count_redactions(redactions, outcome)
         in_reply = exchange.find(ReplyFindings)
-        if in_reply is not None:
+        if in_reply is not None and isinstance(reply, StreamedReply):
+            exchange.at_end.append(partial(self._count_at_end, in_reply))
+        elif in_reply is not None:
             self._count_entities(in_reply.entities)
         if error is not None:
             self._count_error(error)
+
+    async def _count_at_end(self, findings: ReplyFindings) -> None:
+        """Count what was found in an answer that was still being made when the request was counted."""
+        self._count_entities(findings.entities)
 
     def measurements(self) -> Iterable[Measurement]:
         """Return this worker's own state, and what was done with its keys."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -233,7 +234,9 @@ class PrivacyPlugin:
     def _change_stream(self, exchange: Exchange, reply: StreamedReply, plan: Plan, media_type: str) -> StreamedReply:
         if plan.text is None:
             return reply
-        anonymizer = plan.text.anonymizer.within(self._context(exchange, plan))
+        tally = Counter[str]()
+        exchange.give(ReplyFindings(tally))
+        anonymizer = plan.text.anonymizer.within(self._context(exchange, plan), tally)
         units = units_of(media_type, anonymizer, plan.text.reply_paths)
         if units is None:
             raise RuntimeError("a streamed answer that is to be anonymized is no text, JSON lines or event stream")

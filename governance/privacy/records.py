@@ -36,7 +36,7 @@ class Redactions:
 
 @dataclass(frozen=True, slots=True)
 class ReplyFindings:
-    """How many of each entity were changed in the texts of an answer."""
+    """How many of each entity were changed in the texts of an answer; of a streamed one, as far as it has left."""
 
     entities: Mapping[str, int]
 

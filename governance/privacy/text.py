@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -55,14 +56,21 @@ class Anonymized:
 
 
 class TextAnonymizer:
-    """Finds and changes personal data in texts."""
+    """Finds and changes personal data in texts.
 
-    def __init__(self, detectors: Detectors, profile: Profile, context: Context) -> None:
+    Args:
+        tally: is told how many findings of each entity were changed.
+    """
+
+    def __init__(
+        self, detectors: Detectors, profile: Profile, context: Context, tally: Counter[str] | None = None
+    ) -> None:
         self._detectors, self._profile, self._context = detectors, profile.verify(context), context
+        self._tally = tally
 
-    def within(self, context: Context) -> TextAnonymizer:
-        """Return the same anonymizer for another scope or subject."""
-        return TextAnonymizer(self._detectors, self._profile, context)
+    def within(self, context: Context, tally: Counter[str] | None = None) -> TextAnonymizer:
+        """Return the same anonymizer for another scope or subject, with a tally of its own."""
+        return TextAnonymizer(self._detectors, self._profile, context, tally)
 
     def find(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Return the findings of each text."""
@@ -93,4 +101,6 @@ class TextAnonymizer:
             position = finding.end
             counts[entity] = counts.get(entity, 0) + 1
         pieces.append(text[position:])
+        if self._tally is not None:
+            self._tally.update(counts)
         return Anonymized("".join(pieces), counts)

@@ -4,6 +4,7 @@ import base64
 import os
 import subprocess
 import sys
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from governance.exchange import (
     ModelRefusal,
     Pipeline,
     Reply,
+    StreamedReply,
     Usage,
     expiries,
 )
@@ -150,6 +152,27 @@ async def test_findings_in_questions_and_answers_are_counted_together(chain):
     plugin._flush()
     assert registry.counters["entities_total", ("PERSON",)] == 3
     assert registry.counters["entities_total", ("EMAIL_ADDRESS",)] == 1
+
+
+async def test_findings_in_a_streamed_answer_are_counted_when_it_has_ended(chain):
+    plugin, pipeline, middle, registry = chain
+    found = Counter()
+    middle.act = lambda exchange: exchange.give(ReplyFindings(found))
+
+    async def pieces():
+        found["PERSON"] += 2
+        yield b"<PERSON> and <PERSON>"
+
+    async def stream(reached):
+        return StreamedReply(200, (), (), pieces())
+
+    asked = exchange()
+    reply = await pipeline.around(stream)(asked)
+    assert [piece async for piece in reply.pieces] == [b"<PERSON> and <PERSON>"]
+    for end in asked.at_end:
+        await end()
+    plugin._flush()
+    assert registry.counters["entities_total", ("PERSON",)] == 2
 
 
 async def test_nothing_is_lost_at_the_end(chain):

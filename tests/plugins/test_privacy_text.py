@@ -8,7 +8,7 @@ import pytest
 from governance.access.routes import Route
 from governance.access.verdict import Decision, Verdict
 from governance.errors import BadRequestError, ForbiddenError
-from governance.exchange import Exchange, Reply
+from governance.exchange import Exchange, Reply, StreamedReply
 from governance.plugins.privacy import PrivacyPlugin
 from governance.privacy.records import Redactions, ReplyFindings
 from governance.settings import Settings
@@ -22,6 +22,10 @@ INFER = Route(
     content_types=frozenset({"application/octet-stream", "application/json"}),
     max_body_bytes=10**6,
 )
+
+
+async def read():
+    return b"{}"
 
 
 async def plugin(**text):
@@ -66,6 +70,25 @@ async def test_a_reply_is_changed_if_the_settings_say_so():
     assert json.loads(seen) == {"text": "mail <EMAIL_ADDRESS>"}
     assert exchange.fact(ReplyFindings).entities == {"EMAIL_ADDRESS": 1}
     assert json.loads((await call(await plugin(), {}, answer=answer))[1]) == answer
+
+
+async def test_what_is_changed_in_a_streamed_reply_is_known_at_its_end():
+    made = await plugin(replies=True)
+    exchange = Exchange(
+        "i", 0, 0, "POST", "/ask", b"", ASK, None, None, [(b"content-type", b"application/json")], "", read
+    )
+
+    async def pieces():
+        for piece in (b"mail a@b.", b"org, or call 415-5", b"55-2671 and a@b.org. ", b"Bye."):
+            yield piece
+
+    async def server(exchange):
+        return StreamedReply(200, ((b"content-type", b"text/plain"),), (), pieces())
+
+    reply = await made.handle(exchange, server)
+    seen = b"".join([piece async for piece in reply.pieces])
+    assert seen == b"mail <EMAIL_ADDRESS>, or call <PHONE_NUMBER> and <EMAIL_ADDRESS>. Bye."
+    assert exchange.fact(ReplyFindings).entities == {"EMAIL_ADDRESS": 2, "PHONE_NUMBER": 1}
 
 
 async def test_what_is_found_goes_to_the_policy():

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import BIN, ROOT, State, serving
+from tests.e2e.conftest import BIN, ROOT, State, eventually, serving
 from tests.e2e.test_canaries import CANARIES
 
 SERVICE = """
@@ -51,6 +51,8 @@ class Clinic:
 
     @bentoml.api
     async def tell(self, text: str, times: int = 1) -> AsyncGenerator[str, None]:
+        if text.startswith("hex:"):
+            text = bytes.fromhex(text[4:]).decode()
         try:
             for _ in range(times):
                 for start in range(0, len(text), 5):
@@ -124,6 +126,11 @@ def entries(clinic):
     return [json.loads(line) for line in lines]
 
 
+def hidden(text):
+    """Return what the application makes the text of, and nobody before it: so it stands in the answer alone."""
+    return f"hex:{text.encode().hex()}"
+
+
 def picture(canary, side=512):
     from skimage.data import astronaut
 
@@ -151,13 +158,25 @@ def test_a_form_and_its_picture_reach_the_application_changed(clinic):
 
 def test_an_answer_leaves_as_it_is_made_and_hides_a_card_that_pieces_cut(clinic):
     text = "Nothing to be seen. " * 50 + f"The card is {CARD}. "
-    with clinic.client.stream("POST", "/tell", json={"text": text, "times": 3}) as reply:
+    with clinic.client.stream("POST", "/tell", json={"text": hidden(text), "times": 3}) as reply:
         assert "content-length" not in reply.headers and reply.headers["governance-receipt"]
         pieces = list(reply.iter_bytes())
     assert b"".join(pieces).decode() == text.replace(CARD, "<CREDIT_CARD>") * 3
     begun, ended = entries(clinic)[-2:]
     assert (begun["stream"], ended["stream"], ended["outcome"]) == ("begun", "ended", "answered")
     assert begun["id"] == ended["id"] and begun["reply"] is None and ended["reply"]
+
+
+def test_what_was_changed_in_a_streamed_answer_is_in_the_metrics(clinic):
+    def counted():
+        shown = clinic.client.get("/metrics").text
+        found = re.search(r'^governance_entities_total{entity="CREDIT_CARD"} (\S+)$', shown, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    before = counted()
+    with clinic.client.stream("POST", "/tell", json={"text": hidden(f"The card is {CARD}. "), "times": 4}) as reply:
+        assert reply.read().decode().count("<CREDIT_CARD>") == 4
+    assert eventually(lambda: counted() == before + 4)
 
 
 def test_when_the_client_goes_away_the_generator_is_closed(clinic):

@@ -1,7 +1,7 @@
 """Judging candidates: checks and context words, on what the patterns tell of, and nowhere else.
 
-`native.pyx` does the same in C, where a compiler was there when this was installed; what this says is what it must do,
-and the tests hold one against the other.
+`native/judge.pyx` does the same in C, where a compiler was there when this was installed; what this says is what it
+must do, and the tests hold one against the other.
 """
 
 from __future__ import annotations
@@ -125,6 +125,8 @@ def _judged(data: bytes, number: int, first: int, last: int, words: Sequence[Wor
     if label is not None and (found := label.match(data, first, last)) is not None:
         first = found.end()
     candidate = data[first:last]
+    if not candidate:
+        return None
     if check is not None:
         try:
             if not check(candidate.decode("utf-8", "replace")):

@@ -4,7 +4,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memchr
+from libc.string cimport memchr, memcmp
 from libcpp.algorithm cimport sort
 from libcpp.vector cimport vector
 
@@ -251,7 +251,7 @@ cdef class Judge:
                 hit.end <= cover_last and hit.start >= cover_first and self.surest[number] <= cover_score
             ):
                 continue
-            place = max(place, hit.start)
+            first = place = max(place, hit.start)
             found = self.bounded[number](data, place)
             while True:
                 if found is None:
@@ -260,7 +260,8 @@ cdef class Judge:
                     found = self.search(data, text, number, place, min(stop, size))
                     if found is None:
                         break
-                first, last = found.span()
+                    first = found.start()
+                last = found.end()
                 found = None
                 row = self.judge(told, data, text, number, first, last)
                 if row is None:
@@ -334,7 +335,7 @@ cdef class Judge:
         end = last
         if not all_alnum(text, first, last):
             # A key ends with dashes.
-            if not data.endswith(b"-----", first, last):
+            if last - first < 5 or memcmp(text + last - 5, b"-----", 5):
                 while end > first and text[end - 1] in loose:
                     end -= 1
             if text[first] == 40:

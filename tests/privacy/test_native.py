@@ -25,6 +25,7 @@ from governance.privacy.patterns import BOUNDED, PLAIN, Candidates
 from governance.privacy.plain import colons_of
 from governance.privacy.rows import hand_out, in_code_points, resolved
 from governance.privacy.words import distinct
+from tests.privacy.test_adversarial import HOSTILE
 
 LABELLED = Path(__file__).parents[2] / "benchmarks/pii/labelled.jsonl"
 FOLDER = Path(__file__).parents[2] / "governance/privacy/native"
@@ -156,9 +157,6 @@ class Counted:
     def match(self, *place):
         self._calls.append(1)
         return self._pattern.match(*place)
-
-
-HOSTILE = ["1", "0 ", "1-1.", "a@", "@", "eyJ", "a.", "+1 ", "::", "phone ", "https://", "AB12 ", "password=", "1月", "MRN 12345 "]  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", HOSTILE)

@@ -265,7 +265,7 @@ cdef class Judge:
                 found = None
                 row = self.judge(told, data, text, number, first, last)
                 if row is None:
-                    row = self.shorter(told, data, text, size, number, first, last)
+                    row = self.shorter(told, data, text, number, first, last)
                 if row is None:
                     place = last if self.is_once[number] else first + 1
                 else:
@@ -292,8 +292,7 @@ cdef class Judge:
         return None
 
     cdef tuple shorter(
-        self, Told told, bytes data, const unsigned char* text, Py_ssize_t size, int number, Py_ssize_t first,
-        Py_ssize_t last,
+        self, Told told, bytes data, const unsigned char* text, int number, Py_ssize_t first, Py_ssize_t last
     ):
         """Return what is something of a match that is shorter than one that is nothing."""
         if self.checks[number] is None or all_alnum(text, first, last):
@@ -304,7 +303,7 @@ cdef class Judge:
                 return None
             last = found.end()
             if self.edges[number][text[last]] and not (
-                text[last] in sentence and (last + 1 >= size or not is_alnum(text[last + 1]))
+                text[last] in sentence and (last + 1 >= told.size or not is_alnum(text[last + 1]))
             ):
                 continue
             row = self.judge(told, data, text, number, first, last)

@@ -5,7 +5,7 @@
 def descend(list pending not None, leaves, Py_ssize_t most):
     """See the twin."""
     cdef list containers = leaves.containers, keys = leaves.keys, texts = leaves.texts
-    cdef Py_ssize_t members = 0, floats = 0, number
+    cdef Py_ssize_t members = 0, floats = 0
     while len(texts) <= most:
         if not pending:
             leaves.members += members
@@ -14,23 +14,16 @@ def descend(list pending not None, leaves, Py_ssize_t most):
         container = pending.pop()
         if isinstance(container, dict):
             members += len(container)
-            for key, value in container.items():
-                if isinstance(value, str):
-                    containers.append(container)
-                    keys.append(key)
-                    texts.append(value)
-                elif isinstance(value, (dict, list)):
-                    pending.append(value)
-                elif isinstance(value, float):
-                    floats += 1
+            pairs = container.items()
         else:
-            for number, value in enumerate(container):
-                if isinstance(value, str):
-                    containers.append(container)
-                    keys.append(number)
-                    texts.append(value)
-                elif isinstance(value, (dict, list)):
-                    pending.append(value)
-                elif isinstance(value, float):
-                    floats += 1
+            pairs = enumerate(container)
+        for key, value in pairs:
+            if isinstance(value, str):
+                containers.append(container)
+                keys.append(key)
+                texts.append(value)
+            elif isinstance(value, (dict, list)):
+                pending.append(value)
+            elif isinstance(value, float):
+                floats += 1
     return False

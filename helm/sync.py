@@ -1,6 +1,6 @@
 """Writes what the chart holds twice, from where it is said once; `--check` only says what differs.
 
-values.yaml's comments → the schema's descriptions and the table in README.md · governance/settings.py → the schema of
+values.yaml's comments → the schema's descriptions and the table in README.md · governance/settings → the schema of
 `settings` · deploy/prometheus/rules and deploy/grafana/dashboards → the chart's files/. Run from anywhere:
 
     python helm/sync.py

@@ -1,0 +1,99 @@
+"""Read `governance.toml`, apply the environment's overrides, and validate."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from governance.errors import ConfigurationError
+from governance.settings.tree import Settings
+
+ENVIRONMENT_PREFIX = "GOVERNANCE_"
+
+# A key in a file, or a passphrase, token or PIN in one, named within a key's URI.
+_RELATIVE_FILE = re.compile(r"(^|=)file:(?!/)")
+
+
+def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read, override from the environment, validate, and make every path absolute.
+
+    Args:
+        file: a TOML file.
+        environment: `GOVERNANCE_AUDIT__DIRECTORY=/var/audit` sets `directory` in `[audit]`;
+            lists and tables are given as JSON.
+
+    Raises:
+        ConfigurationError: naming the file, the key and what is wrong with it.
+    """
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the settings {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is not TOML: {error}") from error
+    _override(raw, environment)
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigurationError(f"{file}: {_sentence(error)}") from None
+    absolute: Settings = _with_absolute_paths(settings, file.resolve().parent)
+    return absolute
+
+
+def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name in sorted(environment):
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        *sections, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if not sections:
+            raise ConfigurationError(f"{name} names no section: write {ENVIRONMENT_PREFIX}<SECTION>__<KEY>")
+        table = raw
+        for section in sections:
+            table = table.setdefault(_spelled(table, section), {})
+            if not isinstance(table, dict):
+                raise ConfigurationError(f"{name}: '{section}' is not a table in the settings")
+        table[_spelled(table, key)] = _value(environment[name])
+
+
+def _spelled(table: Mapping[str, Any], wanted: str) -> str:
+    """Find the key as the file spells it: `digits_cnn` in the environment means `digits-cnn` in the file."""
+    return next((key for key in table if key.lower().replace("-", "_") == wanted.replace("-", "_")), wanted)
+
+
+def _value(text: str) -> Any:
+    if text[:1] not in "[{":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say where and what without repeating the value, which may be a secret."""
+    return "; ".join(
+        f"[{'.'.join(str(part) for part in detail['loc'])}] {detail['msg'].removesuffix('.')}"
+        for detail in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _with_absolute_paths(section: Any, root: Path) -> Any:
+    if isinstance(section, BaseModel):
+        changed = {name: _with_absolute_paths(getattr(section, name), root) for name in type(section).model_fields}
+        return section.model_copy(update=changed)
+    if isinstance(section, Path):
+        return root / section
+    if isinstance(section, str) and section.startswith(("file:", "vault:", "pkcs11:")):
+        return _RELATIVE_FILE.sub(lambda found: f"{found[1]}file:{root}/", section)
+    if isinstance(section, tuple):
+        return tuple(_with_absolute_paths(item, root) for item in section)
+    if isinstance(section, dict):
+        return {key: _with_absolute_paths(item, root) for key, item in section.items()}
+    return section

@@ -19,10 +19,10 @@ import cedarpy
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from governance.access.api_keys import ApiKeyStore
-from governance.access.routes import RouteTable
-from governance.exchange import Exchange, Pipeline, Reply
-from governance.keys.file import write_new
+from governance.access.callers.api_keys import ApiKeyStore
+from governance.contract.exchange import Exchange, Pipeline, Reply
+from governance.contract.routes import RouteTable
+from governance.keys.providers.file import write_new
 from governance.oip.routes import oip_routes
 from governance.plugins.identity import IdentityPlugin
 from governance.plugins.limits import LimitsPlugin

@@ -41,7 +41,7 @@ def main() -> None:
 
 def _make_keys(folder: Path) -> None:
     from governance.keys import generate_recipient_key, generate_signing_key
-    from governance.keys.file import write_new
+    from governance.keys.providers.file import write_new
 
     signing = generate_signing_key()
     write_new(folder / "signing.pub", signing.public_key.pem, mode=0o644)
@@ -73,7 +73,7 @@ def _make_model(folder: Path, layers: int, external: bool) -> None:
 
 def _seal(folder: Path, label: str) -> None:
     from governance.artifacts.seal import seal_folder
-    from governance.artifacts.signing import ModelSigner
+    from governance.artifacts.trust.signing import ModelSigner
     from governance.keys import RecipientKey, open_signing_key
 
     recipient = RecipientKey.from_pem((folder / "recipient.key").read_bytes(), "recipient")

@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from governance.access.routes import RouteTable
-from governance.access.verdict import Decision, Verdict
-from governance.exchange import Exchange, Pipeline, Proceed, Reply, Usage
+from governance.access.policies.verdict import Decision, Verdict
+from governance.contract.exchange import Exchange, Pipeline, Proceed, Reply, Usage
+from governance.contract.routes import RouteTable
 from governance.oip.routes import oip_routes
 from governance.settings import Settings
 
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 async def _measure() -> dict[str, float]:
-    from governance.plugins.metrics import MetricsPlugin
+    from governance.plugins.metrics.plugin import MetricsPlugin
 
     settings = Settings.model_validate({"service": {"name": "s"}, "models": {"m": {"artifact": "x"}}})
     plugin = MetricsPlugin(settings)

@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from governance.access.routes import Route
-from governance.exchange import Exchange, Reply
-from governance.plugins.privacy import PrivacyPlugin
-from governance.privacy.detect import Detectors
-from governance.privacy.tagger import shipped_tagger
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.routes import Route
+from governance.plugins.privacy.plugin import PrivacyPlugin
+from governance.privacy.find.detect import Detectors
+from governance.privacy.tagger.tagger import shipped_tagger
 from governance.settings import Settings
 from training.tagger.generate import generate
 

@@ -12,7 +12,7 @@ import yaml
 from jsonschema.validators import validator_for
 
 from governance.cli.main import command as cli
-from governance.plugins.metric_table import TABLE
+from governance.plugins.metrics.table import TABLE
 from governance.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,7 @@ ROUNDS = 5
 def main():
     """Read, measure, print."""
     sys.modules.update({f"governance.privacy.native.{name}": None for name in MODULES})
-    from governance.privacy.detect import Detectors
+    from governance.privacy.find.detect import Detectors
 
     texts, detectors, times = json.load(sys.stdin), Detectors(), []
     for _ in range(ROUNDS):

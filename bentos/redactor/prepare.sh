@@ -17,7 +17,7 @@ seal() {
     --sign-with "file:$KEYS/signing.key" --recipient "$KEYS/recipient.key.pub"
 }
 # The tagger that this package ships, and the model that the Open Inference Protocol asks.
-[ "$STATE/pii-tagger.sealed" -nt governance/privacy/pii_tagger/card.json ] || seal pii-tagger governance/privacy/pii_tagger
+[ "$STATE/pii-tagger.sealed" -nt governance/privacy/tagger/pii_tagger/card.json ] || seal pii-tagger governance/privacy/tagger/pii_tagger
 if [ ! -e "$STATE/redactor.sealed" ]; then
   "$BIN/python" -m bentos.redactor.model "$STATE/redactor"
   seal redactor "$STATE/redactor"

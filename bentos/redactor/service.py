@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 
 from bentos.redactor.page import app
 from governance import Governance
-from governance.privacy.detect import Detectors
-from governance.privacy.text import Profile, TextAnonymizer
-from governance.privacy.transform import Context
+from governance.privacy.change.operators import Context
+from governance.privacy.change.text import Profile, TextAnonymizer
+from governance.privacy.find.detect import Detectors
 
 MAX_CHARACTERS = 200_000
 

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from governance.access.files import Fingerprint, fingerprint, read_limited
 from governance.access.stop import ALL
 from governance.errors import GovernanceError, SignatureError
+from governance.files import Fingerprint, fingerprint, read_limited
 from governance.keys import VerifyingKey
 from governance.keys.dsse import verify_document
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from governance.access.files import Fingerprint, fingerprint, read_limited, replace_file
 from governance.errors import ConfigurationError, GovernanceError, RollbackError, SignatureError, StoppedError
+from governance.files import Fingerprint, fingerprint, read_limited, replace_file
 from governance.keys import Signer, VerifyingKey
 from governance.keys.dsse import sign_document, verify_document
 

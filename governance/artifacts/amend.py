@@ -15,14 +15,14 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from governance.artifacts.admission import DEFAULT_LIMITS, Limits
-from governance.artifacts.container import MAX_TRAILER_BYTES, Trailer, block
-from governance.artifacts.manifest import Progress
+from governance.artifacts.format.container import MAX_TRAILER_BYTES, Trailer, block
+from governance.artifacts.format.manifest import Progress
+from governance.artifacts.format.recipients import authenticate, key_id_of, unwrap_with, wrap_for
 from governance.artifacts.opening import inspect_sealed, open_sealed, steps_3_and_4_data_key
-from governance.artifacts.recipients import authenticate, key_id_of, unwrap_with, wrap_for
+from governance.artifacts.scan.rules import DEFAULT_LIMITS, Limits
 from governance.artifacts.seal import SealedFacts, admission_of
-from governance.artifacts.signing import ModelSigner, sign_model, unverified_signer
-from governance.artifacts.trust import Trust, render_time
+from governance.artifacts.trust.signing import ModelSigner, sign_model, unverified_signer
+from governance.artifacts.trust.trust import Trust, render_time
 from governance.errors import ConfigurationError, IntegrityError
 from governance.keys import Unwrapper, VerifyingKey, Wrapper
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from governance.artifacts import cipher
-from governance.artifacts.admission import DEFAULT_LIMITS, Limits
-from governance.artifacts.container import Header, Part, UnverifiedContainer, read_container
-from governance.artifacts.manifest import Progress
+from governance.artifacts.format import cipher
+from governance.artifacts.format.container import Header, Part, UnverifiedContainer, read_container
+from governance.artifacts.format.manifest import Progress
+from governance.artifacts.format.recipients import unwrap_with, verify_commitment
 from governance.artifacts.memory import PlaintextMemory
-from governance.artifacts.recipients import unwrap_with, verify_commitment
-from governance.artifacts.scan import admit, scanned_memory
+from governance.artifacts.scan.rules import DEFAULT_LIMITS, Limits
+from governance.artifacts.scan.scan import admit, scanned_memory
 from governance.artifacts.seal import SealedFacts, admission_of
-from governance.artifacts.trust import Trust, verify_signed_by
+from governance.artifacts.trust.trust import Trust, verify_signed_by
 from governance.errors import (
     ConfigurationError,
     IntegrityError,

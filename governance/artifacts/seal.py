@@ -12,9 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from governance.artifacts import cipher
-from governance.artifacts.admission import DEFAULT_LIMITS, Limits
-from governance.artifacts.container import (
+from governance.artifacts.format import cipher
+from governance.artifacts.format.container import (
     MAGIC,
     MAX_HEADER_BYTES,
     MAX_TRAILER_BYTES,
@@ -22,13 +21,14 @@ from governance.artifacts.container import (
     Trailer,
     block,
 )
-from governance.artifacts.manifest import Manifest, Progress, hash_sources
-from governance.artifacts.packing import pack_models
-from governance.artifacts.recipients import authenticate, wrap_for
-from governance.artifacts.scan import admit, scanned_sources
-from governance.artifacts.signing import Admission, ModelSigner, sign_model
-from governance.artifacts.sources import SourceFile, read_folder
-from governance.artifacts.trust import render_time
+from governance.artifacts.format.manifest import Manifest, Progress, hash_sources
+from governance.artifacts.format.packing import pack_models
+from governance.artifacts.format.recipients import authenticate, wrap_for
+from governance.artifacts.format.sources import SourceFile, read_folder
+from governance.artifacts.scan.rules import DEFAULT_LIMITS, Limits
+from governance.artifacts.scan.scan import admit, scanned_sources
+from governance.artifacts.trust.signing import Admission, ModelSigner, sign_model
+from governance.artifacts.trust.trust import render_time
 from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError
 from governance.keys import Wrapper
 

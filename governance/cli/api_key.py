@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from governance.access.api_keys import ApiKeyStore
+from governance.access.callers.api_keys import ApiKeyStore
 from governance.errors import ConfigurationError
 from governance.keys import open_secret
 from governance.settings import load_settings

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from governance.access.files import read_limited, replace_file
 from governance.drift.judge import DRIFTED, STATES, WATCH, Judge
 from governance.drift.page import SIGNS, Section, render
 from governance.drift.profile import Reference
 from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, merged
 from governance.errors import ConfigurationError
+from governance.files import read_limited, replace_file
 from governance.plugins.drift import SNAPSHOTS
 from governance.runtime.registry import ModelRegistry
 from governance.settings import DriftSettings, load_settings
@@ -134,7 +134,7 @@ def _snapshots(directory: Path) -> list[Snapshot]:
 
 def _stored(tag: str) -> Path:
     """Only who names the model store waits for BentoML to be imported."""
-    from governance.host import stored_artifact
+    from governance.host.governance import stored_artifact
 
     return stored_artifact(tag)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from governance.access.files import read_limited, replace_file
 from governance.access.grants import MAX_BYTES, PAYLOAD_TYPE, SUFFIX, Grant, parse_grant
 from governance.errors import ConfigurationError, GovernanceError
+from governance.files import read_limited, replace_file
 from governance.keys import open_signing_key
 from governance.keys.dsse import add_signature, sign_document, unverified_document
 from governance.plugins.policy import grant_rules

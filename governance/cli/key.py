@@ -11,8 +11,8 @@ import click
 
 from governance.errors import ConfigurationError
 from governance.keys import generate_recipient_key, generate_signing_key, load_recipient_public_key, load_verifying_key
-from governance.keys.file import write_new
-from governance.keys.passphrase import encrypt_key
+from governance.keys.providers.file import write_new
+from governance.keys.providers.passphrase import encrypt_key
 from governance.keys.recipient import ALGORITHMS
 from governance.keys.uri import read
 

@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Seal, open, verify, inspect, rewrap, approve and scan model artifacts.",
         ),
         "audit": ("governance.cli.audit", "Verify the audit log, and prove what was answered."),
-        "bom": ("governance.cli.bom", "Write a bill of materials (CycloneDX) of sealed models."),
+        "bom": ("governance.cli.artifact.bom", "Write a bill of materials (CycloneDX) of sealed models."),
         "drift": ("governance.cli.drift", "Compare what models see with what they were validated on."),
         "key": ("governance.cli.key", "Create signing, recipient, checkpoint and secret keys."),
         "grant": ("governance.cli.grant", "Break the glass: time-boxed grants, signed by two keys."),

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import click
 import msgspec
 
-from governance.access.policy import PolicySet
-from governance.access.policy_review import Remark, review
-from governance.access.verdict import Request, Verdict
+from governance.access.policies.policy_set import PolicySet
+from governance.access.policies.review import Remark, review
+from governance.access.policies.verdict import Request, Verdict
 from governance.audit.entry import Entry, decode_entry
 from governance.audit.log import ENTRIES
 from governance.audit.verify import logs_below

@@ -18,16 +18,20 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from governance.errors import ConfigurationError, KeyUnavailableError
-from governance.keys import env, file
 from governance.keys.operations import KEY_OPERATIONS, CountedSigner, CountedUnwrapper, CountedWrapper
-from governance.keys.passphrase import decrypt_key, is_encrypted
+from governance.keys.providers import env, file
+from governance.keys.providers.passphrase import decrypt_key, is_encrypted
 from governance.keys.recipient import RecipientKey, Unwrapper, Wrapper, load_recipient_public_key
 from governance.keys.signing import Signer, SigningKey
 
 READERS: Mapping[str, Callable[[str], bytes]] = MappingProxyType({"file": file.read_private, "env": env.read_private})
 # These use a key where it is: nothing comes out but signatures and data keys.
 SERVICES = MappingProxyType(
-    {"awskms": "governance.keys.awskms", "vault": "governance.keys.vault", "pkcs11": "governance.keys.pkcs11"}
+    {
+        "awskms": "governance.keys.providers.awskms",
+        "vault": "governance.keys.providers.vault",
+        "pkcs11": "governance.keys.providers.pkcs11",
+    }
 )
 SECRET_BYTES = 32
 

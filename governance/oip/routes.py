@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance.access.routes import Route
+from governance.contract.routes import Route
 
 # An empty type stands for a missing field: the Triton client sends none.
 INFER_TYPES = frozenset({"", "application/json", "application/octet-stream"})

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
+from governance.contract.exchange import Exchange, Inference, Reply, Usage, permitted_outputs
 from governance.errors import BadRequestError, NotFoundError, NotReadyError
-from governance.exchange import Exchange, Inference, Reply, Usage, permitted_outputs
 from governance.oip.messages import InferRequest, InputTensor, OutputTensor, parse_infer_request
 from governance.oip.routes import LIVE, READY, SERVER
 from governance.oip.tensors import (

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from governance.access.caller import Caller
-from governance.access.verdict import Decision
+from governance.access.callers.caller import Caller
+from governance.access.policies.verdict import Decision
 from governance.audit.entry import (
     SALT_BYTES,
     VERSION,
@@ -30,8 +30,7 @@ from governance.audit.entry import (
 )
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
-from governance.errors import ConfigurationError, GovernanceError, NotReadyError, RefusedError
-from governance.exchange import (
+from governance.contract.exchange import (
     Event,
     Exchange,
     Measurement,
@@ -43,8 +42,9 @@ from governance.exchange import (
     Usage,
     drain,
 )
+from governance.errors import ConfigurationError, GovernanceError, NotReadyError, RefusedError
 from governance.keys import open_signing_key
-from governance.privacy.records import Redactions
+from governance.privacy.request.records import Redactions
 from governance.settings import Settings
 
 RECEIPT = b"governance-receipt"

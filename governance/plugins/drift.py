@@ -18,12 +18,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from governance.access.files import read_limited, replace_file
+from governance.contract.exchange import Exchange, Inference, Measurement, ModelLoad, Proceed, Reply
 from governance.drift.judge import Judge, Judgement
 from governance.drift.profile import Reference
 from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, Waiting, Window
 from governance.errors import ConfigurationError, ManifestMismatchError
-from governance.exchange import Exchange, Inference, Measurement, ModelLoad, Proceed, Reply
+from governance.files import read_limited, replace_file
 from governance.plugins.watch import Watch
 from governance.settings import Settings
 

@@ -7,14 +7,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from governance.access.api_keys import ApiKeyStore
-from governance.access.caller import Caller
-from governance.access.client_certificates import CertificatePolicy, CertificateVerifier
-from governance.access.identity import Authenticator, Credentials, Identity, bearer_token
-from governance.access.jwks import KeySet, from_file, from_issuer
-from governance.access.tokens import Issuer, TokenVerifier, UnknownKeyError
+from governance.access.callers.api_keys import ApiKeyStore
+from governance.access.callers.authenticator import Authenticator, Credentials, Identity, bearer_token
+from governance.access.callers.caller import Caller
+from governance.access.callers.client_certificates import CertificatePolicy, CertificateVerifier
+from governance.access.callers.jwks import KeySet, from_file, from_issuer
+from governance.access.callers.tokens import Issuer, TokenVerifier, UnknownKeyError
+from governance.contract.exchange import Connection, Exchange, Measurement, Proceed, Reply, expiries
 from governance.errors import ConfigurationError, UnauthenticatedError
-from governance.exchange import Connection, Exchange, Measurement, Proceed, Reply, expiries
 from governance.keys import open_secret
 from governance.plugins.watch import Watch
 from governance.settings import CertificateSettings, IssuerSettings, Settings

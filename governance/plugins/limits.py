@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 
-from governance.access.caller import Caller
-from governance.access.limits import Limit, Scope, Standing
-from governance.access.shared_limits import SharedLimits
-from governance.access.shedding import Slots
-from governance.errors import NotReadyError
-from governance.exchange import (
+from governance.access.callers.caller import Caller
+from governance.access.limits.local import Limit, Scope, Standing
+from governance.access.limits.shared import SharedLimits
+from governance.access.limits.shedding import Slots
+from governance.contract.exchange import (
     Event,
     Exchange,
     Measurement,
@@ -25,6 +24,7 @@ from governance.exchange import (
     drain,
     tell_nobody,
 )
+from governance.errors import NotReadyError
 from governance.settings import LimitSettings, Settings
 
 # draft-ietf-httpapi-ratelimit-headers-10

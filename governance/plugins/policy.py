@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from governance.access.caller import Caller
+from governance.access.callers.caller import Caller
 from governance.access.grants import GrantFolder, GrantRules
-from governance.access.model_card import ModelFacts, read_card
-from governance.access.policy import PolicyFiles, PolicySet
-from governance.access.routes import READING
-from governance.access.verdict import Decision, Request, Verdict
+from governance.access.policies.model_card import ModelFacts, read_card
+from governance.access.policies.policy_set import PolicyFiles, PolicySet
+from governance.access.policies.verdict import Decision, Request, Verdict
+from governance.contract.exchange import Event, Exchange, Measurement, ModelLoad, Proceed, Reply, expiries, tell_nobody
+from governance.contract.routes import READING
 from governance.errors import (
     BadRequestError,
     ConfigurationError,
@@ -24,7 +25,6 @@ from governance.errors import (
     NotFoundError,
     PurposeError,
 )
-from governance.exchange import Event, Exchange, Measurement, ModelLoad, Proceed, Reply, expiries, tell_nobody
 from governance.keys import load_verifying_key
 from governance.plugins.watch import Watch
 from governance.settings import GrantSettings, PolicySettings, Settings

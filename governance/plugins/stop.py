@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
-from governance.access.routes import READING
 from governance.access.stop import ALL, StopBoard
+from governance.contract.exchange import Event, Exchange, Proceed, Reply, tell_nobody
+from governance.contract.routes import READING
 from governance.errors import ConfigurationError
-from governance.exchange import Event, Exchange, Proceed, Reply, tell_nobody
 from governance.keys import load_verifying_key
 from governance.plugins.watch import Watch
 from governance.settings import Settings

@@ -11,10 +11,10 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from governance.access.verdict import Decision
+from governance.access.policies.verdict import Decision
+from governance.contract.exchange import SERVER, Exchange, ModelLoad, Proceed, Reply, Trace, Usage
 from governance.errors import ConfigurationError, GovernanceError, RefusedError
-from governance.exchange import SERVER, Exchange, ModelLoad, Proceed, Reply, Trace, Usage
-from governance.keys.service import read_named
+from governance.keys.providers.service import read_named
 from governance.settings import Settings, TracingSettings
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from typing import Any
 
 import msgspec
 
-from governance.artifacts.admission import Limits
 from governance.artifacts.opening import OpenedArtifact, open_sealed
-from governance.artifacts.rollback import RollbackFloors
-from governance.artifacts.trust import Trust
+from governance.artifacts.scan.rules import Limits
+from governance.artifacts.trust.rollback import RollbackFloors
+from governance.artifacts.trust.trust import Trust
+from governance.contract.exchange import ModelLoad
 from governance.drift.profile import MAX_BYTES as MAX_PROFILE_BYTES
 from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError, NotReadyError
-from governance.exchange import ModelLoad
 from governance.keys import open_recipient_key, open_signing_key
 from governance.runtime.model import Model, open_model
 from governance.settings import STORE_PREFIX, ModelSettings, Settings

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from governance.privacy.paths import parse_path
-from governance.privacy.scope import Scope
-from governance.privacy.transform import FIELD, Operator
+from governance.privacy.change.operators import FIELD, Operator
+from governance.privacy.change.scope import Scope
+from governance.privacy.request.paths import parse_path
 from governance.settings.section import Name, Section, checked_by
 
 FREE_TEXT = "text"

@@ -9,10 +9,10 @@ from importlib.resources import files
 
 import msgspec
 
-from governance.access.routes import Route
 from governance.audit.heads import Head
+from governance.contract.exchange import Exchange, Reply, Sample
+from governance.contract.routes import Route
 from governance.errors import NotFoundError
-from governance.exchange import Exchange, Reply, Sample
 from governance.status.document import Shown, ShownModel, status_document
 
 PAGE = "/governance/"

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from governance.artifacts.opening import open_sealed
 from governance.artifacts.seal import seal_folder
-from governance.artifacts.signing import ModelSigner
-from governance.artifacts.trust import Trust
+from governance.artifacts.trust.signing import ModelSigner
+from governance.artifacts.trust.trust import Trust
 from governance.keys import RecipientKey, SigningKey, generate_recipient_key, generate_signing_key
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

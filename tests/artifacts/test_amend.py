@@ -13,8 +13,8 @@ import pytest
 from governance.artifacts import amend
 from governance.artifacts.amend import approve, rewrap
 from governance.artifacts.opening import inspect_sealed
-from governance.artifacts.signing import ModelSigner
-from governance.artifacts.trust import Trust
+from governance.artifacts.trust.signing import ModelSigner
+from governance.artifacts.trust.trust import Trust
 from governance.errors import ConfigurationError, DecryptionError, SignatureError
 from governance.keys import generate_recipient_key, generate_signing_key
 

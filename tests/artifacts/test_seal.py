@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from governance.artifacts.container import MAGIC, read_container
+from governance.artifacts.format.container import MAGIC, read_container
 from governance.artifacts.opening import inspect_sealed, verify_sealed
-from governance.artifacts.signing import ModelSigner
-from governance.artifacts.trust import Trust
+from governance.artifacts.trust.signing import ModelSigner
+from governance.artifacts.trust.trust import Trust
 from governance.errors import (
     ConfigurationError,
     DecryptionError,
@@ -238,7 +238,7 @@ def test_the_model_signing_tool_verifies_what_we_sign(sealed, tmp_path):
 
 
 def test_we_verify_what_the_model_signing_tool_signs(sealed, tmp_path):
-    from governance.artifacts.signing import verify_model_statement
+    from governance.artifacts.trust.signing import verify_model_statement
 
     key, bundle = tmp_path / "key.pem", tmp_path / "model.sig"
     key.write_bytes(sealed.signer.to_pem())

@@ -1,6 +1,6 @@
 """The table that the fake exporter, the rules and the dashboards are held to is what the service declares."""
 
-from governance.plugins.metric_table import PREFIX, TABLE
+from governance.plugins.metrics.table import PREFIX, TABLE
 from tests.deploy.catalogue import CATALOGUE
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from governance.plugins.metric_table import PREFIX, TABLE
+from governance.plugins.metrics.table import PREFIX, TABLE
 from governance.settings import load_settings
 from tests.e2e.conftest import ROOT, eventually, free_port, serving
 
@@ -278,7 +278,7 @@ async def test_a_worker_that_refuses_an_artifact_at_its_start_counts_that_and_st
     """The master has verified it; this is the worker that BentoML starts again after the file was changed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # What BentoML imports is its own business.
-        from governance.host import Governance
+        from governance.host.governance import Governance
     content = bytearray((state.folder / "artifacts/digits-cnn.sealed").read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "damaged.sealed").write_bytes(content)
@@ -296,7 +296,7 @@ async def test_a_worker_that_refuses_an_artifact_at_its_start_counts_that_and_st
             )
 
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
-    monkeypatch.setattr("governance.plugins.metrics.registered", Registry)
+    monkeypatch.setattr("governance.plugins.metrics.plugin.registered", Registry)
     gate = Governance(settings).gate(None, SimpleNamespace(apis={}, dependencies={}))
 
     async def receive():

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from governance.access.obligations import Obligations, Output
-from governance.access.routes import RouteTable
-from governance.access.verdict import Decision, Verdict
+from governance.access.policies.obligations import Obligations, Output
+from governance.access.policies.verdict import Decision, Verdict
+from governance.contract.exchange import Exchange, Inference, Usage
+from governance.contract.routes import RouteTable
 from governance.errors import BadRequestError, GovernanceError, NotFoundError, NotReadyError
-from governance.exchange import Exchange, Inference, Usage
 from governance.oip.messages import InputTensor
 from governance.oip.routes import oip_routes
 from governance.oip.server import OipServer

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from governance.access.api_keys import ApiKeyStore
-from governance.access.routes import RouteTable
+from governance.access.callers.api_keys import ApiKeyStore
 from governance.audit.entry import decode_entry
 from governance.audit.receipt import Receipt
 from governance.audit.verify import prove, verify_evidence, verify_log
+from governance.contract.exchange import Exchange, Pipeline, Reply
+from governance.contract.routes import RouteTable
 from governance.errors import (
     BadRequestError,
     ConfigurationError,
@@ -21,15 +22,14 @@ from governance.errors import (
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
-from governance.exchange import Exchange, Pipeline, Reply
 from governance.keys import generate_signing_key
-from governance.keys.file import write_new
+from governance.keys.providers.file import write_new
 from governance.oip.routes import oip_routes
 from governance.plugins.audit import AuditPlugin
 from governance.plugins.identity import IdentityPlugin
 from governance.plugins.limits import LimitsPlugin
 from governance.plugins.policy import PolicyPlugin
-from governance.plugins.privacy import PrivacyPlugin
+from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.settings import load_settings
 
 DIGITS = Path(__file__).parents[2] / "bentos/digits"

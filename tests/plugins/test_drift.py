@@ -5,10 +5,10 @@ import logging
 import numpy as np
 import pytest
 
-from governance.access.routes import RouteTable
+from governance.contract.exchange import Exchange, Inference, ModelLoad, Pipeline, Reply
+from governance.contract.routes import RouteTable
 from governance.drift.profile import learn
 from governance.errors import ConfigurationError, ForbiddenError, ManifestMismatchError
-from governance.exchange import Exchange, Inference, ModelLoad, Pipeline, Reply
 from governance.oip.routes import oip_routes
 from governance.plugins.drift import DriftPlugin
 from governance.settings import Settings, load_settings

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from governance.access.caller import Caller
-from governance.access.routes import Route
+from governance.access.callers.caller import Caller
+from governance.contract.exchange import Connection, Exchange, Reply
+from governance.contract.routes import Route
 from governance.errors import ConfigurationError, NotReadyError, UnauthenticatedError
-from governance.exchange import Connection, Exchange, Reply
 from governance.plugins.identity import IdentityPlugin
 from governance.settings import Settings
 

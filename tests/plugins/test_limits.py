@@ -5,13 +5,13 @@ import shutil
 
 import pytest
 
-from governance.access.caller import Caller
-from governance.access.routes import Route
+from governance.access.callers.caller import Caller
+from governance.contract.exchange import Exchange, Pipeline, Reply, StreamedReply, Usage
+from governance.contract.routes import Route
 from governance.errors import NotReadyError, OverloadedError, RateLimitedError
-from governance.exchange import Exchange, Pipeline, Reply, StreamedReply, Usage
 from governance.plugins.limits import LimitsPlugin
 from governance.settings import Settings
-from tests.access.test_shared_limits import Redis
+from tests.access.limits.test_shared_limits import Redis
 from tests.plugins.test_policy import Watcher
 
 INFER = Route("POST", "/ask", "infer", "bentoml", model="m")

@@ -7,17 +7,17 @@ import time
 import numpy as np
 import pytest
 
-from governance.access.caller import Caller
+from governance.access.callers.caller import Caller
 from governance.access.grants import PAYLOAD_TYPE, Grant
-from governance.access.routes import Route
-from governance.access.verdict import Decision
+from governance.access.policies.verdict import Decision
+from governance.contract.exchange import Exchange, ModelLoad, Pipeline, Reply, permitted_outputs
+from governance.contract.routes import Route
 from governance.errors import ConfigurationError, ForbiddenError, NotFoundError, PurposeError
-from governance.exchange import Exchange, ModelLoad, Pipeline, Reply, permitted_outputs
 from governance.keys import generate_signing_key
 from governance.keys.dsse import add_signature, sign_document
-from governance.keys.file import write_new
+from governance.keys.providers.file import write_new
 from governance.plugins.policy import PolicyPlugin
-from governance.plugins.privacy import PrivacyPlugin
+from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.settings import Settings
 
 SCHEMA = """

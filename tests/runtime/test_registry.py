@@ -13,10 +13,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from governance.artifacts.seal import seal_folder
-from governance.artifacts.signing import ModelSigner
+from governance.artifacts.trust.signing import ModelSigner
 from governance.errors import DecryptionError, GovernanceError, NotReadyError
 from governance.keys import generate_recipient_key, generate_signing_key
-from governance.keys.file import write_new
+from governance.keys.providers.file import write_new
 from governance.runtime.registry import SHARED, ModelRegistry
 from governance.settings import Settings
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from governance.privacy.tagger import Tagger as Served
+from governance.privacy.tagger.tagger import Tagger as Served
 from training.__main__ import command
 from training.config import TrainingError
 from training.tagger import fit as fitting

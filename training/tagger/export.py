@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 
-from governance.privacy.tagger import Tagger as Served
+from governance.privacy.tagger.tagger import Tagger as Served
 from training.config import TrainingError
 from training.tagger.fit import Counts, validation_texts
 from training.tagger.generate import TEST_LOCALES, TRAINING_LOCALES, Labelled, generate

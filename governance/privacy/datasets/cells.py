@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from governance.errors import BadRequestError
-from governance.privacy.datasets.batch import Absent
+from governance.privacy.datasets.formats.batch import Absent
 
 MAX_DEPTH = 500
 

@@ -12,14 +12,14 @@ from decimal import Decimal
 from typing import Any
 
 from governance.errors import BadRequestError, ConfigurationError
-from governance.privacy.datasets.batch import Absent, Batch
+from governance.privacy.change.operators import Context, Operator, bucket_floor, laplace, transform, transform_value
+from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.datasets.cells import leaves, text_of
 from governance.privacy.datasets.findings import Looker, Tally
+from governance.privacy.datasets.formats.batch import Absent, Batch
 from governance.privacy.datasets.scan import places_of
 from governance.privacy.datasets.treatment import Rule, Treatment
-from governance.privacy.finding import Finding
-from governance.privacy.text import TextAnonymizer
-from governance.privacy.transform import Context, Operator, bucket_floor, laplace, transform, transform_value
+from governance.privacy.find.finding import Finding
 
 OF_NUMBERS, OF_DATES = frozenset({"bucket", "noise"}), frozenset({"shift-date"})
 REMEMBERED = 200_000

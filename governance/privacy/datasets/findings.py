@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from governance.errors import BadRequestError
-from governance.privacy.detect import Detectors
-from governance.privacy.finding import Finding
-from governance.privacy.rows import resolve
+from governance.privacy.find.detect import Detectors
+from governance.privacy.find.finding import Finding
+from governance.privacy.find.overlaps import resolve
 
 SAMPLES = 3
 # So many texts are remembered from batch to batch, and none longer than this.

@@ -11,8 +11,8 @@ from typing import Any
 
 from governance.errors import ConfigurationError
 from governance.privacy.datasets.findings import ColumnTally, Tally
-from governance.privacy.datasets.generalise import Generalised, Wanted
-from governance.privacy.datasets.risk import AT_RISK, Coded, Risk
+from governance.privacy.datasets.risk.generalise import Generalised, Wanted
+from governance.privacy.datasets.risk.risk import AT_RISK, Coded, Risk
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # From this share of rows on, a column is personal data, and not a text in which some is.

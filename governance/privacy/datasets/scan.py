@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from governance.errors import BadRequestError
-from governance.privacy.datasets.batch import Absent, Batch
 from governance.privacy.datasets.cells import Named, leaves, text_of
 from governance.privacy.datasets.findings import HIDDEN, Looker, Tally
+from governance.privacy.datasets.formats.batch import Absent, Batch
 
 Rows = dict[str, list[Any]]
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from governance.errors import ConfigurationError
-from governance.privacy.text import Profile
-from governance.privacy.transform import DROP, FIELD, Context, Operator
+from governance.privacy.change.operators import DROP, FIELD, Context, Operator
+from governance.privacy.change.text import Profile
 
 FREE_TEXT, KEEP = "text", "keep"
 _KNOWN = frozenset({"columns", "others", "entities", "subject", "scope", "quasi", "sensitive"})

@@ -1,7 +1,7 @@
 """The inner loops of this package in C: `native/X.pyx` holds loops of `X.py`, under the same names.
 
 They are compiled by Cython where a compiler is there when the package is installed; without one their twins in Python
-do the same. What a twin says is what its loop must do: change both, and `tests/privacy/test_native.py` holds one
+do the same. What a twin says is what its loop must do: change both, and `tests/privacy/native/test_native.py` holds one
 against the other. What these loops read comes from whoever sends a request: each place is checked before it is read.
 """
 

@@ -8,7 +8,7 @@ from libcpp.vector cimport vector
 
 import numpy as np
 
-from governance.privacy.words import by_sorting
+from governance.privacy.tagger.words import by_sorting
 
 # Words that share a slot by chance are few; many were made on purpose, to make this slow.
 cdef int most_tries = 256

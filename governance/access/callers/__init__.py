@@ -1,0 +1,1 @@
+"""Callers: who sends a request, by API key, JSON Web Token or client certificate."""

@@ -1,0 +1,1 @@
+"""Cedar policies: what a caller may do, and in what detail it gets the answer."""

@@ -1,0 +1,87 @@
+"""A policy decision, as the other plugins meet it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from governance.access.callers.caller import Attribute
+from governance.access.policies.obligations import NONE, Obligations, strictest
+from governance.errors import ForbiddenError
+
+
+class Request(NamedTuple):
+    """One question to the policies.
+
+    Attributes:
+        resource: `("Model", name)` or `("Service", name)`.
+        groups: the ModelGroups of the model.
+        attributes, model_attributes: Cedar attributes of caller and model, sorted by name.
+        minute: minutes since 1970, in UTC, where the policies look at the time.
+        data_classes: of the personal data that was found in the body, sorted; none before it was read.
+        emergency: the reason code of a grant that breaks the glass.
+    """
+
+    caller: str
+    roles: tuple[str, ...]
+    action: str
+    resource: tuple[str, str]
+    groups: tuple[str, ...]
+    route: str
+    purpose: str | None = None
+    attributes: tuple[tuple[str, Attribute], ...] = ()
+    model_attributes: tuple[tuple[str, Attribute], ...] = ()
+    client_ip: str | None = None
+    minute: int | None = None
+    data_classes: tuple[str, ...] | None = None
+    emergency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided: `policy_ids` are the deciding policies' `@id`s, empty where nothing permitted."""
+
+    allowed: bool
+    policy_ids: tuple[str, ...]
+    policy_digest: str
+    errors: tuple[str, ...] = ()
+    obligations: Obligations = NONE
+
+    def __str__(self) -> str:
+        if self.errors:
+            return f"denied, since policies erred: {'; '.join(self.errors)}"
+        if not self.policy_ids:
+            return "denied: no policy permits it"
+        return f"{'permitted' if self.allowed else 'forbidden'} by {', '.join(self.policy_ids)}"
+
+
+@dataclass(slots=True)
+class Decision:
+    """The policies' word on one request: given before the body is read, and again when data classes were found in it.
+
+    Attributes:
+        verdict: what holds now.
+        shadow: what the candidate policies would say, or None if there are none.
+        grant: the id of the grant that broke the glass, or None.
+        purpose: what the caller names, if cards or policies know it; "other" for any other word, which nothing records.
+        fulfilled: set by whoever carried out `verdict.obligations.output`.
+    """
+
+    verdict: Verdict
+    review: Callable[[frozenset[str]], Verdict] = field(repr=False)
+    shadow: Verdict | None = None
+    grant: str | None = None
+    purpose: str | None = None
+    fulfilled: bool = False
+
+    def data_found(self, classes: frozenset[str]) -> None:
+        """Decide again, now that it is known of which classes the data is.
+
+        Raises:
+            ForbiddenError: if the policies do not permit such data here.
+        """
+        before, again = self.verdict.obligations, self.review(classes)
+        self.verdict = replace(again, obligations=strictest((before, again.obligations)))
+        if not again.allowed:
+            raise ForbiddenError("the policy does not permit data of this kind here")

@@ -1,0 +1,1 @@
+"""The `.sealed` file, byte by byte: container, manifest, encryption, recipients and packing. See ../FORMAT.md."""

@@ -1,0 +1,1 @@
+"""Signatures on artifacts: who signed, who is trusted, and which versions may be served."""

@@ -1,0 +1,91 @@
+"""`bento-governance bom`: a CycloneDX bill of materials of sealed models, alone or beside an environment's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import click
+
+from governance import __version__
+from governance.artifacts.bill import bill_into, bill_of, model_component
+from governance.artifacts.opening import open_sealed, verify_sealed
+from governance.artifacts.trust.trust import Trust
+from governance.canonical import parse_json
+from governance.cli.artifact import KEY_URIS, PATH, options, trust_options
+from governance.errors import BadRequestError, ConfigurationError
+from governance.keys import open_recipient_key
+
+CARD = "card.json"
+MAX_BASE_BYTES = 64 * 2**20
+
+
+@click.command()
+@click.argument("files", type=PATH, nargs=-1, required=True, metavar="FILE...")
+@options(trust_options)
+@click.option("--recipient-key", help=f"URI of a recipient's private key ({KEY_URIS}): adds what the cards say.")
+@click.option("--into", "base", type=PATH, help="A CycloneDX 1.6 file (JSON) to which the models are added.")
+@click.option("--output", type=PATH, help="Where to write it; standard output by default.")
+def command(
+    files: tuple[Path, ...],
+    trusted: tuple[Path, ...],
+    threshold: int,
+    cosigners: tuple[Path, ...],
+    recipient_key: str | None,
+    base: Path | None,
+    output: Path | None,
+) -> None:
+    """Write a bill of materials (CycloneDX 1.6, ML-BOM) of sealed models FILE...
+
+    Each is verified first. With `--into`, the models stand beside what another tool found, such as
+    `cyclonedx-py environment .venv --output-format JSON --spec-version 1.6`.
+    """
+    trust = Trust.from_files(trusted, threshold, cosigners)
+    key = None if recipient_key is None else open_recipient_key(recipient_key)
+    components = []
+    for file in files:
+        facts = verify_sealed(file, trust=trust)
+        card = None
+        if key is not None:
+            with open_sealed(file, name=facts.name, minimum_version=1, trust=trust, recipient_key=key) as opened:
+                card = _card(file, opened.files)
+        components.append(model_component(facts, card))
+    if base is not None:
+        bill = bill_into(_read_base(base), components)
+    else:
+        bill = bill_of(components, serial=uuid4(), made=datetime.now(UTC), version=__version__)
+    text = json.dumps(bill, indent=2) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {output}: {error.strerror}") from None
+
+
+def _card(file: Path, files: Mapping[str, memoryview]) -> Mapping[str, Any] | None:
+    if CARD not in files:
+        return None
+    card = parse_json(bytes(files[CARD]))
+    if not isinstance(card, dict):
+        raise ConfigurationError(f"the card.json of {file} is not a JSON object")
+    return card
+
+
+def _read_base(path: Path) -> Mapping[str, Any]:
+    try:
+        if path.stat().st_size > MAX_BASE_BYTES:
+            raise ConfigurationError(f"{path} is larger than {MAX_BASE_BYTES} bytes")
+        document = parse_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
+    except BadRequestError as error:
+        raise ConfigurationError(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{path} is not a JSON object")
+    return document

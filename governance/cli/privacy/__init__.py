@@ -1,0 +1,19 @@
+"""`bento-governance privacy`: find, change and measure personal data in files."""
+
+from __future__ import annotations
+
+import click
+
+from governance.cli.privacy.anonymize import anonymize
+from governance.cli.privacy.reveal import reveal
+from governance.cli.privacy.risk import risk
+from governance.cli.privacy.scan import scan
+
+
+@click.group()
+def command() -> None:
+    """Find and change personal data in files, and measure how risky a table is."""
+
+
+for _each in (scan, anonymize, risk, reveal):
+    command.add_command(_each)

@@ -1,0 +1,98 @@
+"""`bento-governance privacy reveal`: tokens turned back for whom the policy permits it, with an entry in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from governance.canonical import parse_json
+from governance.contract.exchange import Exchange, Pipeline, Reply
+from governance.contract.routes import REVEAL
+from governance.errors import ConfigurationError, NotFoundError
+from governance.keys.uri import read
+from governance.settings import Settings, load_settings
+
+BLOCK_LINES = 1_000
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path),
+    default=Path("governance.toml"),
+    show_default=True,
+    help="The service whose key, policies and audit log these are.",
+)
+@click.option("--credential", required=True, help="URI of your own API key or token: env:NAME or file:PATH.")
+@click.option("--purpose", help="What for, if the policies ask for it.")
+@click.option("--scope", help="Under which the tokens were made; that of the settings by default.")
+def reveal(file: BinaryIO, settings: Path, credential: str, purpose: str | None, scope: str | None) -> None:
+    """Print FILE with its reversible tokens turned back.
+
+    The service's policies decide whether you may (action `reveal`), and its audit log gets an entry for each block of
+    lines, before they are printed. A running service does the same by POST /governance/reveal.
+    """
+    asyncio.run(_reveal(file, load_settings(settings), read(credential).strip(), purpose, scope))
+
+
+async def _reveal(file: BinaryIO, settings: Settings, token: bytes, purpose: str | None, scope: str | None) -> None:
+    from governance.host.governance import WORKERS_ONLY, load_plugins
+
+    plugins = [plugin for plugin in load_plugins(settings) if plugin.name not in WORKERS_ONLY]
+    missing = {"audit", "identity", "policy", "privacy"} - {plugin.name for plugin in plugins}
+    if missing or not settings.privacy.reveal:
+        what = f"the plugins {', '.join(sorted(missing))}" if missing else "reveal = true in [privacy]"
+        raise ConfigurationError(f"nothing is revealed without {what}")
+    headers = [(b"authorization", b"Bearer " + token), (b"content-type", b"application/json")]
+    if purpose is not None:
+        headers.append((b"governance-purpose", purpose.encode()))
+    pipeline = Pipeline(plugins)
+    handle = pipeline.around(_nobody)
+    await pipeline.open()
+    try:
+        for lines in _blocks(file):
+            document = {"texts": lines} if scope is None else {"texts": lines, "scope": scope}
+            reply = await handle(_exchange(headers, json.dumps(document).encode()))
+            click.echo("\n".join(parse_json(b"".join(reply.body))["texts"]))
+    finally:
+        await pipeline.close()
+
+
+async def _nobody(exchange: Exchange) -> Reply:
+    raise NotFoundError("no plugin reveals anything")
+
+
+async def _body(body: bytes) -> bytes:
+    return body
+
+
+def _exchange(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Exchange:
+    return Exchange(
+        id=os.urandom(16).hex(),
+        received_at_us=time.time_ns() // 1000,
+        started_ns=time.perf_counter_ns(),
+        method=REVEAL.method,
+        path=REVEAL.template,
+        query=b"",
+        route=REVEAL,
+        model=None,
+        version=None,
+        headers=headers,
+        client_ip="",
+        read=partial(_body, body),
+    )
+
+
+def _blocks(file: BinaryIO) -> Iterator[list[str]]:
+    while lines := list(islice(file, BLOCK_LINES)):
+        yield [line.decode("utf-8", "replace").rstrip("\n") for line in lines]

@@ -1,0 +1,146 @@
+"""An application's answer, piece by piece as it is made; the gate alone uses it.
+
+The application runs in a task of its own. It waits with each piece until the one before has left (backpressure), and is
+cancelled when the client goes away or when nobody wants the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from governance.contract.exchange import Pieces
+from governance.errors import ClientGoneError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+# How many turns of the event loop an unwanted application has to come to a place where it can be cancelled well.
+PATIENCE = 1000
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class AppStream:
+    """One answer of one ASGI application.
+
+    Args:
+        scope: the request, as ASGI has it.
+        body: its whole body.
+        receive: what the server tells after the body: that the client is gone.
+        limit: an answer of more bytes than this breaks off.
+    """
+
+    def __init__(
+        self, app: AsgiApp, scope: MutableMapping[str, Any], body: bytes, receive: Receive, limit: int
+    ) -> None:
+        self._app, self._scope, self._limit, self._length = app, scope, limit, 0
+        self._receive_real = receive
+        self._to_receive: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        self._gone, self._whole = asyncio.Event(), False
+        self._begun: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(1)
+        self._unwanted = self._sending = False
+        self._error: Exception | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def begin(self) -> tuple[int, Headers]:
+        """Start the application, and return status and header fields of its answer.
+
+        Raises:
+            ClientGoneError: if the client goes away before.
+            Exception: whatever the application raises before it answers.
+        """
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._watch())]
+        return await self._begun
+
+    async def pieces(self) -> Pieces:
+        """Yield the body.
+
+        Raises:
+            ClientGoneError: if the client went away.
+            RuntimeError: if the application ended without a whole answer, or it is too long.
+            Exception: whatever the application raised.
+        """
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
+            self._room.release()
+        if self._error is not None:
+            raise self._error
+
+    async def close(self) -> None:
+        """Cancel the application, if it still runs, and wait until it has cleaned up."""
+        if self._tasks:
+            await self._stop()
+            self._tasks[1].cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _run(self) -> None:
+        try:
+            await self._app(self._scope, self._receive, self._send)
+            if not self._whole:
+                self._error = RuntimeError("the application ended without a whole answer")
+        except Exception as error:
+            self._error = error
+        except asyncio.CancelledError:
+            # By close() or _watch() alone. Kept, its traceback would hold the application's generator open.
+            self._error = RuntimeError("the application was cancelled")
+        finally:
+            if self._gone.is_set() and not self._whole:
+                self._error = ClientGoneError("the client went away before the answer was whole")
+            self._pieces.put_nowait(None)
+            if not self._begun.done() and self._error is not None:
+                self._begun.set_exception(self._error)
+
+    async def _watch(self) -> None:
+        while (await self._receive_real())["type"] != "http.disconnect":
+            pass
+        self._gone.set()
+        await self._stop()
+
+    async def _stop(self) -> None:
+        """Cancel the application where it waits for something of its own, if it does that at all.
+
+        Cancelled while it sends, its generator would be left for the garbage collector to close, some time.
+        """
+        self._unwanted = True
+        self._room.release()
+        for _ in range(PATIENCE):
+            await asyncio.sleep(0)
+            if not self._sending or self._tasks[0].done():
+                break
+        self._tasks[0].cancel()
+
+    async def _receive(self) -> Message:
+        if self._to_receive:
+            return self._to_receive.pop()
+        # Never told that the client is gone, it is cancelled then.
+        await asyncio.get_running_loop().create_future()
+        raise RuntimeError("nothing comes behind the body")
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = tuple((bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ()))
+            self._begun.set_result((message["status"], headers))
+        elif message["type"] == "http.response.body":
+            piece = bytes(message.get("body", b""))
+            self._length += len(piece)
+            if self._length > self._limit:
+                raise RuntimeError(f"the application's answer is longer than max_reply_bytes ({self._limit})")
+            if piece:
+                await self._hand_out(piece)
+            self._whole = not message.get("more_body")
+
+    async def _hand_out(self, piece: bytes) -> None:
+        self._sending = True
+        try:
+            if self._unwanted:
+                await asyncio.sleep(0)
+                return
+            await self._room.acquire()
+            self._pieces.put_nowait(piece)
+        finally:
+            self._sending = False

@@ -1,0 +1,392 @@
+"""Privacy: changes declared fields, free text, tensors and images before model, log or metric can hold them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import Any
+
+from governance.access.callers.caller import Caller
+from governance.access.policies.verdict import Decision
+from governance.artifacts.opening import open_sealed
+from governance.artifacts.trust.trust import Trust
+from governance.canonical import parse_json
+from governance.contract.exchange import Exchange, ModelLoad, Proceed, Reply, StreamedReply
+from governance.contract.routes import REVEAL
+from governance.errors import (
+    BadRequestError,
+    ConfigurationError,
+    DecryptionError,
+    ForbiddenError,
+    ManifestMismatchError,
+    UnsupportedMediaTypeError,
+)
+from governance.keys import open_recipient_key, open_secret
+from governance.privacy.change.operators import Context, Operator, reveal
+from governance.privacy.change.scope import Scope
+from governance.privacy.change.text import Profile, TextAnonymizer
+from governance.privacy.find.detect import Detectors
+from governance.privacy.find.detect import Tagger as TaggerCall
+from governance.privacy.pictures.faces import Faces
+from governance.privacy.pictures.images import ImageRules
+from governance.privacy.request.card_contract import Contract
+from governance.privacy.request.forms import FREE_TEXT, NamedRule
+from governance.privacy.request.paths import EVERYWHERE, Path, parse_path
+from governance.privacy.request.plan import Changed, FreeText, Plan
+from governance.privacy.request.records import Redactions, ReplyFindings, Rule, render_json
+from governance.privacy.request.stream import StreamUnits, units_of
+from governance.privacy.request.tensors import Column
+from governance.settings import ImageSettings, PrivacyField, Settings, TextSettings
+
+HEAD_LENGTH = b"inference-header-content-length"
+JSON_TYPES = frozenset({"", "application/json"})
+BINARY_TYPE = "application/octet-stream"
+INFER = "/v2/models/{model}/infer"
+TAGGER = "pii-tagger"
+MAX_PLANS = 4096
+
+
+class PrivacyPlugin:
+    """Gives Redactions on routes with declared personal data, and ReplyFindings where answers are changed.
+
+    On all other routes the body is not even read.
+
+    A body that cannot be searched for it is refused.
+    """
+
+    name = "privacy"
+    needs: frozenset[type] = frozenset()
+    gives: frozenset[type] = frozenset({Redactions, ReplyFindings})
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        privacy = settings.privacy
+        self._settings, self._clock = settings, clock
+        self._hash_key = privacy.hash_key
+        _verify(settings)
+        self._scope = Scope.parse(privacy.scope)
+        self._contracts: dict[str, Contract] = {}
+        self._plans: dict[tuple[str, str | None, tuple[str, ...]], Plan] = {}
+
+    async def open(self) -> None:
+        self._key = open_secret(self._hash_key) if self._hash_key is not None else None
+        self._plans = {}
+        self._tagger = cache(partial(open_tagger, self._settings))
+        self._images = {image.route: _image_rules(image) for image in self._settings.privacy.images}
+        self._texts = {
+            (_without_version(text.route), text.model): self._free_text(text) for text in self._settings.privacy.text
+        }
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def model_loaded(self, load: ModelLoad) -> None:
+        """Take what the model's signed card says of its inputs, and refuse to start if the settings disagree."""
+        contract = self._contracts[load.model] = Contract.from_card(load.card)
+        self._plans = {}
+        plan = self._plan(INFER, load.model)
+        contract.verify(load.model, plan.columns, free_text=plan.text is not None)
+        if not any(feature.operator != "keep" for feature in contract.features):
+            return
+        for route in self._settings.routes:
+            if load.model in (route.model, *route.models) and self._plan(route.path, load.model).is_empty:
+                raise ConfigurationError(
+                    f"the card of '{load.model}' declares personal data, and [privacy] has nothing for {route.path}"
+                )
+
+    async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        if exchange.route is REVEAL:
+            return await self._reveal(exchange)
+        plan = self._plan_of(exchange)
+        if not plan.is_empty:
+            await self._change_request(exchange, plan)
+        reply = await proceed(exchange)
+        return (
+            reply if plan.text is None or not plan.text.reply_paths else await self._change_reply(exchange, reply, plan)
+        )
+
+    def _plan_of(self, exchange: Exchange) -> Plan:
+        """Return what is done here; what the policy's permit asks for comes before the service's own fields."""
+        template = _without_version(exchange.route.template)
+        decision = exchange.find(Decision)
+        profiles = decision.verdict.obligations.anonymize if decision is not None else ()
+        return self._plan(template, exchange.model, tuple(profiles))
+
+    def _plan(self, template: str, model: str | None, profiles: tuple[str, ...] = ()) -> Plan:
+        model = model if model in self._contracts else None
+        key = template, model, profiles
+        if key not in self._plans:
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.clear()
+            self._plans[key] = self._made(template, model, profiles)
+        return self._plans[key]
+
+    def _made(self, template: str, model: str | None, profiles: tuple[str, ...]) -> Plan:
+        privacy = self._settings.privacy
+        fields: list[PrivacyField] = []
+        for name in profiles:
+            asked = _fields_of(privacy.profiles[name], template, model)
+            if not asked:
+                raise ForbiddenError("the policy asks for a profile of anonymization that has no rule for this route")
+            fields += asked
+        fields += _fields_of(privacy.fields, template, model)
+        return Plan(
+            tuple(Rule.parse(f.pointer, f.operator, f.data_class, f.entity) for f in fields if f.pointer is not None),
+            tuple(self._columns(fields, model)),
+            self._texts.get((template, model)) or self._texts.get((template, None)),
+            tuple(NamedRule.parse(f.query, f.operator, f.data_class, f.entity) for f in fields if f.query is not None),
+            tuple(NamedRule.parse(f.form, f.operator, f.data_class, f.entity) for f in fields if f.form is not None),
+            self._images.get(template),
+        )
+
+    def _columns(self, fields: Sequence[PrivacyField], model: str | None) -> Sequence[Column]:
+        """Return the declared columns, each once, by the first rule that names it.
+
+        Raises:
+            ConfigurationError: if the model's card gives no column such a name.
+        """
+        contract = self._contracts.get(model or "")
+        columns: dict[tuple[str, int | None], Column] = {}
+        for field in fields:
+            if field.tensor is None:
+                continue
+            number = None
+            if field.column is not None:
+                number = contract.number_of(field.tensor, field.column) if contract is not None else None
+                if number is None:
+                    raise ConfigurationError(f"no card names a column '{field.column}' of the tensor '{field.tensor}'")
+            column = Column(field.tensor, number, Operator.parse(field.operator), field.data_class, field.entity)
+            columns.setdefault((field.tensor, number), column)
+        return list(columns.values())
+
+    def _free_text(self, text: TextSettings) -> FreeText:
+        tagger = self._tagger() if text.tagger else None
+        return FreeText(
+            paths=tuple(parse_path(pointer) for pointer in text.pointers),
+            anonymizer=TextAnonymizer(
+                Detectors(tagger, text.threshold), Profile.parse(text.profile), Context(self._key)
+            ),
+            classes=text.classes,
+            scope=self._scope if text.scope is None else Scope.parse(text.scope),
+            subject=parse_path(text.subject) if text.subject is not None else None,
+            dear=text.tagger,
+            reply_paths=_reply_paths(text) if text.replies else (),
+        )
+
+    def _context(self, exchange: Exchange, plan: Plan) -> Context:
+        scope = self._scope if plan.text is None else plan.text.scope
+        return Context(self._key, self._scope_of(exchange, scope) if scope.varies else scope.text)
+
+    def _scope_of(self, exchange: Exchange, scope: Scope) -> str:
+        decision, caller = exchange.find(Decision), exchange.find(Caller)
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        return scope.of(
+            {
+                "purpose": (decision.purpose if decision is not None else None) or "none",
+                "caller": caller.id if caller is not None else "",
+                "year": f"{now.year:04}",
+                "month": f"{now.month:02}",
+            }
+        )
+
+    async def _change_request(self, exchange: Exchange, plan: Plan) -> None:
+        context, done = self._context(exchange, plan), Redactions({})
+        # The tagger, and images, take longer than the event loop may wait.
+        dear = (plan.text is not None and plan.text.dear) or plan.images is not None
+        call: Callable[..., Any] = asyncio.to_thread if dear else _at_once
+        if plan.query:
+            exchange.query, done = await call(plan.change_query, exchange.query, context)
+        if plan.reads_body and exchange.route.content_types:
+            body = await exchange.read_body()
+            form = None
+            if plan.form or plan.images:
+                form = await call(plan.change_form, body, exchange.header(b"content-type") or "", context)
+            if form is not None:
+                exchange.body, also = form
+                done += also
+            else:
+                done += await _change_json(exchange, plan, call, context)
+        exchange.give(done)
+        _tell_policy(exchange, done)
+
+    async def _change_reply(self, exchange: Exchange, reply: Reply, plan: Plan) -> Reply:
+        media_type = _media_type(reply.headers)
+        if isinstance(reply, StreamedReply):
+            return self._change_stream(exchange, reply, plan, media_type)
+        body = b"".join(reply.body)
+        if media_type not in (*JSON_TYPES, BINARY_TYPE) or not media_type:
+            raise RuntimeError("an answer that is to be anonymized is no JSON")
+        length = next((value for name, value in reply.headers if name == HEAD_LENGTH), None)
+        size = int(length) if length is not None else len(body)
+        only_text = Plan(text=replace(plan.text, paths=plan.text.reply_paths, subject=None)) if plan.text else Plan()
+        context = self._context(exchange, plan)
+        call = asyncio.to_thread if plan.text is not None and plan.text.dear else _at_once
+        changed: Changed = await call(only_text.change, memoryview(body)[:size], memoryview(body)[size:], context)
+        exchange.give(ReplyFindings(changed.redactions.entities))
+        headers = tuple((n, str(len(changed.head)).encode() if n == HEAD_LENGTH else v) for n, v in reply.headers)
+        return Reply(reply.status, headers, (changed.head, changed.tail) if length is not None else (changed.head,))
+
+    def _change_stream(self, exchange: Exchange, reply: StreamedReply, plan: Plan, media_type: str) -> StreamedReply:
+        if plan.text is None:
+            return reply
+        tally = Counter[str]()
+        exchange.give(ReplyFindings(tally))
+        anonymizer = plan.text.anonymizer.within(self._context(exchange, plan), tally)
+        units = units_of(media_type, anonymizer, plan.text.reply_paths)
+        if units is None:
+            raise RuntimeError("a streamed answer that is to be anonymized is no text, JSON lines or event stream")
+        return reply.through(partial(_in_units, units=units, dear=plan.text.dear))
+
+    async def _reveal(self, exchange: Exchange) -> Reply:
+        """Turn tokens back for whom the policy permits it; the log has an entry of it like of any other call."""
+        document = parse_json(await exchange.read_body())
+        if not isinstance(document, dict) or not set(document) <= {"texts", "scope"}:
+            raise BadRequestError('expected {"texts": ["…"]}, with or without a "scope"')
+        texts, scope = document.get("texts"), document.get("scope", self._scope_of(exchange, self._scope))
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in [scope, *texts]):
+            raise BadRequestError('"texts" is a list of texts, and "scope" is a text')
+        context = Context(self._key, scope)
+        try:
+            revealed = [reveal(text, context) for text in texts]
+        except DecryptionError as error:
+            raise BadRequestError(str(error)) from None
+        exchange.give(Redactions({"reveal": len(texts)}))
+        return Reply(200, ((b"content-type", b"application/json"),), (render_json({"texts": revealed}),))
+
+
+def open_tagger(settings: Settings) -> TaggerCall:
+    """Return the tagger of the settings: their sealed artifact, or the one that this package ships.
+
+    Raises:
+        IntegrityError: if it is not what was signed.
+        ConfigurationError: if it cannot be read, or nothing says whom to trust.
+    """
+    from governance.privacy.tagger.tagger import Tagger, shipped_tagger
+
+    artifacts, path = settings.artifacts, settings.privacy.tagger
+    if path is None:
+        return shipped_tagger().find
+    if artifacts is None:
+        raise ConfigurationError("a sealed tagger needs an [artifacts] section: whom to trust, and the key that opens")
+    trust = Trust.from_files(artifacts.trusted_signers, artifacts.threshold, artifacts.trusted_cosigners)
+    key = open_recipient_key(artifacts.recipient_key)
+    with open_sealed(path, name=TAGGER, minimum_version=1, trust=trust, recipient_key=key) as opened:
+        graph, card = opened.files.get("model.onnx"), opened.files.get("card.json")
+        if graph is None or card is None:
+            raise ManifestMismatchError("the sealed tagger has no model.onnx or no card.json")
+        weights = opened.files.get("model.onnx.data", b"")
+        return Tagger(bytes(graph), parse_json(card), weights=weights).find
+
+
+def _verify(settings: Settings) -> None:
+    """Refuse settings that would leave something unchanged.
+
+    Raises:
+        ConfigurationError: with the route, and what it needs.
+    """
+    privacy = settings.privacy
+    texts, images = {text.route for text in privacy.text}, {image.route for image in privacy.images}
+    for field in (*privacy.fields, *(field for fields in privacy.profiles.values() for field in fields)):
+        if field.operator == FREE_TEXT:
+            if field.route not in texts:
+                raise ConfigurationError(f"[privacy] the free text of {field.route} needs a [[privacy.text]] of it")
+        elif Operator.parse(field.operator).needs_key and privacy.hash_key is None:
+            raise ConfigurationError(
+                f"[privacy] a field of {field.route} has a keyed operator, and there is no hash_key"
+            )
+    for route in settings.routes:
+        if route.path in images and route.fetch_hosts:
+            raise ConfigurationError(
+                f"[[privacy.images]] of {route.path}: what is fetched from a URL is not looked into"
+            )
+
+
+def _image_rules(image: ImageSettings) -> ImageRules:
+    finder = None if image.faces == "keep" else Faces()
+    return ImageRules(frozenset(image.form), image.faces, image.max_pixels, image.data_class, finder)
+
+
+async def _change_json(exchange: Exchange, plan: Plan, call: Callable[..., Any], context: Context) -> Redactions:
+    if not plan.takes_json:
+        raise UnsupportedMediaTypeError("this route has declared personal data, and takes no body of this type")
+    head, tail = _split(exchange, await exchange.read_body())
+    changed: Changed = await call(plan.change, head, tail, context)
+    if changed.redactions.counts or changed.redactions.entities:
+        exchange.body = changed.head + changed.tail
+        _tell_length(exchange, len(changed.head))
+    return changed.redactions
+
+
+async def _in_units(pieces: AsyncGenerator[bytes, None], units: StreamUnits, dear: bool) -> AsyncGenerator[bytes, None]:
+    """Anonymize a stream; what is held back leaves at its end, and not if it broke off."""
+    call: Callable[..., Any] = asyncio.to_thread if dear else _at_once
+    async with aclosing(pieces):
+        async for piece in pieces:
+            ready = await call(partial(units.feed, last=False), piece)
+            if ready:
+                yield ready
+    ready = await call(partial(units.feed, last=True), b"")
+    if ready:
+        yield ready
+
+
+def _reply_paths(text: TextSettings) -> tuple[Path, ...]:
+    """An answer's own texts are everywhere; a tensor's are its data, and names beside them are nobody's."""
+    if text.reply_pointers:
+        return tuple(parse_path(pointer) for pointer in text.reply_pointers)
+    return (parse_path("/outputs/*/data"),) if text.route.startswith("/v2/") else (EVERYWHERE,)
+
+
+async def _at_once(call: Callable[..., Any], *arguments: object) -> Any:
+    return call(*arguments)
+
+
+def _fields_of(fields: Sequence[PrivacyField], template: str, model: str | None) -> list[PrivacyField]:
+    return [field for field in fields if _without_version(field.route) == template and field.model in (None, model)]
+
+
+def _tell_policy(exchange: Exchange, redactions: Redactions) -> None:
+    """Let the policies decide again, now that it is known of which classes the data is."""
+    decision = exchange.find(Decision)
+    if decision is None or not redactions.classes:
+        return
+    before = decision.verdict.obligations.anonymize
+    decision.data_found(redactions.classes)
+    if set(decision.verdict.obligations.anonymize) - set(before):
+        raise ForbiddenError("the policy asks for more anonymization of such data than was done")
+
+
+def _without_version(template: str) -> str:
+    """A model is the same one with and without its version in the path, so its fields are too."""
+    return template.replace("/versions/{version}", "")
+
+
+def _media_type(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    value = next((value for name, value in headers if name == b"content-type"), b"")
+    return value.split(b";", 1)[0].strip().lower().decode("latin-1")
+
+
+def _split(exchange: Exchange, body: bytes) -> tuple[memoryview, memoryview]:
+    """Return the JSON part of a body, and the binary values behind it."""
+    view = memoryview(body)
+    media_type = _media_type(exchange.headers)
+    is_oip = exchange.route.server == "oip"
+    length = exchange.header(HEAD_LENGTH) if is_oip else None
+    if length is not None and (media_type in JSON_TYPES or media_type == BINARY_TYPE):
+        if not (length.isascii() and length.isdigit() and len(length) < 12) or int(length) > len(body):
+            raise BadRequestError("Inference-Header-Content-Length is not the length of the JSON part")
+        return view[: int(length)], view[int(length) :]
+    if media_type not in JSON_TYPES and not (is_oip and media_type == BINARY_TYPE):
+        raise UnsupportedMediaTypeError("this route has declared personal data, and takes application/json alone")
+    return view, view[:0]
+
+
+def _tell_length(exchange: Exchange, length: int) -> None:
+    """The JSON part has another length now."""
+    value = str(length).encode()
+    exchange.headers = [(name, value if name == HEAD_LENGTH else old) for name, old in exchange.headers]

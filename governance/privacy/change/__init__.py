@@ -1,0 +1,1 @@
+"""Changing personal data: operators (mask, hash, tokenise, ...) applied to findings and fields."""

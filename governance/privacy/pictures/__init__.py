@@ -1,0 +1,1 @@
+"""Personal data in pictures: metadata and faces."""

@@ -1,0 +1,1 @@
+"""Personal data in a request: JSON, forms, queries, tensors and streams."""

@@ -1,0 +1,136 @@
+"""The privacy contract of a model: what its signed card says of each input feature, and that the settings agree.
+
+In the card: `"inputs": [{"name": "features", …, "columns": ["age", "zip"]}]` names the columns of a tensor, and
+`"privacy": [{"tensor": "features", "column": "age", "class": "quasi-identifier", "operator": "bucket:10"}]` says of
+each feature what it is, and which operator it was trained with. Training and serving change it by the same code
+(`tensors.change_columns`), so that the model meets what it has learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from governance.errors import ConfigurationError, ManifestMismatchError
+from governance.privacy.change.operators import FIELD, Operator
+from governance.privacy.request.tensors import Column
+
+NONE = "none"
+CLASSES = ("direct identifier", "quasi-identifier", "sensitive", NONE)
+FREE_TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One input feature: its class, and what is done to it; `text` is for tensors of free text."""
+
+    tensor: str
+    column: str | None
+    kind: str
+    operator: str
+    entity: str = FIELD
+
+    def __str__(self) -> str:
+        return self.tensor if self.column is None else f"{self.tensor}.{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """All features that a card speaks of, and the names of the columns of its tensors."""
+
+    features: tuple[Feature, ...]
+    names: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any]) -> Contract:
+        """Read the contract of a signed card; a card without one has no features.
+
+        Raises:
+            ManifestMismatchError: if it cannot be read, names a column that there is not, or leaves personal data
+                without an operator.
+        """
+        try:
+            names = {str(item["name"]): tuple(map(str, item.get("columns", ()))) for item in card.get("inputs", ())}
+            features = tuple(_feature(item) for item in card.get("privacy", ()))
+        except (KeyError, TypeError, AttributeError):
+            raise ManifestMismatchError(
+                "card.json: 'privacy' must be a list of features with class and operator"
+            ) from None
+        for feature in features:
+            if feature.tensor not in names:
+                raise ManifestMismatchError(f"card.json: 'privacy' speaks of '{feature}', and no input is called so")
+            if feature.column is not None and feature.column not in names[feature.tensor]:
+                raise ManifestMismatchError(
+                    f"card.json: 'privacy' speaks of '{feature}', and the input has no such column"
+                )
+        if len({(feature.tensor, feature.column) for feature in features}) != len(features):
+            raise ManifestMismatchError("card.json: 'privacy' speaks of a feature twice")
+        return cls(features, names)
+
+    def columns(self, tensor: str) -> tuple[Column, ...]:
+        """Return what is done to the columns of a tensor: what training passes to `change_columns`."""
+        return tuple(
+            Column(tensor, self._number(feature), Operator.parse(feature.operator), entity=feature.entity)
+            for feature in self.features
+            if feature.tensor == tensor and feature.operator not in (FREE_TEXT, "keep")
+        )
+
+    def number_of(self, tensor: str, column: int | str) -> int | None:
+        """Return the place of a column, or None if the card names no such one."""
+        names = self.names.get(tensor, ())
+        return column if isinstance(column, int) else names.index(column) if column in names else None
+
+    def _number(self, feature: Feature) -> int | None:
+        return None if feature.column is None else self.names[feature.tensor].index(feature.column)
+
+    def verify(self, model: str, columns: Sequence[Column], *, free_text: bool) -> None:
+        """Compare with the settings.
+
+        Args:
+            columns: what the settings do to this model's tensors.
+            free_text: whether its texts are looked through.
+
+        Raises:
+            ConfigurationError: with each feature on which settings and card disagree, and what to write.
+        """
+        declared = {(item.tensor, item.number): item for item in columns}
+        problems = []
+        for feature in self.features:
+            found = declared.pop((feature.tensor, self._number(feature)), None)
+            if feature.operator == FREE_TEXT:
+                if not free_text or found is not None:
+                    problems.append(f"{feature} is free text: [[privacy.text]] has to look through it")
+                continue
+            wanted = Operator.parse(feature.operator)
+            if wanted.name == "keep" and found is None:
+                continue
+            if found is None or found.operator != wanted or found.entity != feature.entity:
+                problems.append(f"{feature} ({feature.kind}) was trained with operator = '{feature.operator}'")
+        problems += [
+            f"{item.tensor} column {item.number} is changed here and not in the card" for item in declared.values()
+        ]
+        if problems and self.features:
+            raise ConfigurationError(f"[privacy] and the signed card of '{model}' disagree: {'; '.join(problems)}")
+
+
+def _feature(item: Mapping[str, Any]) -> Feature:
+    column, kind = item.get("column"), item["class"]
+    operator = item.get("operator", "keep" if kind == NONE else None)
+    feature = Feature(
+        str(item["tensor"]),
+        None if column is None else str(column),
+        str(kind),
+        str(operator),
+        str(item.get("entity", FIELD)),
+    )
+    if kind not in CLASSES:
+        raise ManifestMismatchError(f"card.json: '{feature}' has no class of {', '.join(CLASSES)}")
+    if operator is None or (kind == NONE) != (operator == "keep"):
+        raise ManifestMismatchError(f"card.json: '{feature}' is {kind}, and its operator does not fit that")
+    if operator != FREE_TEXT:
+        try:
+            Operator.parse(feature.operator)
+        except ConfigurationError as error:
+            raise ManifestMismatchError(f"card.json: '{feature}': {error}") from None
+    return feature

@@ -1,0 +1,133 @@
+"""Records: declared fields of a JSON document, found by pointer or JSONPath and changed by their operator."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from governance.canonical import parse_json
+from governance.errors import BadRequestError
+from governance.privacy.change.operators import DROP, FIELD, Context, Dropped, Operator, transform_value
+from governance.privacy.request.paths import Path, Place, parse_path
+
+
+@dataclass(frozen=True, slots=True)
+class Redactions:
+    """How many values each operator changed, of which data classes they were, and how many of each entity in text."""
+
+    counts: Mapping[str, int]
+    classes: frozenset[str] = frozenset()
+    entities: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Redactions) -> Redactions:
+        """Return what was done in two places of one request."""
+        if not (other.counts or other.classes or other.entities):
+            return self
+        if not (self.counts or self.classes or self.entities):
+            return other
+        counts, entities = Counter(self.counts), Counter(self.entities)
+        counts.update(other.counts)
+        entities.update(other.entities)
+        return Redactions(dict(counts), self.classes | other.classes, dict(entities))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFindings:
+    """How many of each entity were changed in the texts of an answer; of a streamed one, as far as it has left."""
+
+    entities: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One declared field: where it is, its operator, what it is, and its class."""
+
+    path: Path
+    operator: Operator
+    data_class: str | None = None
+    entity: str = FIELD
+
+    @classmethod
+    def parse(cls, path: str, operator: str, data_class: str | None = None, entity: str = FIELD) -> Rule:
+        """Parse a JSON Pointer or a JSONPath, and an operator.
+
+        Raises:
+            ConfigurationError: if one of them cannot be read.
+        """
+        return cls(parse_path(path), Operator.parse(operator), data_class, entity)
+
+
+def redact_json(data: bytes | memoryview, rules: Sequence[Rule], context: Context) -> tuple[bytes, Redactions]:
+    """Return the document with every declared field changed, and what was done.
+
+    Raises:
+        BadRequestError: if it may hold a declared field, and is not a strict JSON document (RFC 8259, no name
+            twice, no number beyond a double). What cannot hold one is left to the server to judge.
+    """
+    plain = bytes(data)
+    if not any(rule.path.may_be_in(plain) for rule in rules):
+        return plain, Redactions({})
+    holder = [parse_json(data)]
+    redactions = redact(holder, rules, context)
+    return render_json(holder[0]), redactions
+
+
+def redact(holder: list[Any], rules: Sequence[Rule], context: Context) -> Redactions:
+    """Change every declared field of a document in place, and return what was done.
+
+    Args:
+        holder: its one element is the document.
+
+    Raises:
+        BadRequestError: if a field holds a value that cannot be changed.
+    """
+    # All places are found before one is changed: removing an element moves those behind it.
+    matches = [(rule, place) for rule in rules for place in rule.path.places(holder)]
+    counts: dict[str, int] = {}
+    dropped: list[Place] = []
+    for rule, (container, key) in _unique(matches):
+        try:
+            changed = transform_value(container[key], rule.entity, rule.operator, context)
+        except (ValueError, OverflowError, RecursionError):
+            raise BadRequestError("a declared field holds a value that JSON cannot carry exactly") from None
+        if changed is Dropped:
+            dropped.append((container, key))
+        else:
+            container[key] = changed
+        counts[rule.operator.name] = counts.get(rule.operator.name, 0) + 1
+    _drop(dropped)
+    return Redactions(counts, frozenset(rule.data_class for rule, _ in matches if rule.data_class is not None))
+
+
+def render_json(document: Any) -> bytes:
+    """Return a document's bytes.
+
+    Raises:
+        BadRequestError: if it holds what JSON cannot carry.
+    """
+    try:
+        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (ValueError, RecursionError):
+        raise BadRequestError("the document holds a number beyond a double, or is nested too deeply") from None
+
+
+def _unique(found: Sequence[tuple[Rule, Place]]) -> list[tuple[Rule, Place]]:
+    """Change each place once, by the first rule that names it; but where one of them drops it, it goes."""
+    first: dict[tuple[int, Any], tuple[Rule, Place]] = {}
+    for rule, place in found:
+        key = id(place[0]), place[1]
+        if key not in first or (rule.operator.name == DROP and first[key][0].operator.name != DROP):
+            first[key] = rule, place
+    return list(first.values())
+
+
+def _drop(places: list[Place]) -> None:
+    by_container: dict[int, tuple[Any, set[Any]]] = {}
+    for container, key in places:
+        by_container.setdefault(id(container), (container, set()))[1].add(key)
+    for container, keys in by_container.values():
+        for key in sorted(keys, reverse=True):
+            del container[key]

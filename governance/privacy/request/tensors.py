@@ -1,0 +1,251 @@
+"""Tensors of the Open Inference Protocol: texts and declared columns, in JSON or in the binary tail, changed in place.
+
+Source: https://github.com/kserve/open-inference-protocol and Triton's binary tensor data extension: elements of BYTES
+have four bytes of length before them, all else is little-endian and row by row.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from governance.errors import BadRequestError, ConfigurationError
+from governance.privacy.change.operators import DROP, FIELD, Context, Operator, bucket_floor, laplace, transform
+from governance.privacy.change.text import Anonymized
+
+Array = np.ndarray[Any, Any]
+Anonymize = Callable[[Sequence[str]], Sequence[Anonymized]]
+
+BINARY_SIZE = "binary_data_size"
+BYTES = "BYTES"
+_NUMBERS = {
+    "UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": "<i1", "INT16": "<i2", "INT32": "<i4",
+    "INT64": "<i8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
+}  # fmt: skip
+# What can be done to a number that has to stay one; all else is for text.
+OF_NUMBERS = frozenset({DROP, "redact", "replace", "bucket", "noise", "keep"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One declared column of a tensor: its place on the last axis, its operator, what it is, and its class.
+
+    `number` is None where the whole tensor is one feature.
+    """
+
+    tensor: str
+    number: int | None
+    operator: Operator
+    data_class: str | None = None
+    entity: str = FIELD
+
+
+def change_columns(array: Array, columns: Sequence[Column], context: Context) -> Array:
+    """Return a tensor with its declared columns changed; training and serving both call this one.
+
+    Args:
+        array: shape [..., columns]; numbers, or strings as objects.
+
+    Raises:
+        ConfigurationError: if an operator cannot be used on such values.
+        BadRequestError: if the tensor has no such column.
+    """
+    changed = array.copy()
+    for column in columns:
+        if column.number is None:
+            changed[...] = _changed(changed, column, context)
+        elif not changed.ndim or column.number >= changed.shape[-1]:
+            raise BadRequestError(f"the tensor '{column.tensor}' has fewer columns than are declared")
+        else:
+            changed[..., column.number] = _changed(changed[..., column.number], column, context)
+    return changed
+
+
+def _changed(values: Array, column: Column, context: Context) -> Array:
+    if values.dtype.kind == "O":
+        made = np.empty(values.shape, object)
+        made.reshape(-1)[:] = [
+            transform(str(value), column.entity, column.operator, context) for value in values.ravel().tolist()
+        ]
+        return made
+    return _changed_numbers(values, column, context)
+
+
+def _changed_numbers(values: Array, column: Column, context: Context) -> Array:
+    """Numbers stay numbers of their type: `bucket` leaves the lower bound, `drop` and its like leave 0."""
+    operator = column.operator
+    if operator.name not in OF_NUMBERS:
+        raise ConfigurationError(f"the operator '{operator.name}' is for text, and '{column.tensor}' holds numbers")
+    if operator.name == "keep":
+        return values
+    if operator.name == "bucket":
+        made = [bucket_floor(value, operator.number or 10.0) for value in _finite(values, column)]
+    elif operator.name == "noise":
+        scale = operator.number or 1.0
+        made = [value + laplace(value, column.entity, scale, context) for value in _finite(values, column)]
+    else:
+        return np.zeros_like(values)
+    array = np.array(made, np.float64)
+    if values.dtype.kind in "iu":
+        limits = np.iinfo(values.dtype)
+        array = np.clip(np.rint(array), float(limits.min), float(limits.max))
+    return array.astype(values.dtype).reshape(values.shape)
+
+
+def _finite(values: Array, column: Column) -> list[float]:
+    numbers = values.astype(np.float64).ravel()
+    if not np.isfinite(numbers).all():
+        raise BadRequestError(f"the declared column of '{column.tensor}' holds a value that is no number")
+    listed: list[float] = numbers.tolist()
+    return listed
+
+
+def change_tensors(
+    document: Mapping[str, Any],
+    tail: memoryview,
+    columns: Sequence[Column],
+    context: Context,
+    anonymize: Anonymize | None,
+) -> tuple[bytes, Counter[str], Counter[str]]:
+    """Change an inference request (or answer) in place, and return its new tail and what was done.
+
+    Args:
+        document: the parsed JSON part; its `inputs` and `outputs` are changed where their values lie in JSON.
+        tail: the binary values behind it.
+        columns: declared columns, by tensor.
+        anonymize: changes the elements of BYTES tensors in the tail that are not declared; None leaves them. Those in
+            JSON are strings of the document, and whoever looks through those has changed them already.
+
+    Returns:
+        the tail; counts by operator; counts by entity.
+
+    Raises:
+        BadRequestError: if the tensors do not fit their shapes, their types or the tail.
+    """
+    pieces: list[bytes | memoryview] = []
+    operators, entities = Counter[str](), Counter[str]()
+    offset = 0
+    for tensor in _tensors(document):
+        size = _binary_size(tensor)
+        wanted = [column for column in columns if column.tensor == tensor.get("name")]
+        raw: bytes | memoryview = tail[offset : offset + (size or 0)]
+        offset += size or 0
+        if len(raw) != (size or 0):
+            raise BadRequestError("the binary values of the tensors end too early")
+        if wanted:
+            changed = change_columns(_array(tensor, None if size is None else memoryview(raw)), wanted, context)
+            operators.update(column.operator.name for column in wanted)
+            raw = _put(tensor, changed, size is not None) or raw
+        elif size is not None and anonymize is not None and tensor.get("datatype") == BYTES:
+            raw, found = _anonymized(memoryview(raw), anonymize)
+            entities.update(found)
+            tensor["parameters"][BINARY_SIZE] = len(raw)
+        pieces.append(raw)
+    if offset != len(tail):
+        raise BadRequestError(f"the body has {len(tail) - offset} bytes that no tensor claims")
+    return b"".join(pieces), operators, entities
+
+
+def _anonymized(raw: memoryview, anonymize: Anonymize) -> tuple[bytes, Counter[str]]:
+    changed = anonymize(_texts(raw))
+    entities = Counter[str]()
+    for item in changed:
+        entities.update(item.counts)
+    return _lengths_and_bytes([item.text for item in changed]), entities
+
+
+def _tensors(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    listed = document.get("inputs", document.get("outputs", [])) if isinstance(document, dict) else []
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise BadRequestError("the inputs are no list of tensors")
+    return listed
+
+
+def _binary_size(tensor: Mapping[str, Any]) -> int | None:
+    parameters = tensor.get("parameters", {})
+    size = parameters.get(BINARY_SIZE) if isinstance(parameters, dict) else None
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0 or "data" in tensor):
+        raise BadRequestError(f"a tensor's {BINARY_SIZE} is no number of bytes, or it has data beside it")
+    return size
+
+
+def _array(tensor: Mapping[str, Any], raw: memoryview | None) -> Array:
+    """Return a tensor's values in its shape.
+
+    Raises:
+        BadRequestError: if its values do not fit its shape and type.
+    """
+    name, datatype, shape = str(tensor.get("name"))[:40], str(tensor.get("datatype")), tensor.get("shape")
+    if not isinstance(shape, list) or not all(type(size) is int and 0 <= size < 2**40 for size in shape):
+        raise BadRequestError(f"the tensor '{name}' has no shape")
+    if datatype != BYTES and datatype not in _NUMBERS:
+        raise BadRequestError(f"the tensor '{name}' has a datatype in which no column can be declared")
+    try:
+        if raw is None:
+            return _from_json(tensor.get("data"), datatype, shape)
+        if datatype != BYTES:
+            return np.frombuffer(raw, _NUMBERS[datatype]).reshape(shape)
+        values = np.array([*_texts(raw), None], object)[:-1]
+        return values.reshape(shape)
+    except (ValueError, TypeError, OverflowError):
+        raise BadRequestError(f"the values of the tensor '{name}' do not fit its shape and type") from None
+
+
+def _from_json(data: Any, datatype: str, shape: list[int]) -> Array:
+    flat: list[Any] = []
+    pending = [data]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list):
+            pending.extend(reversed(value))
+        else:
+            flat.append(value)
+    kinds: tuple[type, ...] = (str,) if datatype == BYTES else (int,) if "INT" in datatype else (int, float)
+    if len(flat) != prod(shape) or not all(isinstance(value, kinds) and not isinstance(value, bool) for value in flat):
+        raise ValueError
+    if datatype == BYTES:
+        return np.array([*flat, None], object)[:-1].reshape(shape)
+    with np.errstate(over="raise"):
+        return np.array(flat, _NUMBERS[datatype]).reshape(shape)
+
+
+def _put(tensor: dict[str, Any], array: Array, binary: bool) -> bytes | None:
+    """Put changed values where the old ones were; those in the tail are returned."""
+    values = array.ravel()
+    if not binary:
+        tensor["data"] = values.tolist()
+        return None
+    raw = _lengths_and_bytes(values.tolist()) if array.dtype.kind == "O" else values.tobytes()
+    tensor["parameters"][BINARY_SIZE] = len(raw)
+    return raw
+
+
+def _texts(raw: memoryview) -> list[str]:
+    """Return the elements of a BYTES tensor.
+
+    Raises:
+        BadRequestError: if one is not UTF-8, or the lengths do not add up.
+    """
+    texts: list[str] = []
+    offset = 0
+    while offset < len(raw):
+        end = offset + 4 + (struct.unpack_from("<I", raw, offset)[0] if offset + 4 <= len(raw) else len(raw))
+        if end > len(raw):
+            raise BadRequestError("the elements of a BYTES tensor are longer than it")
+        try:
+            texts.append(str(raw[offset + 4 : end], "utf-8"))
+        except UnicodeDecodeError:
+            raise BadRequestError("an element of a BYTES tensor is not UTF-8, and is to be searched") from None
+        offset = end
+    return texts
+
+
+def _lengths_and_bytes(texts: Sequence[str]) -> bytes:
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    return b"".join(piece for text in encoded for piece in (struct.pack("<I", len(text)), text))

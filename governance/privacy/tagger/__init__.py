@@ -1,0 +1,1 @@
+"""The tagger: an ONNX model that finds persons, places, organisations and addresses."""

@@ -1,0 +1,109 @@
+"""Client certificates: believed of TLS itself and of trusted proxies, of nobody else."""
+
+import contextlib
+import ipaddress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance.access.callers.authenticator import Credentials
+from governance.access.callers.client_certificates import CertificatePolicy, CertificateVerifier
+from governance.errors import UnauthenticatedError
+
+URI = "spiffe://hospital/ns/prod/sa/web"
+HASH = "ab" * 32
+PROXY = "10.1.2.3"
+
+
+def verifier(subject="uri", **roles):
+    networks = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
+    return CertificateVerifier(
+        CertificatePolicy(
+            "mesh", subject, networks, roles or {URI: ("classifier",), "web": ("classifier",), "web.hospital": ()}
+        )
+    )
+
+
+def forwarded(field, peer=PROXY):
+    return Credentials(None, field, peer)
+
+
+def test_a_trusted_proxys_word_is_believed():
+    caller = verifier().identify(forwarded(f'By=spiffe://x;Hash={HASH};Subject="CN=web,O=Hospital";URI={URI}'))
+    assert (caller.id, caller.roles, caller.key_id) == (f"mesh:{URI}", ("classifier",), f"sha256:{HASH}")
+
+
+def test_a_common_name_and_a_dns_name_do_as_well():
+    assert verifier("subject").identify(forwarded(f'Hash={HASH};Subject="CN=web,O=Hospital"')).id == "mesh:web"
+    assert verifier("dns").identify(forwarded(f"Hash={HASH};DNS=web.hospital;DNS=other")).id == "mesh:web.hospital"
+
+
+@pytest.mark.parametrize("peer", ["192.0.2.1", "127.0.0.1", "", "fe80::1", "10.1.2.3.evil"])
+def test_anybody_elses_word_is_not(peer):
+    assert verifier().identify(forwarded(f"Hash={HASH};URI={URI}", peer)) is None
+
+
+def test_a_bearer_token_comes_first():
+    assert verifier().identify(Credentials("token", f"Hash={HASH};URI={URI}", PROXY)) is None
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "",
+        f"URI={URI}",
+        f"Hash={HASH}",
+        f"Hash={HASH};URI=spiffe://stranger",
+        f"Hash={HASH};Hash={HASH};URI={URI}",
+        f"Hash=xyz;URI={URI}",
+        f"Hash={HASH};URI={URI},Hash={HASH};URI={URI}",
+        f'Hash={HASH};Subject="CN=web;URI={URI}',
+        f'Hash={HASH};Subject="x";URI={URI}x',
+        f"Hash={HASH};URI={URI};junk",
+        f'Hash={HASH};Subject="a\\";URI={URI};DNS=""',
+    ],
+)
+def test_a_field_that_is_not_clear_is_refused(field):
+    with pytest.raises(UnauthenticatedError):
+        verifier().identify(forwarded(field))
+
+
+def test_a_name_within_a_quoted_subject_is_no_name():
+    with pytest.raises(UnauthenticatedError):
+        verifier().identify(forwarded(f'Hash={HASH};Subject="CN=x;URI={URI}"'))
+
+
+@given(st.text(max_size=200))
+def test_any_field_gives_a_caller_or_a_refusal(field):
+    with contextlib.suppress(UnauthenticatedError):
+        assert verifier().identify(forwarded(field)).id.startswith("mesh:")
+
+
+def certificate(**names):
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names.get("cn", "nobody"))])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    if "uri" in names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(names["uri"])]), False
+        )
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def test_the_certificate_of_the_connection_itself_is_believed():
+    assert verifier().identify(Credentials(None, None, "192.0.2.1", certificate(uri=URI))).id == f"mesh:{URI}"
+    assert verifier("subject").identify(Credentials(None, None, "", certificate(cn="web"))).id == "mesh:web"
+
+
+@pytest.mark.parametrize("der", [certificate(uri="spiffe://stranger"), certificate(cn="web"), b"", b"x"])
+def test_a_strangers_certificate_is_refused(der):
+    with pytest.raises(UnauthenticatedError):
+        verifier().identify(Credentials(None, None, "", der))

@@ -1,0 +1,194 @@
+"""Limits: both sides of each, nobody escapes a debt, and a quick no when there is too much to do."""
+
+import asyncio
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance.access.limits.local import DAY_SECONDS, Concurrency, Limit, Scope, TokenBuckets
+from governance.access.limits.shedding import Slots
+from governance.errors import OverloadedError, RateLimitedError
+
+
+def test_the_burst_passes_and_the_next_call_waits_for_its_token():
+    buckets = TokenBuckets(rate_per_second=2, burst=3, max_callers=10)
+    for _ in range(3):
+        buckets.take("a", 100.0)
+    with pytest.raises(RateLimitedError) as refusal:
+        buckets.take("a", 100.0)
+    assert refusal.value.retry_after_seconds == pytest.approx(0.5)
+    with pytest.raises(RateLimitedError):
+        buckets.take("a", 100.49)
+    buckets.take("a", 100.5)
+    buckets.take("b", 100.5)
+
+
+@given(st.lists(st.floats(0, 0.4), min_size=1, max_size=200), st.integers(1, 5), st.integers(1, 20))
+def test_no_pattern_of_calls_gets_more_than_burst_and_rate(gaps, burst, rate):
+    buckets, now, passed, first = TokenBuckets(rate, burst, 10), 50.0, 0, 50.0 + gaps[0]
+    for gap in gaps:
+        now += gap
+        try:
+            buckets.take("a", now)
+            passed += 1
+        except RateLimitedError:
+            pass
+    assert passed <= burst + (now - first) * rate + 1e-6
+
+
+def test_memory_is_bounded_and_a_flood_of_callers_frees_nobody():
+    buckets = TokenBuckets(rate_per_second=1, burst=2, max_callers=3)
+    for _ in range(2):
+        buckets.take("debtor", 0.0)
+    for caller in ("b", "c"):
+        buckets.take(caller, 0.0)
+    with pytest.raises(RateLimitedError, match="callers"):
+        buckets.take("d", 0.0)
+    with pytest.raises(RateLimitedError):
+        buckets.take("debtor", 0.0)
+    buckets.take("d", 1.5)
+    assert len(buckets._full_at) <= 3
+
+
+def test_what_is_left_is_told():
+    buckets = TokenBuckets(rate_per_second=2, burst=3, max_callers=10)
+    assert [buckets.take("a", 100.0).left for _ in range(3)] == [2, 1, 0]
+    standing = buckets.take("a", 101.0)
+    assert standing.left == 1 and standing.reset_seconds == pytest.approx(1.0)
+
+
+class Day:
+    now = 10 * DAY_SECONDS + 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_daily_quota_ends_at_midnight():
+    clock = Day()
+    scope = Scope("m", Limit(requests_per_day=2, items_per_day=10), clock)
+    scope.take("a", 0.0)
+    scope.take("a", 0.0)
+    with pytest.raises(RateLimitedError, match="today") as refusal:
+        scope.take("a", 0.0)
+    assert refusal.value.retry_after_seconds == DAY_SECONDS - 100
+    scope.take("b", 0.0)
+    clock.now += DAY_SECONDS - 100
+    scope.take("a", 0.0)
+
+
+def test_items_of_batches_count_and_the_last_batch_may_go_over():
+    scope = Scope("m", Limit(items_per_day=10), Day())
+    for _ in range(3):
+        scope.take("a", 0.0)
+        scope.count_items("a", 4)
+    with pytest.raises(RateLimitedError, match="today"):
+        scope.take("a", 0.0)
+    scope.take("b", 0.0)
+
+
+def test_daily_counts_are_bounded_and_a_flood_resets_nobody():
+    scope = Scope("m", Limit(requests_per_day=1), Day(), max_callers=3)
+    for caller in ("a", "b", "c"):
+        scope.take(caller, 0.0)
+    for caller in ("a", "d"):
+        with pytest.raises(RateLimitedError):
+            scope.take(caller, 0.0)
+
+
+def test_so_many_at_a_time():
+    running = Concurrency(2)
+    running.enter("a")
+    running.enter("a")
+    with pytest.raises(RateLimitedError, match="same time"):
+        running.enter("a")
+    running.enter("b")
+    running.leave("a")
+    running.enter("a")
+    for caller in ("a", "a", "b"):
+        running.leave(caller)
+    assert running._running == {}
+
+
+def slots(**changes):
+    return Slots(
+        **{"max_concurrent": 2, "max_queue": 2, "max_wait_seconds": 5.0, "monotonic": time.monotonic, **changes}
+    )
+
+
+async def test_a_slot_is_passed_on_in_order():
+    pool, order = slots(), []
+    entered = [await pool.enter(), await pool.enter()]
+
+    async def work(name):
+        at = await pool.enter()
+        order.append(name)
+        pool.leave(at)
+
+    waiting = [asyncio.create_task(work(name)) for name in "ab"]
+    await asyncio.sleep(0)
+    assert (pool.running, pool.waiting) == (2, 2)
+    with pytest.raises(OverloadedError):
+        await pool.enter()
+    for at in entered:
+        pool.leave(at)
+    await asyncio.gather(*waiting)
+    assert order == ["a", "b"] and (pool.running, pool.waiting) == (0, 0)
+
+
+async def test_who_waits_in_vain_is_refused_and_who_goes_away_leaves_no_slot_behind():
+    pool = slots(max_concurrent=1, max_wait_seconds=0.05)
+    at = await pool.enter()
+    with pytest.raises(OverloadedError) as refusal:
+        await pool.enter()
+    assert refusal.value.retry_after_seconds >= 1
+    gone = asyncio.create_task(pool.enter())
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    pool.leave(at)
+    assert pool.running == 0
+    pool.leave(await pool.enter())
+    assert pool.running == 0
+
+
+async def test_a_slot_that_comes_as_its_caller_goes_is_passed_on():
+    pool = slots(max_concurrent=1)
+    at = await pool.enter()
+    gone = asyncio.create_task(pool.enter())
+    await asyncio.sleep(0)
+    pool.leave(at)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    assert pool.running == 0
+
+
+async def test_who_would_wait_too_long_is_refused_at_once():
+    now = [0.0]
+    pool = slots(max_concurrent=1, max_queue=100, max_wait_seconds=1.0, monotonic=lambda: now[0])
+    for _ in range(50):
+        at = await pool.enter()
+        now[0] += 2.0
+        pool.leave(at)
+    await pool.enter()
+    with pytest.raises(OverloadedError):
+        await pool.enter()
+
+
+async def test_a_late_event_loop_refuses():
+    pool = slots(max_wait_seconds=0.1)
+    watch = asyncio.create_task(pool.watch_lag())
+    await asyncio.sleep(0)
+    time.sleep(0.4)  # noqa: ASYNC251, the event loop is to be late
+    await asyncio.sleep(0.01)
+    with pytest.raises(OverloadedError):
+        await pool.enter()
+    # Once it is in time again, it lets requests in.
+    for _ in range(100):
+        await asyncio.sleep(0.1)
+        if pool.lag_seconds < 0.1:
+            break
+    pool.leave(await pool.enter())
+    watch.cancel()

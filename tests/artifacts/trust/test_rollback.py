@@ -1,0 +1,56 @@
+"""Rollback floors: no version below the highest one served, and no quiet way around it."""
+
+import pytest
+
+from governance.artifacts.trust.rollback import FILE, RollbackFloors
+from governance.errors import RollbackError
+from governance.keys import generate_signing_key
+
+
+@pytest.fixture(scope="module")
+def key():
+    return generate_signing_key("ed25519")
+
+
+def test_a_floor_rises_and_never_sinks(tmp_path, key):
+    floors = RollbackFloors(tmp_path / "audit", key)
+    assert floors.read() == {}
+    floors.raise_to({"a": 3, "b": 1})
+    floors.raise_to({"a": 2})
+    assert RollbackFloors(tmp_path / "audit", key).read() == {"a": 3, "b": 1}
+    floors.raise_to({"a": 4, "c": 1})
+    assert floors.read() == {"a": 4, "b": 1, "c": 1}
+
+
+def test_a_lowered_floor_or_another_key_is_refused(tmp_path, key):
+    floors = RollbackFloors(tmp_path, key)
+    floors.raise_to({"a": 3})
+    file = tmp_path / FILE
+    good = file.read_bytes()
+    for wrong in (
+        good.replace(b'"a":3', b'"a":2'),
+        b"",
+        b"{}",
+        b"[]",
+        good[:-1],
+        b"\xff",
+        good.replace(b"signature", b"sig"),
+    ):
+        file.write_bytes(wrong)
+        with pytest.raises(RollbackError, match="not as this service wrote it"):
+            floors.read()
+        with pytest.raises(RollbackError):
+            floors.raise_to({"a": 9})
+    file.write_bytes(good)
+    with pytest.raises(RollbackError):
+        RollbackFloors(tmp_path, generate_signing_key("ed25519")).read()
+
+
+def test_a_removed_file_beside_a_log_with_entries_is_refused(tmp_path, key):
+    floors = RollbackFloors(tmp_path, key)
+    (tmp_path / "worker-0").mkdir()
+    (tmp_path / "worker-0/entries.jsonl").write_bytes(b"")
+    assert floors.read() == {}
+    (tmp_path / "worker-0/entries.jsonl").write_bytes(b"{}\n")
+    with pytest.raises(RollbackError, match="is gone"):
+        floors.read()

@@ -1,0 +1,425 @@
+"""The gate: what is not listed, what is too large or of the wrong type, and what an error may say."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from governance.contract.exchange import Pipeline, Reply
+from governance.contract.routes import Route, RouteTable
+from governance.errors import (
+    BadRequestError,
+    ConfigurationError,
+    ForbiddenError,
+    IntegrityError,
+    NotFoundError,
+    NotReadyError,
+    RateLimitedError,
+    TooLargeError,
+    UnauthenticatedError,
+    UnsupportedMediaTypeError,
+)
+from governance.gate.gate import Gate, application_error, behind, run_lifespan, status_of
+
+ROUTES = (
+    Route("POST", "/echo", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=100),
+    Route("POST", "/upload", "infer", "bentoml", content_types=frozenset({"multipart/form-data"}),
+          max_body_bytes=1000, file_fields=frozenset({"image"})),
+    Route("GET", "/livez", "probe", "bentoml", public=True),
+    Route("POST", "/v2/models/{model}/infer", "infer", "oip", content_types=frozenset({"application/json"}),
+          max_body_bytes=100),
+    Route("POST", "/choose", "infer", "oip", model="a", model_parameter="model", models=frozenset({"a", "b"}),
+          content_types=frozenset({"application/json"}), max_body_bytes=100),
+)  # fmt: skip
+
+
+@dataclass
+class Client:
+    """Calls an ASGI application, and keeps what it asked of the body."""
+
+    app: object
+    chunks_read: int = 0
+    seen: list = field(default_factory=list)
+
+    async def call(self, method, path, *chunks, headers=(), kind="http", query=b""):
+        pending = list(chunks) or [b""]
+        sent = []
+
+        async def receive():
+            if not pending:
+                return {"type": "http.disconnect"}
+            self.chunks_read += 1
+            chunk = pending.pop(0)
+            return {"type": "http.request", "body": chunk, "more_body": bool(pending)}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": kind,
+            "method": method,
+            "path": path,
+            "raw_path": path.encode("latin-1"),
+            "query_string": query,
+            "headers": list(headers),
+            "client": ("127.0.0.1", 1),
+        }
+        await self.app(scope, receive, send)
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        return sent[0], body
+
+
+JSON = (b"content-type", b"application/json")
+
+
+class Refuser:
+    name, needs, gives = "refuser", frozenset(), frozenset()
+
+    def __init__(self, error=None):
+        self.error, self.seen = error, []
+
+    async def open(self): ...
+
+    async def close(self): ...
+
+    async def handle(self, exchange, proceed):
+        self.seen.append(exchange)
+        exchange.reply_headers.append((b"governance-receipt", b"r"))
+        if self.error:
+            raise self.error
+        return await proceed(exchange)
+
+
+async def echo_app(scope, receive, send):
+    message = await receive()
+    echo_app.headers = scope["headers"]
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"X-Kept", b"1"), (b"content-length", b"9")]}
+    )
+    await send({"type": "http.response.body", "body": message["body"], "more_body": True})
+    await send({"type": "http.response.body", "body": b"!"})
+
+
+async def oip(exchange):
+    return Reply(200, ((b"content-type", b"x"),), (await exchange.read_body(), str(exchange.model).encode()))
+
+
+async def nothing(): ...
+
+
+def make(error=None, app=echo_app, limit=10_000):
+    plugin = Refuser(error)
+    servers = {"oip": oip, "bentoml": behind(app, limit)}
+    gate = Gate(
+        app, routes=RouteTable(ROUTES), pipeline=Pipeline([plugin]), servers=servers, open=nothing, close=nothing
+    )
+    return Client(gate), plugin
+
+
+async def test_a_listed_route_reaches_the_application_without_the_credential():
+    client, _ = make()
+    start, body = await client.call(
+        "POST", "/echo", b'{"a"', b":1}", headers=[JSON, (b"authorization", b"Bearer secret"), (b"x-other", b"1")]
+    )
+    assert (start["status"], body) == (200, b'{"a":1}!')
+    assert dict(start["headers"])[b"content-length"] == b"8"
+    assert dict(start["headers"])[b"governance-receipt"] == b"r"
+    assert dict(start["headers"])[b"cache-control"] == b"no-store"
+    passed_on = dict(echo_app.headers)
+    assert b"authorization" not in passed_on
+    assert passed_on[b"x-other"] == b"1"
+    assert passed_on[b"content-length"] == b"7"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/echo"), ("POST", "/echo/"), ("POST", "//echo"), ("POST", "/Echo"), ("POST", "/%65cho"), ("POST", "/"),
+     ("PUT", "/echo"), ("POST", "/v2/models//infer"), ("POST", "/v2/models/a%2fb/infer"),
+     ("POST", "/v2/models/a/b/infer"),
+     ("GET", "/docs.json"), ("POST", "/echo/submit"), ("POST", "/v2/models/" + "m" * 129 + "/infer")],
+)  # fmt: skip
+async def test_what_is_not_listed_is_404_and_recorded(method, path):
+    client, plugin = make()
+    start, body = await client.call(method, path, headers=[JSON])
+    assert start["status"] == 404
+    assert b"no such route" in body
+    assert plugin.seen[0].route.template == "unlisted"
+
+
+async def test_a_websocket_is_closed():
+    client, plugin = make()
+    start, _ = await client.call("GET", "/echo", kind="websocket")
+    assert start == {"type": "websocket.close", "code": 1008}
+    assert plugin.seen == []
+
+
+async def test_a_body_that_announces_too_much_is_refused_unread():
+    client, _ = make()
+    start, _ = await client.call("POST", "/echo", b"x" * 101, headers=[JSON, (b"content-length", b"101")])
+    assert (start["status"], client.chunks_read) == (413, 0)
+
+
+async def test_a_body_that_grows_beyond_the_limit_is_not_read_further():
+    client, _ = make()
+    start, _ = await client.call("POST", "/echo", *[b"x" * 50] * 10, headers=[JSON])
+    assert (start["status"], client.chunks_read) == (413, 3)
+
+
+async def test_a_body_at_the_limit_passes():
+    client, _ = make()
+    start, _ = await client.call("POST", "/echo", b"x" * 100, headers=[JSON, (b"content-length", b"100")])
+    assert start["status"] == 200
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [[(b"content-type", b"application/vnd.bentoml+pickle")], [(b"content-type", b"text/plain")], [],
+     [JSON, (b"content-type", b"application/vnd.bentoml+pickle")], [JSON, (b"content-encoding", b"gzip")]],
+)  # fmt: skip
+async def test_another_content_type_is_415_unread(fields):
+    client, _ = make()
+    start, _ = await client.call("POST", "/echo", b"x", headers=fields)
+    assert (start["status"], client.chunks_read) == (415, 0)
+
+
+async def test_a_url_where_a_file_should_be_is_422():
+    client, _ = make()
+    body = b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\nhttp://127.0.0.1\r\n--b--\r\n'
+    start, answer = await client.call(
+        "POST", "/upload", body, headers=[(b"content-type", b"multipart/form-data; boundary=b")]
+    )
+    assert start["status"] == 422
+    assert b"uploaded file" in answer
+
+
+@pytest.mark.parametrize(
+    ("query", "model"),
+    [(b"", b"a"), (b"model=b", b"b"), (b"model=c", b""), (b"model=a&model=b", b""), (b"model=", b""), (b"x=1", b"a"),
+     (b"&".join([b"x=1"] * 40), b"")],
+)  # fmt: skip
+async def test_the_query_chooses_only_among_the_routes_models(query, model):
+    client, _ = make()
+    _, body = await client.call("POST", "/choose", b"", headers=[JSON], query=query)
+    assert body == model
+
+
+ERRORS = [
+    (UnauthenticatedError("x", kind="none", reason="missing"), 401, 401),
+    (ForbiddenError("x"), 403, 403),
+    (NotFoundError("x"), 404, 404),
+    (TooLargeError("x"), 413, 413),
+    (UnsupportedMediaTypeError("x"), 415, 415),
+    (BadRequestError("x"), 400, 422),
+    (RateLimitedError("x", retry_after_seconds=1.2, limit="rate"), 429, 429),
+    (NotReadyError("x"), 503, 503),
+    (ConfigurationError("secret"), 500, 500),
+    (IntegrityError("secret"), 500, 500),
+    (ValueError("secret"), 500, 500),
+]
+
+
+@pytest.mark.parametrize(("error", "under_v2", "elsewhere"), ERRORS)
+async def test_each_error_has_its_status_and_form(error, under_v2, elsewhere):
+    assert status_of(error, under_v2=True) == under_v2
+    client, _ = make(error)
+    start, body = await client.call("POST", "/v2/models/m/infer", headers=[JSON])
+    assert start["status"] == under_v2
+    assert list(json.loads(body)) == ["error"]
+    start, body = await client.call("POST", "/echo", headers=[JSON])
+    headers = dict(start["headers"])
+    assert start["status"] == elsewhere == json.loads(body)["status"]
+    assert headers[b"content-type"] == b"application/problem+json"
+    assert (b"www-authenticate" in headers) == (elsewhere == 401)
+    assert headers.get(b"retry-after") == (b"2" if elsewhere == 429 else None)
+    assert headers[b"governance-receipt"] == b"r"
+    assert b"secret" not in body
+
+
+async def test_an_unforeseen_error_is_logged_without_its_text(caplog):
+    client, _ = make(ValueError("hunter2"))
+    await client.call("POST", "/echo", headers=[JSON])
+    assert "ValueError at test_gate.py" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+async def test_an_answer_beyond_the_limit_is_an_error():
+    client, _ = make(limit=3)
+    start, _ = await client.call("POST", "/echo", b"xxx", headers=[JSON])
+    assert start["status"] == 500
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "says"),
+    [
+        (400, b'{"error":"1","detail":[{"loc":["image"],"msg":"must be"}]}', BadRequestError, "image: must be"),
+        (400, b'[{"error":"wrong"}]', BadRequestError, "wrong"),
+        (422, b"<html>", BadRequestError, "Unprocessable"),
+        (404, b"{}", NotFoundError, "Not Found"),
+        (400, b'{"error":"' + b"x" * 1000 + b'"}', BadRequestError, "xxx"),
+        (500, b'{"error":"secret"}', RuntimeError, "500"),
+        (418, b"teapot", RuntimeError, "418"),
+    ],
+)  # fmt: skip
+def test_an_error_of_the_application_becomes_ours(status, body, kind, says):
+    error = application_error(status, body)
+    assert type(error) is kind
+    assert says in str(error)
+    assert len(str(error)) <= 500
+
+
+class Recorder(Refuser):
+    def __init__(self, name, log, fail=False):
+        super().__init__()
+        self.name, self.log, self.fail = name, log, fail
+
+    async def open(self):
+        if self.fail:
+            raise ConfigurationError("cannot open")
+        self.log.append(f"open {self.name}")
+
+    async def close(self):
+        self.log.append(f"close {self.name}")
+
+
+async def lifespan(gate, log=None):
+    sent, messages = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+        if log is not None:
+            log.append(message["type"])
+
+    await gate({"type": "lifespan"}, receive, send)
+    return sent
+
+
+async def application(scope, receive, send):
+    for name in ("startup", "shutdown"):
+        assert (await receive())["type"] == f"lifespan.{name}"
+        await send({"type": f"lifespan.{name}.complete"})
+
+
+async def test_the_worker_opens_before_the_application_and_closes_after_it():
+    log = []
+
+    async def open():
+        log.append("open models")
+
+    async def close():
+        log.append("close models")
+
+    pipeline = Pipeline([Recorder("a", log), Recorder("b", log)])
+    gate = Gate(application, routes=RouteTable(()), pipeline=pipeline, servers={}, open=open, close=close)
+    assert [message["type"] for message in await lifespan(gate)] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert log == ["open a", "open b", "open models", "close models", "close b", "close a"]
+
+
+async def test_the_server_hears_of_the_end_after_everything_is_closed():
+    log = []
+
+    async def close():
+        log.append("close models")
+
+    async def nothing(): ...
+
+    pipeline = Pipeline([Recorder("a", log)])
+    gate = Gate(application, routes=RouteTable(()), pipeline=pipeline, servers={}, open=nothing, close=close)
+    await lifespan(gate, log)
+    assert log[-3:] == ["close models", "close a", "lifespan.shutdown.complete"]
+
+
+async def test_a_plugin_that_cannot_open_stops_the_start_and_closes_the_others():
+    log = []
+    pipeline = Pipeline([Recorder("a", log), Recorder("b", log, fail=True)])
+    gate = Gate(application, routes=RouteTable(()), pipeline=pipeline, servers={}, open=nothing, close=nothing)
+    sent = await lifespan(gate)
+    assert sent == [{"type": "lifespan.startup.failed", "message": "configuration: cannot open"}]
+    assert log == ["open a", "close a"]
+
+
+async def test_a_model_that_cannot_open_stops_the_start_and_closes_the_plugins():
+    log = []
+
+    async def open():
+        raise IntegrityError("step 2")
+
+    pipeline = Pipeline([Recorder("a", log)])
+    gate = Gate(application, routes=RouteTable(()), pipeline=pipeline, servers={}, open=open, close=nothing)
+    assert (await lifespan(gate))[0]["message"] == "integrity: step 2"
+    assert log == ["open a", "close a"]
+
+
+async def test_whatever_fails_at_opening_keeps_the_worker_from_serving():
+    """uvicorn serves on when a lifespan ends with an exception: it must be told that the start failed."""
+
+    async def fail():
+        raise AttributeError("Canary")
+
+    async def nothing(scope, receive, send): ...
+
+    gate = Gate(nothing, routes=RouteTable([]), pipeline=Pipeline([]), servers={}, open=fail, close=fail)
+    (message,) = await lifespan(gate)
+    assert message["type"] == "lifespan.startup.failed"
+    assert "AttributeError" in message["message"] and "Canary" not in message["message"]
+
+
+@pytest.mark.parametrize("end", ["complete", "failed"])
+async def test_all_is_closed_before_the_server_hears_that_it_is(end):
+    """A server ends the process at that word: what a plugin still had to write, such as the log's last promise, was lost."""
+    order, messages = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def app(scope, receive, send):
+        assert (await receive())["type"] == "lifespan.startup"
+        await send({"type": "lifespan.startup.complete"})
+        assert (await receive())["type"] == "lifespan.shutdown"
+        await send({"type": f"lifespan.shutdown.{end}"})
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        order.append(message["type"])
+
+    async def note(word):
+        order.append(word)
+
+    await run_lifespan(app, {"type": "lifespan"}, receive, send, open=lambda: note("open"), close=lambda: note("close"))
+    assert order == ["open", "lifespan.startup.complete", "close", f"lifespan.shutdown.{end}"]
+
+
+async def test_an_application_that_breaks_off_is_closed_once():
+    closed = []
+
+    async def app(scope, receive, send):
+        raise RuntimeError("broken")
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def close():
+        closed.append(True)
+
+    async def nothing(*_):
+        pass
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await run_lifespan(app, {"type": "lifespan"}, receive, nothing, open=nothing, close=close)
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_an_answer_that_has_no_body_says_no_length(status):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"7")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    server = behind(app, 100)
+    gate = Gate(app, routes=RouteTable(ROUTES), pipeline=Pipeline([]), servers={"bentoml": server, "oip": server}, open=nothing, close=nothing)  # fmt: skip
+    start, body = await Client(gate).call("GET", "/livez")
+    assert (start["status"], body) == (status, b"") and b"content-length" not in dict(start["headers"])

@@ -1,0 +1,510 @@
+"""The metrics plugin: what is counted where, in multi-process mode, and what a hostile caller cannot make it do."""
+
+import base64
+import os
+import subprocess
+import sys
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from governance.access.callers.api_keys import ApiKeyStore
+from governance.access.callers.authenticator import Credentials, Identity
+from governance.contract.exchange import (
+    Connection,
+    Exchange,
+    Measurement,
+    ModelLoad,
+    ModelRefusal,
+    Pipeline,
+    Reply,
+    StreamedReply,
+    Usage,
+    expiries,
+)
+from governance.contract.routes import UNLISTED, RouteTable
+from governance.errors import (
+    ConfigurationError,
+    DecryptionError,
+    KeyUnavailableError,
+    NotFoundError,
+    NotReadyError,
+    UnauthenticatedError,
+)
+from governance.keys import open_recipient, open_recipient_key, open_secret
+from governance.keys.operations import KEY_OPERATIONS
+from governance.keys.providers.file import write_new
+from governance.keys.recipient import generate_recipient_key
+from governance.oip.routes import oip_routes
+from governance.plugins.metrics.exposition import Exemplars, to_openmetrics
+from governance.plugins.metrics.plugin import MetricsPlugin
+from governance.plugins.metrics.table import TABLE
+from governance.plugins.metrics.tallies import Tallies
+from governance.privacy.request.records import Redactions, ReplyFindings
+from governance.runtime.gpu import GpuNumbers
+from governance.settings import RuntimeSettings, Settings
+
+ROUTES = RouteTable(oip_routes(1000))
+
+
+class Middle:
+    """A plugin that takes its time, or refuses."""
+
+    name, needs, gives = "middle", frozenset(), frozenset()
+
+    def __init__(self, act=lambda exchange: None):
+        self.act, self.numbers = act, []
+
+    async def open(self): ...
+
+    async def close(self): ...
+
+    async def handle(self, exchange, proceed):
+        self.act(exchange)
+        return await proceed(exchange)
+
+    def measurements(self):
+        return self.numbers
+
+
+class Registry:
+    """Stands for prometheus_client: keeps what it is given."""
+
+    def __init__(self):
+        self.counters, self.gauges, self.counts = {}, {}, {}
+
+    def take(self, tallies):
+        for name, counts in tallies.counters.items():
+            for labels, count in counts.items():
+                self.counters[name, labels] = self.counters.get((name, labels), 0) + count
+            counts.clear()
+        self.gauges.update(tallies.gauges)
+        for name, histogram in tallies.histograms.items():
+            for labels, row in histogram.rows.items():
+                self.counts[name, labels] = sum(row[:-1])
+
+
+def settings(**changes):
+    return Settings.model_validate({"service": {"name": "s"}, "models": {"m": {"artifact": "x"}}, **changes})
+
+
+@pytest.fixture
+async def chain(monkeypatch):
+    registry, middle = Registry(), Middle()
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    monkeypatch.setattr("governance.plugins.metrics.plugin.registered", lambda: registry)
+    plugin = MetricsPlugin(settings(metrics={"trusted_networks": ["10.0.0.0/8", "127.0.0.1/32"]}))
+    pipeline = Pipeline([plugin, middle])
+    await pipeline.open()
+    plugin.model_loaded(ModelLoad("m", "1", "cpu", True, False, 0.5, {}, "sha256:x"))
+    yield plugin, pipeline, middle, registry
+    await pipeline.close()
+
+
+async def read():
+    return b""
+
+
+def exchange(method="POST", path="/v2/models/m/infer", version=None, headers=(), peer=""):
+    match = ROUTES.match(method, path)
+    return Exchange(
+        "i", 0, 1, method, path, b"", match.route, match.model, version or match.version, list(headers), "", read,
+        connection=lambda: Connection(peer, None),
+    )  # fmt: skip
+
+
+async def answer(reached):
+    if reached.route is UNLISTED:
+        raise NotFoundError("no such route")
+    reached.give(Usage("m", "1", "sha256:x", 3, 0.001))
+    return Reply(200, (), (b"",))
+
+
+async def test_a_call_is_counted_once_everywhere(chain):
+    plugin, pipeline, _, registry = chain
+    await pipeline.around(answer)(exchange())
+    plugin._flush()
+    requests = ("POST", "/v2/models/{model}/infer", "m", "1", "answered", "")
+    assert registry.counters["requests_total", requests] == 1
+    assert registry.counters["inference_items_total", ("m", "1")] == 3
+    for place in (
+        ("request_seconds", ("POST", "/v2/models/{model}/infer", "answered")),
+        ("plugin_seconds", ("metrics",)),
+        ("plugin_seconds", ("middle",)),
+        ("plugin_seconds", ("server",)),
+        ("batch_items", ("m", "1")),
+    ):
+        assert registry.counts[place] == 1
+    assert registry.gauges["requests_in_flight", ()] == 0
+
+
+async def test_findings_in_questions_and_answers_are_counted_together(chain):
+    plugin, pipeline, middle, registry = chain
+
+    def changed(exchange):
+        exchange.give(Redactions({"replace": 2}, frozenset(), {"PERSON": 2}))
+        exchange.give(ReplyFindings({"PERSON": 1, "EMAIL_ADDRESS": 1}))
+
+    middle.act = changed
+    await pipeline.around(answer)(exchange())
+    plugin._flush()
+    assert registry.counters["entities_total", ("PERSON",)] == 3
+    assert registry.counters["entities_total", ("EMAIL_ADDRESS",)] == 1
+
+
+async def test_findings_in_a_streamed_answer_are_counted_when_it_has_ended(chain):
+    plugin, pipeline, middle, registry = chain
+    found = Counter()
+    middle.act = lambda exchange: exchange.give(ReplyFindings(found))
+
+    async def pieces():
+        found["PERSON"] += 2
+        yield b"<PERSON> and <PERSON>"
+
+    async def stream(reached):
+        return StreamedReply(200, (), (), pieces())
+
+    asked = exchange()
+    reply = await pipeline.around(stream)(asked)
+    assert [piece async for piece in reply.pieces] == [b"<PERSON> and <PERSON>"]
+    for end in asked.at_end:
+        await end()
+    plugin._flush()
+    assert registry.counters["entities_total", ("PERSON",)] == 2
+
+
+async def test_nothing_is_lost_at_the_end(chain):
+    plugin, pipeline, _, registry = chain
+    for _ in range(7):
+        await pipeline.around(answer)(exchange())
+    await plugin.close()
+    assert sum(count for (name, _), count in registry.counters.items() if name == "requests_total") == 7
+
+
+async def test_five_thousand_hostile_requests_make_no_series_of_their_own(chain):
+    plugin, pipeline, _, registry = chain
+    handler = pipeline.around(answer)
+
+    async def send(number):
+        word = f"x{number}'\"\n{{}}"
+        for method, path, version in (
+            (f"M{number}", f"/{word}", None),
+            ("POST", f"/v2/models/{number}/infer", None),
+            ("POST", f"/v2/models/m/versions/{number}/infer", None),
+            ("GET", f"/v2/models/{number}", str(number)),
+            ("POST", "/v2/models/m/infer", word),
+        ):
+            headers = [(b"governance-purpose", word.encode()), (b"traceparent", word.encode())]
+            with suppress(NotFoundError):
+                await handler(exchange(method, path, version, headers))
+
+    for number in range(5):
+        await send(number)
+    plugin._flush()
+    before = len(registry.counters) + len(registry.gauges) + len(registry.counts)
+    for number in range(5, 1000):
+        await send(number)
+    plugin._flush()
+    assert len(registry.counters) + len(registry.gauges) + len(registry.counts) == before
+    assert sum(count for (name, _), count in registry.counters.items() if name == "requests_total") == 5000
+    assert {labels[2] for name, labels in registry.counters if name == "requests_total"} == {"", "m"}
+    assert {labels[3] for name, labels in registry.counters if name == "requests_total"} == {"", "1"}
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (NotReadyError("x"), ("failed", "not_ready")),
+        (NotFoundError("x"), ("refused", "not_found")),
+        (ValueError("x"), ("failed", "internal")),
+    ],
+)
+async def test_an_error_of_any_plugin_is_the_outcome(chain, error, end):
+    plugin, pipeline, middle, registry = chain
+
+    def fail(reached):
+        raise error
+
+    middle.act = fail
+    with pytest.raises(type(error)):
+        await pipeline.around(answer)(exchange())
+    plugin._flush()
+    assert registry.counters["requests_total", ("POST", "/v2/models/{model}/infer", "m", "1", *end)] == 1
+
+
+async def test_an_observer_that_fails_changes_no_answer(chain, monkeypatch, caplog):
+    plugin, pipeline, _, _ = chain
+
+    def fail(*arguments):
+        raise ValueError("Canary")
+
+    monkeypatch.setattr(plugin, "exchange_ended", fail)
+    assert (await pipeline.around(answer)(exchange())).status == 200
+    assert "ValueError" in caplog.text
+    assert "Canary" not in caplog.text
+
+
+async def test_numbers_of_other_plugins_are_taken_and_unknown_ones_dropped_with_one_line(chain, caplog):
+    plugin, _, middle, registry = chain
+    middle.numbers = [
+        Measurement("governance_drift_psi", 0.25, ("m", "brightness")),
+        Measurement("audit_entries_total", 5),
+        Measurement("queue_seconds", [0.0, 0.5]),
+        Measurement("who_knows", 1),
+        Measurement("drift_ks", 1, ("m",)),
+    ]
+    plugin._flush()
+    middle.numbers[1] = Measurement("audit_entries_total", 7)
+    plugin._flush()
+    assert registry.gauges["drift_psi", ("m", "brightness")] == 0.25
+    assert registry.counters["audit_entries_total", ()] == 7
+    assert registry.counts["queue_seconds", ()] == 4
+    assert caplog.text.count("who_knows") == caplog.text.count("drift_ks") == 1
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "trusted"),
+    [
+        ("10.1.2.3", (), True),
+        ("::ffff:10.1.2.3", (), True),
+        ("11.0.0.1", (), False),
+        ("", (), False),
+        ("10.1.2.3", ((b"x-forwarded-for", b"10.0.0.1"),), False),
+        ("11.0.0.1", ((b"x-forwarded-for", b"10.0.0.1"),), False),
+        ("10.1.2.3", ((b"via", b"1.1 proxy"),), False),
+    ],
+)
+async def test_only_the_sockets_own_address_is_trusted(chain, peer, headers, trusted):
+    _, pipeline, middle, _ = chain
+    seen = []
+    middle.act = lambda reached: seen.append(reached.route.public)
+    asked = exchange("GET", "/metrics", headers=headers, peer=peer)
+    asked.route = UNLISTED.__class__("GET", "/metrics", "metrics", "bentoml")
+    await pipeline.around(answer)(asked)
+    other = exchange(peer=peer)
+    await pipeline.around(answer)(other)
+    assert seen == [trusted, False]
+
+
+async def test_a_refused_artifact_is_counted_by_reason(chain):
+    plugin, pipeline, _, registry = chain
+    plugin._flush()
+    assert registry.counters["artifact_refusals_total", ("m", "signature")] == 0
+    pipeline.tell_refusal(ModelRefusal("m", "signature"))
+    plugin._flush()
+    assert registry.counters["artifact_refusals_total", ("m", "signature")] == 1
+    assert registry.counters["model_loads_total", ("m", "", "refused")] == 1
+
+
+def test_two_processes_are_summed_and_the_dead_leave_no_gauges(tmp_path):
+    program = """
+import asyncio, sys
+from governance.contract.exchange import Pipeline
+from governance.plugins.metrics.plugin import MetricsPlugin
+from governance.settings import Settings
+
+async def main():
+    plugin = MetricsPlugin(Settings.model_validate({"service": {"name": "s"}}))
+    pipeline = Pipeline([plugin])
+    await pipeline.open()
+    plugin._tallies.count("entities_total", "PERSON", by=3)
+    plugin._tallies.set("queue_length", 4)
+    plugin._flush()
+    if sys.argv[1] == "killed":
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+    await pipeline.close()
+
+asyncio.run(main())
+"""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for end in ("killed", "closed"):
+        subprocess.run([sys.executable, "-c", program, end], env=environment, check=False)
+    look = """
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+from governance.plugins.metrics.tallies import dead_workers, forget_workers
+registry = CollectorRegistry()
+multiprocess.MultiProcessCollector(registry)
+assert b"governance_queue_length 4.0" in generate_latest(registry)
+forget_workers(dead_workers())
+text = generate_latest(registry)
+assert b'governance_entities_total{entity="PERSON"} 6.0' in text
+assert b"governance_queue_length" not in text
+"""
+    subprocess.run([sys.executable, "-c", look], env=environment, check=True)
+
+
+async def test_exemplars_of_all_workers_meet_beside_their_buckets(tmp_path):
+    labels = ("POST", "/r", "answered")
+    here, there = Exemplars(), Exemplars()
+    here.open(str(tmp_path))
+    there.open(str(tmp_path))
+    there.put(labels, 1, "a" * 32, 0.3, 1.0)
+    there.write()
+    here.put(labels, 0, "b" * 32, 0.1, 2.0)
+    text = "# HELP governance_request_seconds x\n# TYPE governance_request_seconds histogram\n" + "".join(
+        f'governance_request_seconds_bucket{{le="{le}",method="POST",outcome="answered",route="/r"}} 2\n'
+        for le in ("0.2", "0.5", "+Inf")
+    )
+    body = to_openmetrics(Reply(200, (), (text.encode(),)), here).body[0].decode()
+    assert f'le="0.2",method="POST",outcome="answered",route="/r"}} 2.0 # {{trace_id="{"b" * 32}"}} 0.1 2.0' in body
+    assert f'le="0.5",method="POST",outcome="answered",route="/r"}} 2.0 # {{trace_id="{"a" * 32}"}} 0.3 1.0' in body
+    assert body.endswith("# EOF\n")
+
+
+def test_expiries_are_of_what_is_still_valid():
+    now, day = 1000.0, 86_400
+    numbers = {number.name: number.value for number in expiries("api-key", [900, now + day, now + 30 * day], now)}
+    assert numbers == {"earliest_expiry_timestamp_seconds": now + day, "expiring_soon": 1}
+    assert next(iter(expiries("grant", [900], now))).value == float("inf")
+
+
+def test_credentials_are_refused_by_kind_and_reason_and_the_caller_learns_neither(tmp_path):
+    clock = [1000.0]
+    store = ApiKeyStore(tmp_path / "keys.json", b"s" * 32, clock=lambda: clock[0])
+    revoked, record = store.create("a", (), lifetime_seconds=None)
+    short, _ = store.create("b", (), lifetime_seconds=60)
+    store.revoke(record.key_id)
+    assert store.expiries == () or store.expiries == (1060,)
+    identity = Identity([store])
+    clock[0] = 2000.0
+    sentences = set()
+    for bearer, kind, reason in (
+        (revoked, "api-key", "revoked"),
+        (revoked[:-1] + ("A" if revoked[-1] != "A" else "B"), "api-key", "unknown"),
+        ("bgk_x", "api-key", "malformed"),
+        (short, "api-key", "expired"),
+        (None, "none", "missing"),
+        ("something", "none", "unknown"),
+    ):
+        with pytest.raises(UnauthenticatedError) as refusal:
+            identity.identify(Credentials(bearer, None, ""))
+        assert (refusal.value.kind, refusal.value.reason) == (kind, reason)
+        if reason in ("revoked", "unknown", "malformed") and kind == "api-key":
+            sentences.add(str(refusal.value))
+    assert len(sentences) == 1
+
+
+def test_key_operations_are_counted_by_outcome(tmp_path):
+    made = generate_recipient_key("x25519", os.urandom)
+    write_new(tmp_path / "key", made.to_pem(), mode=0o600)
+    write_new(tmp_path / "pub", made.public_key.to_pem(), mode=0o644)
+    write_new(tmp_path / "secret", base64.b64encode(b"s" * 32), mode=0o600)
+    before = dict(KEY_OPERATIONS.counts())
+    key = open_recipient_key(f"file:{tmp_path}/key")
+    wrapped = open_recipient(str(tmp_path / "pub")).wrap(b"data", b"info")
+    key.unwrap(wrapped, b"info")
+    with pytest.raises(DecryptionError):
+        key.unwrap(wrapped, b"other")
+    open_secret(f"file:{tmp_path}/secret")
+    with pytest.raises(KeyUnavailableError):
+        open_secret(f"file:{tmp_path}/nothing")
+    grown = {place: count - before.get(place, 0) for place, count in KEY_OPERATIONS.counts().items()}
+    assert {place: count for place, count in grown.items() if count} == {
+        ("file", "open", "done"): 1,
+        ("file", "wrap", "done"): 1,
+        ("file", "unwrap", "done"): 1,
+        ("file", "unwrap", "refused"): 1,
+        ("file", "secret", "done"): 1,
+        ("file", "secret", "unavailable"): 1,
+    }
+
+
+class FakeNvml:
+    """Answers as pynvml does, at the border."""
+
+    def __init__(self, broken=False):
+        self.broken, self.asked = broken, 0
+
+    def nvmlInit(self):  # noqa: N802
+        if self.broken:
+            raise OSError("no driver")
+
+    def nvmlDeviceGetHandleByIndex(self, index):  # noqa: N802
+        self.asked += 1
+        return index
+
+    def nvmlDeviceGetMemoryInfo(self, handle):  # noqa: N802
+        return type("Memory", (), {"used": 3 * 2**30, "total": 80 * 2**30})
+
+    def nvmlDeviceGetUtilizationRates(self, handle):  # noqa: N802
+        return type("Rates", (), {"gpu": 42})
+
+
+def test_a_gpus_numbers_are_asked_for_now_and_then():
+    clock, nvml = [0.0], FakeNvml()
+    numbers = GpuNumbers(RuntimeSettings(providers=("cuda",), device_id=1), lambda: nvml, lambda: clock[0])
+    seen = {(number.name, number.labels): number.value for number in numbers.measurements()}
+    assert seen == {
+        ("gpu_memory_bytes", ("cuda:1", "used")): 3 * 2**30,
+        ("gpu_memory_bytes", ("cuda:1", "total")): 80 * 2**30,
+        ("gpu_utilization_ratio", ("cuda:1",)): 0.42,
+    }
+    numbers.measurements()
+    clock[0] = 6.0
+    numbers.measurements()
+    assert nvml.asked == 2
+
+
+def test_a_machine_without_a_gpu_has_no_such_numbers(caplog):
+    assert list(GpuNumbers(RuntimeSettings(), FakeNvml).measurements()) == []
+    broken = GpuNumbers(RuntimeSettings(providers=("cuda", "cpu")), lambda: FakeNvml(broken=True))
+    assert list(broken.measurements()) == list(broken.measurements()) == []
+    assert caplog.text.count("no numbers of a GPU") == 1
+
+
+def test_the_documents_table_is_the_plugins():
+    text = (Path(__file__).parents[3] / "docs/metrics.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `governance_")]
+    told = {row[0].strip("` "): (row[1].strip(), row[2].strip(), row[3].strip()) for row in rows}
+    kinds = {"livesum": "gauge (sum)", "livemax": "gauge (max)", "livemin": "gauge (min)"}
+    assert told == {
+        f"governance_{name}": (
+            kinds.get(metric.merge, metric.kind),
+            " ".join(f"`{label}`" for label in metric.labels) or "-",
+            metric.help,
+        )
+        for name, metric in TABLE.items()
+    }
+
+
+def test_tracing_without_an_endpoint_is_no_plugin():
+    from governance.plugins.tracing import TracingPlugin
+
+    with pytest.raises(ConfigurationError, match="endpoint"):
+        TracingPlugin(settings())
+
+
+@pytest.mark.parametrize(
+    "parent",
+    ["", "00-zz", "00-" + "0" * 32 + "-" + "0" * 16 + "-01", "ff-" + "a" * 32 + "-" + "b" * 16 + "-01", "x" * 5000],
+)
+async def test_a_malformed_traceparent_begins_a_new_trace_and_a_dead_collector_harms_no_call(parent):
+    from governance.plugins.tracing import TracingPlugin
+
+    plugin = TracingPlugin(
+        settings(tracing={"endpoint": "http://127.0.0.1:9/v1/traces", "sampling_ratio": 1.0, "timeout_seconds": 0.2})
+    )
+    pipeline = Pipeline([plugin])
+    await pipeline.open()
+    asked = exchange(headers=[(b"traceparent", parent.encode()), (b"tracestate", b"v=Canary")])
+    assert (await pipeline.around(answer)(asked)).status == 200
+    onward = asked.header(b"traceparent")
+    version, trace_id, _, flags = onward.split("-")
+    assert (version, int(flags, 16) & 1) == ("00", 1)
+    assert trace_id not in parent
+    assert asked.header(b"tracestate") == "v=Canary"
+    assert plugin._spans == {}
+    await pipeline.close()
+
+
+def test_a_histograms_values_fall_as_prometheus_says():
+    tallies = Tallies()
+    histogram = tallies.histogram("batch_items")
+    row = histogram.row("m", "1")
+    for value in (1, 2, 3, 4, 1024, 1025):
+        histogram.observe(row, value)
+    assert row[:4] == [1, 1, 2, 0]
+    assert row[-3:] == [1, 1, 1 + 2 + 3 + 4 + 1024 + 1025]

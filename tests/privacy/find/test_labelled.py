@@ -1,0 +1,81 @@
+"""The public labelled set: its labels are right, it can be made again, and nothing of it was trained on."""
+
+import json
+import re
+from itertools import islice
+
+import pytest
+
+from benchmarks.pii.make import COUNT, ENTITIES, LABELLED, SEED, generate
+from benchmarks.pii.templates import TEMPLATES
+from benchmarks.privacy import CHECKABLE, RESULTS, _scores
+from governance.privacy.find.detect import Detectors
+
+pytest.importorskip("faker")
+ITEMS = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
+
+
+def test_every_label_is_a_piece_of_its_text_and_none_lies_over_another():
+    assert len(ITEMS) == COUNT >= 3000
+    for item in ITEMS:
+        end = 0
+        for span in item["spans"]:
+            assert end <= span["start"] < span["end"] <= len(item["text"])
+            assert item["text"][span["start"] : span["end"]].strip()
+            end = span["end"]
+
+
+def test_every_entity_is_in_it_and_the_checkable_ones_too():
+    labelled = {span["entity"] for item in ITEMS for span in item["spans"]}
+    assert labelled == set(ENTITIES.values()) and labelled > CHECKABLE
+
+
+def test_it_is_made_again_to_the_byte():
+    for made, item in zip(islice(generate(COUNT, SEED), 60), ITEMS, strict=False):
+        assert made == item
+
+
+def test_no_template_is_one_that_the_tagger_was_trained_on():
+    groups = pytest.importorskip("training.tagger.templates").GROUPS
+
+    def bare(template):
+        return re.sub(r"\{+\w+\}+|\W+", " ", template).strip().lower()
+
+    ours = {bare(line) for lines in TEMPLATES.values() for line in lines.strip().splitlines()} - {""}
+    theirs = {bare(template) for templates in groups.values() for template in templates}
+    assert len(ours) >= 150 and not {text for text in ours & theirs if len(text) > 12}
+
+
+def test_patterns_alone_find_the_checkable_ones():
+    items = ITEMS[:800]
+    scores = _scores(items, Detectors().find_all([item["text"] for item in items]))
+    assert scores["checkable"]["f2"] >= 0.98 and scores["all"]["precision"] >= 0.95
+
+
+def test_the_documents_tables_are_the_benchmarks():
+    """After `python -m benchmarks privacy`, docs/privacy.md says what was measured."""
+    results = json.loads(RESULTS.read_text())
+    document = (RESULTS.parents[2] / "docs/privacy.md").read_text()
+    patterns, both = results["patterns"], results["patterns and tagger"]
+    measured = {
+        "**all, whatever it was called**": both["all"],
+        "**checkable ones**": both["checkable"],
+        "patterns alone, all": patterns["all"],
+        **both["entities"],
+    }
+    rows = dict(
+        re.findall(r"^\| ([^|]+) \| (?:[^|]+ )?\| (\d\.\d\d \| \d\.\d\d \| \d\.\d\d) \|$", document, re.MULTILINE)
+    )
+    assert rows == {
+        name: f"{scores['precision']:.2f} | {scores['recall']:.2f} | {scores['f2']:.2f}"
+        for name, scores in measured.items()
+    }
+    plugin = results["plugin"]["seconds"] * 1e6
+    for part, figure in (
+        (patterns, f"{patterns['bytes_per_second'] / 1e6:.1f} MB/s"),
+        (both, f"{both['bytes_per_second'] / 1e6:.2f} MB/s"),
+        (results["prose"], f"{results['prose']['bytes_per_second'] / 1e6:.1f} MB/s"),
+    ):
+        assert f"| {figure} | {part['to_presidio']:.0f} × |" in document
+    assert f"| {patterns['clean_bytes_per_second'] / 1e6:.0f} MB/s |" in document
+    assert f"| {plugin:.0f} µs, of it" in document

@@ -50,8 +50,8 @@ SIZES = {"type": "object", "additionalProperties": {"type": ["string", "number"]
 RESOURCES = {"type": "object", "additionalProperties": False, "properties": {"requests": SIZES, "limits": SIZES}}
 KEY = {"type": "string", "pattern": r"^([A-Za-z0-9][A-Za-z0-9._-]*|(awskms|vault|pkcs11):[^\s'\"]+)?$"}
 
-# What a schema of pydantic's says and Helm has no use for.
-SILENT = ("title", "default", "format", "description")
+# Keywords of the settings' own schema that Helm has no use for.
+SILENT = ("title", "default", "format", "examples")
 
 # Where a value's type is more than its default shows.
 TYPES: Mapping[str, Mapping[str, Any]] = {
@@ -253,7 +253,7 @@ def _closed(name: str, definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:
-    """Leave out what says nothing to Helm: titles, defaults, formats that are Python's."""
+    """Leave out what Helm has no use for: titles, defaults, examples, formats that only Python knows."""
     if isinstance(node, list):
         return [_plain(item) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""The models to serve: which artifacts, whom to trust, and where they run."""
+"""The models to serve: their artifacts, whom to trust, and where they run."""
 
 from __future__ import annotations
 
@@ -13,40 +13,105 @@ STORE_PREFIX = "store:"
 
 
 class ModelSettings(Section):
-    """One sealed artifact to serve: a file, or `store:TAG` in BentoML's model store. `groups` are Cedar ModelGroups."""
+    """One model to serve, from a sealed artifact. An artifact that cannot be opened and verified stops the start."""
 
-    artifact: Annotated[str, Field(pattern=r"^store:[A-Za-z0-9._-]+(:[A-Za-z0-9._-]+)?$")] | Path
-    minimum_version: int = Field(default=1, ge=1)
-    groups: tuple[Name, ...] = ()
-    max_batch: int = Field(default=1024, ge=1)
-    max_body_bytes: int = Field(default=16 * 2**20, gt=0)
+    artifact: Annotated[str, Field(pattern=r"^store:[A-Za-z0-9._-]+(:[A-Za-z0-9._-]+)?$")] | Path = Field(
+        description="Sealed artifact: a file, or `store:NAME:VERSION` (or `store:NAME`, the newest) in BentoML's model "
+        "store.",
+        examples=["state/artifacts/digits-cnn.sealed", "store:digits-cnn:2"],
+    )
+    minimum_version: int = Field(
+        default=1,
+        ge=1,
+        description="Lowest version that may be served. The highest version that was ever served counts too, where "
+        "there is an [audit] section. An older artifact stops the start.",
+        examples=[3],
+    )
+    groups: tuple[Name, ...] = Field(
+        default=(),
+        description='Groups of the model in policies, as in `resource in ModelGroup::"digits"`.',
+        examples=[["digits"]],
+    )
+    max_batch: int = Field(
+        default=1024,
+        ge=1,
+        description="Most items in one inference request under `/v2`. A larger batch answers 400.",
+        examples=[64],
+    )
+    max_body_bytes: int = Field(
+        default=16 * 2**20,
+        gt=0,
+        description="Longest inference request under `/v2`, in bytes; a longer one answers 413. The largest value of "
+        "all models holds for all of them.",
+        examples=[1_048_576],
+    )
 
 
 class ArtifactSettings(Section):
-    """Whom to trust and with which key to open.
+    """Whose signatures on artifacts count, and the key that decrypts them. Needed wherever there are models."""
 
-    `recipient_key` is a URI (`file:`, `env:`, `awskms:`, `vault:`, `pkcs11:`); `trusted_signers` are public keys or
-    authorities' certificates, of whom `threshold` must have signed; with `trusted_cosigners` (ML-DSA-65) each signature
-    needs one of theirs beside it. `allowed_domains` are ONNX operator domains beside ONNX's own.
-    """
-
-    recipient_key: str
-    trusted_signers: tuple[Path, ...] = Field(min_length=1)
-    threshold: int = Field(default=1, ge=1)
-    trusted_cosigners: tuple[Path, ...] = ()
-    allowed_domains: tuple[str, ...] = ()
+    recipient_key: str = Field(
+        description="URI of the private key that decrypts artifacts: `file:`, `env:`, `awskms:`, `vault:` or "
+        "`pkcs11:`. A key that cannot be used stops the start.",
+        examples=["file:state/keys/recipient.key", "awskms:alias/models?region=eu-central-1"],
+    )
+    trusted_signers: tuple[Path, ...] = Field(
+        min_length=1,
+        description="Files with the public keys of trusted signers, or with certificates of trusted authorities (PEM).",
+        examples=[["state/keys/signing.key.pub"]],
+    )
+    threshold: int = Field(
+        default=1,
+        ge=1,
+        description="How many different trusted signers must have signed an artifact. With fewer, it is not opened.",
+        examples=[2],
+    )
+    trusted_cosigners: tuple[Path, ...] = Field(
+        default=(),
+        description="Files with public ML-DSA-65 keys (FIPS 204). If there are any, each counted signature also needs "
+        "a signature by one of them. Default: no second signature is needed.",
+        examples=[["state/keys/cosigning.key.pub"]],
+    )
+    allowed_domains: tuple[str, ...] = Field(
+        default=(),
+        description="ONNX operator domains that a model may use in addition to those of ONNX itself. A model with any "
+        "other operator is refused.",
+        examples=[["com.microsoft"]],
+    )
 
 
 class RuntimeSettings(Section):
-    """Where models run. `require_device` is proved at load; a fallback is visible and never silent.
+    """Where models run. The device is proven when a model is loaded; a fallback is logged and shown in metrics."""
 
-    `memory`: `shared` uses the one copy of the weights where it lies, for all workers; `fast` lets ONNX Runtime make a
-    copy in each, arranged for its kernels (fp32 MatMul is up to twice as fast). `auto` is shared from 256 MiB on.
-    """
-
-    providers: tuple[Literal["cuda", "cpu"], ...] = Field(default=("cpu",), min_length=1)
-    require_device: Literal["cuda", "cpu"] | None = None
-    allow_fallback: bool = False
-    device_id: int = Field(default=0, ge=0)
-    intra_op_threads: int = Field(default=1, ge=0)
-    memory: Literal["auto", "shared", "fast"] = "auto"
+    providers: tuple[Literal["cuda", "cpu"], ...] = Field(
+        default=("cpu",),
+        min_length=1,
+        description="Devices that may be used, the preferred one first.",
+        examples=[["cuda", "cpu"]],
+    )
+    require_device: Literal["cuda", "cpu"] | None = Field(
+        default=None,
+        description="Device on which models must run. If one cannot, the model is not ready and answers 503, unless "
+        "`allow_fallback` permits the CPU. Default: the first of `providers`.",
+        examples=["cuda"],
+    )
+    allow_fallback: bool = Field(
+        default=False,
+        description="Run on the CPU if the wanted device cannot be used and `providers` lists `cpu`. The model then "
+        "answers and is marked as degraded.",
+        examples=[True],
+    )
+    device_id: int = Field(default=0, ge=0, description="Number of the CUDA device to use.", examples=[1])
+    intra_op_threads: int = Field(
+        default=1,
+        ge=0,
+        description="Threads that one operator may use, in each worker; 0 means one for each core.",
+        examples=[4],
+    )
+    memory: Literal["auto", "shared", "fast"] = Field(
+        default="auto",
+        description="How workers hold weights. `shared`: all workers use one copy. `fast`: each worker has its own "
+        "copy in the layout of ONNX Runtime's kernels, which makes fp32 MatMul up to twice as fast. `auto`: shared "
+        "from 256 MiB on, else fast.",
+        examples=["fast"],
+    )

@@ -11,45 +11,111 @@ from governance.settings.section import Name, Section
 
 
 class MetricsSettings(Section):
-    """Who may read `/metrics` without a credential: whose own address (the socket's, whatever a header says) is in one
-    of these networks, and whose request was not forwarded by a proxy. All others need the policy's permit."""
+    """Who may read `/metrics`. All others need a credential and a policy that permits the action `metrics`."""
 
-    trusted_networks: tuple[IPvAnyNetwork, ...] = ()
+    trusted_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(),
+        description="Networks that may read `/metrics` without a credential. The address of the connection itself "
+        "counts, whatever a header says, and a request that a proxy has forwarded never counts. Default: none.",
+        examples=[["10.42.0.0/16"]],
+    )
 
 
 class TracingSettings(Section):
-    """Where traces go: an OTLP/HTTP collector's URL, such as `https://collector:4318/v1/traces`; without it, nowhere.
+    """Where traces go. A collector that does not answer loses spans and never delays a request."""
 
-    Of requests whose caller says nothing about it, the share `sampling_ratio` is recorded; with `parent_based`, a
-    caller's own `traceparent` decides for its requests. `headers` name where each field's value lies, by the URI of a
-    key: `{authorization = "file:collector.token"}`. `queue` spans wait at most; what does not fit is dropped.
-    """
-
-    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] | None = None
-    sampling_ratio: float = Field(default=0.1, ge=0, le=1)
-    parent_based: bool = True
-    service_name: Name | None = None
-    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")], str] = Field(default_factory=dict)
-    ca_file: Path | None = None
-    queue: int = Field(default=2048, ge=512)
-    timeout_seconds: float = Field(default=5.0, gt=0)
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] | None = Field(
+        default=None,
+        description="URL of an OTLP/HTTP collector. Default: no traces are made.",
+        examples=["https://collector:4318/v1/traces"],
+    )
+    sampling_ratio: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of requests that are recorded, from 0 to 1.",
+        examples=[0.01],
+    )
+    parent_based: bool = Field(
+        default=True,
+        description="Let a caller's `traceparent` header decide whether its request is recorded. With `false`, "
+        "`sampling_ratio` decides for every request.",
+        examples=[False],
+    )
+    service_name: Name | None = Field(
+        default=None,
+        description="Name of the service in traces. Default: the service's name.",
+        examples=["digits-production"],
+    )
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")], str] = Field(
+        default_factory=dict,
+        description="Header fields for the collector, each with the URI (`file:` or `env:`) that holds its value. A "
+        "value that cannot be read stops the start.",
+        examples=[{"authorization": "file:collector.token"}],
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="File with the certificate authorities (PEM) that verify the collector's certificate. Default: "
+        "the usual public ones.",
+        examples=["collector-ca.pem"],
+    )
+    queue: int = Field(
+        default=2048,
+        ge=512,
+        description="Spans that may wait to be sent. Spans beyond that are dropped.",
+        examples=[8192],
+    )
+    timeout_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="Seconds after which an attempt to send spans is given up.",
+        examples=[10.0],
+    )
 
 
 class DriftSettings(Section):
-    """How what models see is compared with what they were validated on.
+    """How recent inputs and outputs of a model are compared with those of its validation."""
 
-    A window is the last `window_items` items, none older than `window_seconds`; nothing is said of fewer than
-    `least_items`. `false_alarms` is how likely chance alone may raise anything of a model in one look. In `directory`
-    lie the windows' counts, by which the workers of one machine know each other's, and which
-    `bento-governance drift report` reads; without it each worker judges alone.
-    """
-
-    directory: Path | None = None
-    window_items: int = Field(default=1000, ge=100, le=10_000_000)
-    window_seconds: float = Field(default=86_400.0, ge=10)
-    least_items: int = Field(default=200, ge=50)
-    false_alarms: float = Field(default=0.001, gt=0, le=0.1)
-    refresh_seconds: float = Field(default=2.0, ge=0.1, le=60)
+    directory: Path | None = Field(
+        default=None,
+        description="Folder in which workers of one machine share their counts, and which `bento-governance drift "
+        "report` reads. Default: each worker judges on its own, and there is no report.",
+        examples=["state/drift"],
+    )
+    window_items: int = Field(
+        default=1000,
+        ge=100,
+        le=10_000_000,
+        description="Items in a window: about so many of the latest items are compared with the validation.",
+        examples=[5000],
+    )
+    window_seconds: float = Field(
+        default=86_400.0,
+        ge=10,
+        description="Age, in seconds, at which an item leaves the window. Default: one day.",
+        examples=[3600.0],
+    )
+    least_items: int = Field(
+        default=200,
+        ge=50,
+        description="With fewer items in the window, the state is always `steady`. At most nine tenths of "
+        "`window_items`.",
+        examples=[500],
+    )
+    false_alarms: float = Field(
+        default=0.001,
+        gt=0,
+        le=0.1,
+        description="Probability that one look raises the state of a model although nothing has changed.",
+        examples=[0.0001],
+    )
+    refresh_seconds: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=60,
+        description="Seconds between two looks.",
+        examples=[10.0],
+    )
 
     @model_validator(mode="after")
     def _can_be_filled(self) -> DriftSettings:

@@ -20,30 +20,62 @@ ScopeText = Annotated[str, checked_by(Scope.parse)]
 
 
 class PrivacyField(Section):
-    """One declared field: where it is, and what happens to it.
+    """One declared field with personal data: where it is, and what happens to it.
 
-    `route` is a route's template, and `model` one of its models. The field is a `pointer` into the JSON body (RFC 6901,
-    in which the segment `*` stands for every element of an array or every member of an object; or a JSONPath, RFC 9535,
-    which begins with `$`), a parameter of the `query`, a field of a `form`, or a `tensor` of the Open Inference
-    Protocol, or a `column` of its last axis (a number, or a name that the model's card gives it).
-
-    A `query` or a `form` that is `*` is each one that no other field names.
-
-    `operator` is one of docs/privacy.md; `text` looks for personal data in a query's or a form's free text, and changes
-    it as the route's [[privacy.text]] says. `entity` is what the value is (`PERSON` becomes `<PERSON>`, and a
-    surrogate a name), `data_class` what policies know such data as.
+    The place is one of `pointer`, `query`, `form` and `tensor`. A body that cannot be searched is refused.
     """
 
-    route: str
-    model: Name | None = None
-    pointer: PathText | None = None
-    query: str | None = None
-    form: str | None = None
-    tensor: str | None = None
-    column: int | str | None = None
-    operator: Literal["text"] | OperatorText
-    entity: str = Field(default=FIELD, pattern=r"^[A-Z_]{2,40}$")
-    data_class: Name | None = None
+    route: str = Field(
+        description="Route whose requests have the field, as its path or template. A route that does not exist stops "
+        "the start.",
+        examples=["/v2/models/{model}/infer", "/classify"],
+    )
+    model: Name | None = Field(
+        default=None, description="Model whose requests have the field. Default: all models.", examples=["risk"]
+    )
+    pointer: PathText | None = Field(
+        default=None,
+        description="Place in the JSON body: a JSON Pointer (RFC 6901) in which `*` matches each element or member, "
+        "or a JSONPath (RFC 9535), which begins with `$`.",
+        examples=["/parameters/patient_id", "/rows/*/name", "$..email"],
+    )
+    query: str | None = Field(
+        default=None,
+        description="Name of a query parameter; `*` means each one that no other field names.",
+        examples=["patient"],
+    )
+    form: str | None = Field(
+        default=None,
+        description="Name of a form field; `*` means each one that no other field names.",
+        examples=["name"],
+    )
+    tensor: str | None = Field(
+        default=None, description="Name of an input tensor of an inference request.", examples=["features"]
+    )
+    column: int | str | None = Field(
+        default=None,
+        description="Column in the last axis of `tensor`: its number from 0, or its name in the model's card. Default: "
+        "the whole tensor.",
+        examples=["age", 0],
+    )
+    operator: Literal["text"] | OperatorText = Field(
+        description="What happens to the value: `drop`, `redact`, `replace`, `mask`, `mask:4`, `hash`, `token`, `ff1`, "
+        "`surrogate`, `shift-date:30`, `bucket:10`, `noise:5`, `truncate:3` or `keep`. `text`, for queries and forms "
+        "only, searches the value as free text.",
+        examples=["hash", "bucket:10"],
+    )
+    entity: str = Field(
+        default=FIELD,
+        pattern=r"^[A-Z_]{2,40}$",
+        description="What the value is. With `PERSON`, `replace` makes `<PERSON>` of it, and `surrogate` another "
+        "person's name.",
+        examples=["PERSON"],
+    )
+    data_class: Name | None = Field(
+        default=None,
+        description="Data class that policies find in `context.data_classes` when the field occurs. Default: none.",
+        examples=["health"],
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> PrivacyField:
@@ -58,61 +90,153 @@ class PrivacyField(Section):
 
 
 class TextSettings(Section):
-    """Free text of one route (and one of its models, if `model` names it): personal data in it is found and changed.
+    """Free text of one route: personal data in it is found and changed.
 
-    It is looked for in the strings below `pointers` (all of them by default; JSONPath too), in all BYTES tensors, and
-    with `replies` in answers too: below `reply_pointers`, or in all of a JSON answer's strings. `profile` names an
-    operator for each entity, and for all others as `default` (see docs/privacy.md); `classes` what policies know an
-    entity as; `tagger` finds persons, places, organisations and addresses too. `subject` points to whose data the body
-    is, so that dates of one subject are shifted alike.
+    BYTES tensors of an inference request are searched too.
     """
 
-    route: str
-    model: Name | None = None
-    pointers: tuple[PathText, ...] = ("",)
-    tagger: bool = False
-    threshold: float = Field(default=0.4, ge=0, le=1)
-    profile: dict[str, OperatorText] = Field(default_factory=dict)
-    classes: dict[str, Name] = Field(default_factory=dict)
-    scope: ScopeText | None = None
-    subject: PathText | None = None
-    replies: bool = False
-    reply_pointers: tuple[PathText, ...] = ()
+    route: str = Field(
+        description="Route whose texts are searched, as its path or template. A route that does not exist stops the "
+        "start.",
+        examples=["/v2/models/{model}/infer"],
+    )
+    model: Name | None = Field(
+        default=None,
+        description="Model whose requests this section is for. Default: all models without a section of their own.",
+        examples=["redactor"],
+    )
+    pointers: tuple[PathText, ...] = Field(
+        default=("",),
+        description="Places in the JSON body below which all strings are searched (JSON Pointer or JSONPath). The "
+        "default, an empty pointer, is the whole body.",
+        examples=[["/inputs/*/data", "$..note"]],
+    )
+    tagger: bool = Field(
+        default=False,
+        description="Find persons, places, organisations and addresses too, with the tagger. It is slower than the "
+        "patterns, and runs in a thread.",
+        examples=[True],
+    )
+    threshold: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="Least confidence of a finding, from 0 to 1. A lower value finds more, and more that is not "
+        "personal data.",
+        examples=[0.7],
+    )
+    profile: dict[str, OperatorText] = Field(
+        default_factory=dict,
+        description="Operator for each entity, and as `default` for all others. Without it, each finding is replaced "
+        "by its kind: `Ada Lovelace` becomes `<PERSON>`.",
+        examples=[{"PERSON": "surrogate", "CREDIT_CARD": "mask:4", "default": "replace"}],
+    )
+    classes: dict[str, Name] = Field(
+        default_factory=dict,
+        description="Data class for each entity. Policies find it in `context.data_classes` when the entity is found.",
+        examples=[{"MEDICAL_RECORD_NUMBER": "health"}],
+    )
+    scope: ScopeText | None = Field(
+        default=None,
+        description="Scope of keyed operators on this route. Default: the one in [privacy].",
+        examples=["ward-7/{purpose}/{year}"],
+    )
+    subject: PathText | None = Field(
+        default=None,
+        description="Place in the body that says whose data it is; dates of one subject are shifted by the same days. "
+        "A body without exactly one such text or number is refused. Default: all bodies are one subject's.",
+        examples=["/parameters/patient"],
+    )
+    replies: bool = Field(
+        default=False,
+        description="Search answers too, streamed ones included. An answer that is neither JSON nor tensors, or a "
+        "stream that is not text, is not sent (500).",
+        examples=[True],
+    )
+    reply_pointers: tuple[PathText, ...] = Field(
+        default=(),
+        description="Places in a JSON answer below which all strings are searched. Default: the whole answer.",
+        examples=[["/answer"]],
+    )
 
 
 class ImageSettings(Section):
-    """Images of one route: metadata goes, orientation stays; faces are kept, blurred, or a reason to refuse.
+    """Uploaded images (JPEG, PNG, WebP) of one route: metadata is removed, the orientation is kept.
 
-    `form` names the form's fields that hold images; without it, each of the form's files that is one, and a body that
-    is one. A picture of more than `max_pixels` is refused before it is decoded. `data_class` is what policies know a
-    picture with a face as.
+    An image that cannot be read whole is refused. Other image formats are refused.
     """
 
-    route: str
-    form: tuple[str, ...] = ()
-    faces: Literal["keep", "blur", "refuse"] = "keep"
-    max_pixels: int = Field(default=50_000_000, ge=1, le=89_000_000)
-    data_class: Name | None = None
+    route: str = Field(
+        description="Route whose images are cleaned, as its path. A route that does not exist stops the start.",
+        examples=["/classify"],
+    )
+    form: tuple[str, ...] = Field(
+        default=(),
+        description="Form fields that must be images. Default: each file that is an image, and a body that is one.",
+        examples=[["picture"]],
+    )
+    faces: Literal["keep", "blur", "refuse"] = Field(
+        default="keep",
+        description="What happens to faces: `keep` does not look for them, `blur` covers them, `refuse` refuses the "
+        "image.",
+        examples=["blur"],
+    )
+    max_pixels: int = Field(
+        default=50_000_000,
+        ge=1,
+        le=89_000_000,
+        description="Most pixels of an image (width times height). A larger one answers 413, before it is decoded.",
+        examples=[20_000_000],
+    )
+    data_class: Name | None = Field(
+        default=None,
+        description="Data class that policies find in `context.data_classes` when an image shows a face.",
+        examples=["biometric"],
+    )
 
 
 class PrivacySettings(Section):
-    """Declared fields, free text, images, and profiles: more fields, where a policy's `@anonymize` asks.
+    """Personal data: declared fields, free text, images, and profiles that policies ask for."""
 
-    `hash_key` is the secret of all operators that have a key. Values are equal under one `scope` alone; in it stand
-    `{purpose}` for the request's purpose, `{caller}` for who asks, `{year}` and `{month}` for when. With `reveal`,
-    `POST /governance/reveal` turns tokens back for those whom the policy permits the action `reveal`. `tagger` is a
-    sealed artifact called `pii-tagger`, opened with the keys of [artifacts]; without it, the tagger that this package
-    ships is used.
-    """
-
-    hash_key: str | None = None
-    scope: ScopeText = ""
-    reveal: bool = False
-    tagger: Path | None = None
-    fields: tuple[PrivacyField, ...] = ()
-    text: tuple[TextSettings, ...] = ()
-    images: tuple[ImageSettings, ...] = ()
-    profiles: dict[Name, tuple[PrivacyField, ...]] = Field(default_factory=dict)
+    hash_key: str | None = Field(
+        default=None,
+        description="URI (`file:` or `env:`) of the secret from which the keys of `hash`, `token`, `ff1`, `surrogate`, "
+        "`shift-date` and `noise` are derived. Without it, a setting that uses one of these stops the start.",
+        examples=["file:state/keys/privacy-hash.key"],
+    )
+    scope: ScopeText = Field(
+        default="",
+        description="Equal values get equal results only under one scope. `{purpose}`, `{caller}`, `{year}` and "
+        "`{month}` are filled in for each request. Default: one scope for everything.",
+        examples=["ward-7/{purpose}/{year}"],
+    )
+    reveal: bool = Field(
+        default=False,
+        description="Add the route `POST /governance/reveal`, which turns tokens back into values for callers whom a "
+        "policy permits the action `reveal`. Needs `hash_key`.",
+        examples=[True],
+    )
+    tagger: Path | None = Field(
+        default=None,
+        description="Sealed artifact named `pii-tagger`, opened as [artifacts] says. Default: the tagger in this "
+        "package.",
+        examples=["state/pii-tagger.sealed"],
+    )
+    fields: tuple[PrivacyField, ...] = Field(
+        default=(), description="Declared fields; each is one `[[privacy.fields]]`."
+    )
+    text: tuple[TextSettings, ...] = Field(
+        default=(), description="Free text; one `[[privacy.text]]` for each route, or for each model of it."
+    )
+    images: tuple[ImageSettings, ...] = Field(
+        default=(), description="Uploaded images; one `[[privacy.images]]` for each route."
+    )
+    profiles: dict[Name, tuple[PrivacyField, ...]] = Field(
+        default_factory=dict,
+        description='Further declared fields, by the name that a policy gives in `@anonymize("NAME")`; each is one '
+        "`[[privacy.profiles.NAME]]`. They are changed before the service's own fields. A policy that names an unknown "
+        "profile is refused.",
+    )
 
     @model_validator(mode="after")
     def _one_text_section(self) -> PrivacySettings:

@@ -1,4 +1,4 @@
-"""The service itself, its own routes, and what operators see of it: metrics and traces."""
+"""The service itself and its own routes."""
 
 from __future__ import annotations
 
@@ -12,39 +12,96 @@ DEFAULT_PLUGINS = ("audit", "metrics", "identity", "limits", "policy", "privacy"
 
 
 class ServiceSettings(Section):
-    """The service itself: its Cedar entity id and which plugins stand in front of it, outermost first.
+    """The service: its name, its plugins, and its status page."""
 
-    With `status_page` there is a page at `/governance/`; what it shows is for those whom a policy permits the action
-    `status`.
-    """
-
-    name: Name
-    plugins: tuple[str, ...] = DEFAULT_PLUGINS
-    status_page: bool = False
-    max_reply_bytes: int = Field(default=64 * 2**20, gt=0)
+    name: Name = Field(
+        description='Name of the service. In policies it is the resource `Service::"NAME"`; audit logs and traces '
+        "carry it too.",
+        examples=["digits"],
+    )
+    plugins: tuple[str, ...] = Field(
+        default=DEFAULT_PLUGINS,
+        description="Plugins that handle each request, the outermost first. Built in are audit, metrics, identity, "
+        "stop, limits, policy, privacy and drift; other packages may provide more. An unknown plugin, or one that "
+        "requires a fact which no earlier plugin provides, stops the start.",
+        examples=[["audit", "metrics", "identity", "stop", "limits", "policy", "privacy", "drift"]],
+    )
+    status_page: bool = Field(
+        default=False,
+        description="Serve a status page at `/governance/`. Its data needs a policy that permits the action `status`.",
+        examples=[True],
+    )
+    max_reply_bytes: int = Field(
+        default=64 * 2**20,
+        gt=0,
+        description="Longest answer of the service's own routes, in bytes. The caller of a longer one gets status "
+        "500; a longer stream is cut off.",
+        examples=[16_777_216],
+    )
 
 
 class RouteSettings(Section):
-    """One route of the service's own, opened to callers. What is not listed here is refused.
+    """One of the service's own routes that callers may use. Each route that is not listed answers 404.
 
-    `model` is the resource of the decision; with `model_parameter` the caller may name another of `models` in the query
-    string. A `public` one answers strangers too, without a decision: for static files alone. A file field takes files
-    alone, or an https URL of one of `fetch_hosts`, which the server then fetches: name only hosts that you trust not to
-    lead elsewhere. With `stream`, an answer leaves piece by piece as it is made, and the log gets a second entry at
-    its end; without it an answer is collected first.
+    A public route answers without authentication and without a policy decision, so use it for static files only.
     """
 
-    path: str = Field(pattern=r"^/[A-Za-z0-9._~/-]*$")
-    method: Literal["GET", "POST"] = "POST"
-    action: Name = "infer"
-    model: Name | None = None
-    model_parameter: Name | None = None
-    models: tuple[Name, ...] = ()
-    content_types: tuple[str, ...] = ("application/json",)
-    max_body_bytes: int = Field(default=4 * 2**20, ge=0)
-    public: bool = False
-    stream: bool = False
-    fetch_hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")], ...] = ()
+    path: str = Field(
+        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        description="Path of the route, compared byte by byte: `/classify` and `/classify/` are two routes.",
+        examples=["/classify"],
+    )
+    method: Literal["GET", "POST"] = Field(default="POST", description="HTTP method of the route.", examples=["GET"])
+    action: Name = Field(
+        default="infer",
+        description='Cedar action that a policy must permit, as in `Action::"infer"`.',
+        examples=["redact"],
+    )
+    model: Name | None = Field(
+        default=None,
+        description="Model that is the resource of the policy decision. Without it, the resource is the service. It "
+        "must be one of the served models, else the service does not start.",
+        examples=["digits-cnn"],
+    )
+    model_parameter: Name | None = Field(
+        default=None,
+        description="Query parameter by which the caller chooses one of `models`. Any other value answers 404; "
+        "without the parameter, `model` is used. Default: the caller has no choice.",
+        examples=["model"],
+    )
+    models: tuple[Name, ...] = Field(
+        default=(),
+        description="Models that `model_parameter` may name.",
+        examples=[["digits-cnn", "digits-rnn"]],
+    )
+    content_types: tuple[str, ...] = Field(
+        default=("application/json",),
+        description="Content types that a POST body may have. Any other answers 415, before the body is read.",
+        examples=[["multipart/form-data"]],
+    )
+    max_body_bytes: int = Field(
+        default=4 * 2**20,
+        ge=0,
+        description="Longest body that is read, in bytes. A longer one answers 413.",
+        examples=[1_000_000],
+    )
+    public: bool = Field(
+        default=False,
+        description="Answer without authentication and without a policy decision. Only for a GET without a model.",
+        examples=[True],
+    )
+    stream: bool = Field(
+        default=False,
+        description="Send the answer in pieces as the service makes it; the audit log gets a second entry when it "
+        "ends. Default: the answer is collected first, then sent.",
+        examples=[True],
+    )
+    fetch_hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")], ...] = Field(
+        default=(),
+        description="Hosts from which the server may fetch a file that the caller names by an https URL. Default: "
+        "file fields take uploaded files only, and a URL is refused. List only hosts that do not redirect elsewhere.",
+        examples=[["images.example.org"]],
+    )
 
     @model_validator(mode="after")
     def _public_reads_alone(self) -> RouteSettings:

@@ -15,20 +15,36 @@ from governance.settings.service import RouteSettings, ServiceSettings
 
 
 class Settings(Section):
-    """Everything. Built by `load_settings` alone, so that paths are absolute and the environment is in."""
+    """The configuration of one service.
 
-    service: ServiceSettings
-    models: dict[Name, ModelSettings] = Field(default_factory=dict)
-    artifacts: ArtifactSettings | None = None
-    runtime: RuntimeSettings = RuntimeSettings()
-    identity: IdentitySettings | None = None
-    policy: PolicySettings | None = None
-    break_glass: GrantSettings | None = None
-    stop: StopSettings | None = None
-    limits: LimitsSettings = LimitsSettings()
-    audit: AuditSettings | None = None
-    metrics: MetricsSettings = MetricsSettings()
-    tracing: TracingSettings = TracingSettings()
-    privacy: PrivacySettings = PrivacySettings()
-    drift: DriftSettings = DriftSettings()
-    routes: tuple[RouteSettings, ...] = ()
+    Use `load_settings` to make one: it applies the environment and makes every path absolute.
+    """
+
+    service: ServiceSettings = Field(description="The service itself. Required.")
+    models: dict[Name, ModelSettings] = Field(
+        default_factory=dict, description="Models to serve, by the name that callers use."
+    )
+    artifacts: ArtifactSettings | None = Field(
+        default=None, description="Trust and the key for sealed artifacts. Needed wherever there are models."
+    )
+    runtime: RuntimeSettings = Field(default=RuntimeSettings(), description="Where models run. Default: on the CPU.")
+    identity: IdentitySettings | None = Field(
+        default=None, description="Authentication. Needed by the plugin `identity`."
+    )
+    policy: PolicySettings | None = Field(default=None, description="Cedar policies. Needed by the plugin `policy`.")
+    break_glass: GrantSettings | None = Field(
+        default=None, description="Emergency grants, for the plugin `policy`. Default: none are valid."
+    )
+    stop: StopSettings | None = Field(default=None, description="The kill switch. Needed by the plugin `stop`.")
+    limits: LimitsSettings = Field(default=LimitsSettings(), description="Limits, for the plugin `limits`.")
+    audit: AuditSettings | None = Field(default=None, description="The audit log. Needed by the plugin `audit`.")
+    metrics: MetricsSettings = Field(default=MetricsSettings(), description="Metrics, for the plugin `metrics`.")
+    tracing: TracingSettings = Field(default=TracingSettings(), description="Traces. Default: none are made.")
+    privacy: PrivacySettings = Field(
+        default=PrivacySettings(), description="Personal data, for the plugin `privacy`. Default: none is declared."
+    )
+    drift: DriftSettings = Field(default=DriftSettings(), description="Drift of models, for the plugin `drift`.")
+    routes: tuple[RouteSettings, ...] = Field(
+        default=(),
+        description="The service's own routes that callers may use; each is one `[[routes]]`. Default: none is open.",
+    )

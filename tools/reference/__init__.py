@@ -1,0 +1,16 @@
+"""Generators of `docs/reference/`: each is a pure function from the code to the text of one page.
+
+`settings`, `commands`, `errors`, `metrics`, `api` and `facts` each return `{path: text}`; `markdown` holds what they
+share. The package must not write files: `tools/generate.py` does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tools.reference.settings import settings_files
+
+
+def reference_files() -> dict[Path, str]:
+    """Return the text of every generated reference file, by its path relative to the repository."""
+    return {**settings_files()}

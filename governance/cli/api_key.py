@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from governance.access.callers.api_keys import ApiKeyStore
+from governance.cli.help import Group
 from governance.errors import ConfigurationError
 from governance.keys import open_secret
 from governance.settings import load_settings
@@ -18,26 +19,49 @@ PATH = click.Path(path_type=Path)
 
 
 def with_store(function: Any) -> Any:
-    """Add the options that say where the keys lie."""
+    """Add the options that say where the keys are kept."""
     for option in (
-        click.option("--hash-key", help="URI of the secret that keys the hash; default: from the settings."),
-        click.option("--store", type=PATH, help="The keys' file; default: from the settings."),
-        click.option("--settings", type=PATH, default=Path("governance.toml"), show_default=True),
+        click.option(
+            "--hash-key",
+            help="URI of the secret that keys the hashes. Default: `hash_key` in [identity] of the settings.",
+        ),
+        click.option(
+            "--store",
+            type=PATH,
+            help="File with the hashes of the keys. Default: `api_keys` in [identity] of the settings.",
+        ),
+        click.option(
+            "--settings",
+            type=PATH,
+            default=Path("governance.toml"),
+            show_default=True,
+            help="Settings file of the service.",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     ):
         function = option(function)
     return function
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Create, list, rotate and revoke API keys. Running servers follow within a second."""
+    """Create, list, rotate and revoke the API keys of callers.
+
+    A running service uses the changed keys within a second.
+
+    \b
+    Examples:
+      bento-governance api-key create ada --role classifier
+      bento-governance api-key list
+    """
 
 
 @command.command()
 @click.argument("caller")
-@click.option("--role", "roles", multiple=True, help="A Cedar Role of the caller.")
-@click.option("--expires-days", type=click.IntRange(1, 3650), help="Default: the key does not expire.")
+@click.option("--role", "roles", multiple=True, help="Cedar role of the caller. May be repeated.")
+@click.option(
+    "--expires-days", type=click.IntRange(1, 3650), help="Days until the key expires. Default: it does not expire."
+)
 @with_store
 def create(
     caller: str,
@@ -48,7 +72,16 @@ def create(
     store: Path | None,
     hash_key: str | None,
 ) -> None:
-    """Create a key for CALLER and print it, once: only its hash is kept."""
+    """Create a key for CALLER and print it.
+
+    It is printed only once: the service keeps its hash. CALLER is the name of the caller in policies and in the audit
+    log.
+
+    \b
+    Examples:
+      bento-governance api-key create ada --role classifier --role viewer
+      bento-governance api-key create prometheus --role operator --expires-days 90
+    """
     lifetime = None if expires_days is None else expires_days * 86_400
     token, key = _store(settings, store, hash_key).create(caller, roles, lifetime_seconds=lifetime)
     if as_json:
@@ -61,7 +94,13 @@ def create(
 @command.command(name="list")
 @with_store
 def list_(as_json: bool, settings: Path, store: Path | None, hash_key: str | None) -> None:
-    """List the keys; nobody can read a key out of them."""
+    """List the keys: id, caller, roles, dates. The keys themselves are not stored and not shown.
+
+    \b
+    Examples:
+      bento-governance api-key list
+      bento-governance api-key list --json
+    """
     opened = _store(settings, store, hash_key)
     keys, last_used = opened.keys(), opened.last_used.read()
     rows = [
@@ -90,9 +129,15 @@ def list_(as_json: bool, settings: Path, store: Path | None, hash_key: str | Non
 @command.command()
 @click.argument("key_id")
 @click.option(
-    "--overlap-days", type=click.IntRange(0, 90), default=7, show_default=True, help="How long the old key still works."
+    "--overlap-days",
+    type=click.IntRange(0, 90),
+    default=7,
+    show_default=True,
+    help="Days for which the old key still works.",
 )
-@click.option("--expires-days", type=click.IntRange(1, 3650), help="Of the new key. Default: it does not expire.")
+@click.option(
+    "--expires-days", type=click.IntRange(1, 3650), help="Days until the new key expires. Default: it does not expire."
+)
 @with_store
 def rotate(
     key_id: str,
@@ -103,7 +148,15 @@ def rotate(
     store: Path | None,
     hash_key: str | None,
 ) -> None:
-    """Make a new key for the caller of KEY_ID and print it, once; the old one works until the overlap is over."""
+    """Replace the key KEY_ID by a new one of the same caller, and print the new key.
+
+    It is printed only once. The old key works until the overlap is over. Write -- before an id that begins with a dash.
+
+    \b
+    Examples:
+      bento-governance api-key rotate Xk2mQ9vT1aB3cD4e
+      bento-governance api-key rotate --overlap-days 1 -- -k2mQ9vT1aB3cD4e
+    """
     token, new, old = _store(settings, store, hash_key).rotate(
         key_id,
         overlap_seconds=overlap_days * 86_400,
@@ -125,7 +178,15 @@ def rotate(
 @click.argument("key_id")
 @with_store
 def revoke(key_id: str, as_json: bool, settings: Path, store: Path | None, hash_key: str | None) -> None:
-    """Make the key with KEY_ID invalid."""
+    """Revoke the key KEY_ID: requests with it are refused from then on.
+
+    Write -- before an id that begins with a dash.
+
+    \b
+    Examples:
+      bento-governance api-key revoke Xk2mQ9vT1aB3cD4e
+      bento-governance api-key revoke -- -k2mQ9vT1aB3cD4e
+    """
     key = _store(settings, store, hash_key).revoke(key_id)
     if as_json:
         click.echo(json.dumps({"key_id": key.key_id, "revoked": _day(key.revoked)}))

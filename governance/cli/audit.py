@@ -13,18 +13,28 @@ from governance.audit.log import ENTRIES
 from governance.audit.receipt import Receipt
 from governance.audit.verify import logs_below, prove, verify_evidence, verify_log
 from governance.canonical import parse_json
+from governance.cli.help import Group
 from governance.errors import ConfigurationError
 from governance.keys import load_verifying_key
 
 PATH = click.Path(path_type=Path)
 SHOW_PROGRESS_FROM_BYTES = 16 * 2**20
 
-key_option = click.option("--key", type=PATH, required=True, help="The checkpoint key's .pub file.")
+key_option = click.option(
+    "--key", type=PATH, required=True, help="Public key of the checkpoints (the .pub file of the checkpoint key)."
+)
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Verify the audit log, and prove what was answered."""
+    """Verify the audit log and prove a single answer.
+
+    \b
+    Examples:
+      bento-governance audit verify state/audit --key checkpoint.key.pub
+      bento-governance audit prove state/audit "$RECEIPT" >evidence.json
+      bento-governance audit check evidence.json --key checkpoint.key.pub
+    """
 
 
 @command.command()
@@ -32,7 +42,15 @@ def command() -> None:
 @key_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(directory: Path, key: Path, as_json: bool) -> None:
-    """Check every entry and every checkpoint below DIRECTORY; name the first bad entry."""
+    """Verify every entry and every checkpoint in the logs below DIRECTORY.
+
+    The first entry that is not as it was signed is named, and the exit status is 5. A log that is being written may be
+    verified too.
+
+    \b
+    Examples:
+      bento-governance audit verify state/audit --key checkpoint.key.pub
+    """
     verifying, folders = load_verifying_key(key), logs_below(directory)
     total = sum((folder / ENTRIES).stat().st_size for folder in folders if (folder / ENTRIES).exists())
     with click.progressbar(
@@ -51,17 +69,33 @@ def verify(directory: Path, key: Path, as_json: bool) -> None:
 @click.argument("directory", type=PATH)
 @click.argument("receipt")
 def prove_(directory: Path, receipt: str) -> None:
-    """Print the evidence for a RECEIPT (a Governance-Receipt field) from the log in DIRECTORY."""
+    """Print the evidence for a RECEIPT from the logs below DIRECTORY.
+
+    RECEIPT is the Governance-Receipt header of an answer. The evidence is JSON; it proves that the entry is in the log.
+
+    \b
+    Examples:
+      bento-governance audit prove state/audit "$RECEIPT" >evidence.json
+    """
     click.echo(json.dumps(prove(directory, Receipt.from_text(receipt)), indent=2, ensure_ascii=False))
 
 
 @command.command()
 @click.argument("evidence", type=PATH)
 @key_option
-@click.option("--request", type=PATH, help="The request's body, to be compared with what was logged.")
-@click.option("--reply", type=PATH, help="The reply's body, likewise.")
+@click.option("--request", type=PATH, help="File with the body of the request, to compare with the entry.")
+@click.option("--reply", type=PATH, help="File with the body of the answer, to compare with the entry.")
 def check(evidence: Path, key: Path, request: Path | None, reply: Path | None) -> None:
-    """Check EVIDENCE without the log: what was asked, decided and answered."""
+    """Check EVIDENCE, the output of `audit prove`, without the log.
+
+    Prints the request, the decision and the outcome. If a body is not the one in the entry, the exit status is 5.
+
+    \b
+    Examples:
+      bento-governance audit check evidence.json --key checkpoint.key.pub
+      bento-governance audit check evidence.json --key checkpoint.key.pub \\
+        --request request.json --reply reply.json
+    """
     bodies = [None if file is None else _read(file) for file in (request, reply)]
     entry = verify_evidence(parse_json(_read(evidence)), load_verifying_key(key), request=bodies[0], reply=bodies[1])
     compared = [kind for kind, body in zip(("request", "reply"), bodies, strict=True) if body is not None]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from governance.cli.help import Group
 from governance.drift.judge import DRIFTED, STATES, WATCH, Judge
 from governance.drift.page import SIGNS, Section, render
 from governance.drift.profile import Reference
@@ -24,28 +25,47 @@ PATH = click.Path(path_type=Path)
 EXIT_DRIFTED, EXIT_TOO_FEW = 7, 8
 
 settings_option = click.option(
-    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="The service's settings."
+    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="Settings file of the service."
 )
-model_option = click.option("--model", "models", multiple=True, help="This model alone; may be given again.")
+model_option = click.option(
+    "--model", "models", multiple=True, help="Model to look at. May be repeated. Default: all models."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Compare what models see with what they were validated on.
+    """Compare recent data of models with their validation data.
 
-    Workers write counts into [drift] directory; the reference comes out of the sealed artifacts, so the keys that
-    open them are needed.
+    The recent counts are those in `directory` of [drift], which the workers write. The reference profile is read from
+    the sealed artifacts, so the keys that open them are needed.
+
+    \b
+    Examples:
+      bento-governance drift report --to drift.html
+      bento-governance drift check --fail-on watch
     """
 
 
 @command.command()
 @settings_option
 @model_option
-@click.option("--to", type=PATH, default=Path("drift.html"), show_default=True, help="Where the page goes.")
+@click.option(
+    "--to",
+    type=PATH,
+    default=Path("drift.html"),
+    show_default=True,
+    help="HTML file to write; an existing one is replaced.",
+)
 @json_option
 def report(settings: Path, models: tuple[str, ...], to: Path, as_json: bool) -> None:
-    """Write a page with pictures: each subject's distribution now, beside validation's."""
+    """Write an HTML page that shows recent distributions next to those of the validation.
+
+    \b
+    Examples:
+      bento-governance drift report --to drift.html
+      bento-governance drift report --model digits-cnn --json
+    """
     now = time.time()
     sections = _sections(settings, models, now)
     if as_json:
@@ -67,11 +87,20 @@ def report(settings: Path, models: tuple[str, ...], to: Path, as_json: bool) -> 
     type=click.Choice(STATES[WATCH:]),
     default=STATES[DRIFTED],
     show_default=True,
-    help="From where to fail.",
+    help="State from which the exit status is 7.",
 )
 @json_option
 def check(settings: Path, models: tuple[str, ...], fail_on: str, as_json: bool) -> None:
-    """Say how it stands, for cron and CI: exit code 0 if all is well, 7 if a model drifted, 8 if too few items tell."""
+    """Print the state of each model, for cron and CI.
+
+    The exit status is 0 if all models are below the state of --fail-on, 7 if one has reached it, and 8 if one has too
+    few items to judge.
+
+    \b
+    Examples:
+      bento-governance drift check
+      bento-governance drift check --fail-on watch --json
+    """
     sections = _sections(settings, models, time.time())
     if as_json:
         click.echo(json.dumps(_document(sections), indent=2))

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from governance.access.grants import MAX_BYTES, PAYLOAD_TYPE, SUFFIX, Grant, parse_grant
+from governance.cli.help import Group
 from governance.errors import ConfigurationError, GovernanceError
 from governance.files import read_limited, replace_file
 from governance.keys import open_signing_key
@@ -21,28 +22,48 @@ from governance.settings import GrantSettings, load_settings
 
 PATH = click.Path(path_type=Path)
 settings_option = click.option(
-    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="The service's settings."
+    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="Settings file of the service."
 )
 sign_option = click.option("--sign-with", "signer", required=True, help="URI of a key that [break_glass] trusts.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Break the glass: let a caller do for a short while what policies permit only in an emergency.
+    """Create and sign emergency grants, each limited in time.
 
-    One person creates a grant, another signs it; a file in the folder that [break_glass] names takes effect within a
-    second, and taking it away ends it. It permits nothing by itself: policies see its reason as `context.emergency`.
+    A grant lets one caller do what policies permit only in an emergency ("break glass"). One person creates it, another
+    signs it. It takes effect within a second when the file is copied to the folder of [break_glass], and ends when its
+    time is over or the file is removed. By itself it permits nothing: policies find its reason in `context.emergency`.
+
+    \b
+    Examples:
+      bento-governance grant create ada g.grant --model digits-cnn \\
+        --reason code-blue --minutes 30 --sign-with file:a.key
+      bento-governance grant sign g.grant --sign-with file:b.key
     """
 
 
 @command.command()
 @click.argument("caller")
 @click.argument("output", type=PATH)
-@click.option("--action", "actions", multiple=True, default=("infer",), show_default=True)
-@click.option("--model", "models", multiple=True, required=True, help="A model's name; * for every model.")
-@click.option("--reason", required=True, help="One of the reason codes in the settings.")
-@click.option("--minutes", type=click.IntRange(1), required=True, help="How long it holds, from now on.")
+@click.option(
+    "--action",
+    "actions",
+    multiple=True,
+    default=("infer",),
+    show_default=True,
+    help="Cedar action that the grant is for. May be repeated.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    help="Model that the grant is for; * means every model. May be repeated.",
+)
+@click.option("--reason", required=True, help="One of the `reasons` in [break_glass].")
+@click.option("--minutes", type=click.IntRange(1), required=True, help="Minutes from now until the grant ends.")
 @sign_option
 @settings_option
 def create(
@@ -55,7 +76,13 @@ def create(
     signer: str,
     settings: Path,
 ) -> None:
-    """Write a grant for CALLER to OUTPUT, with the first signature."""
+    """Write a grant for CALLER to the new file OUTPUT, with its first signature.
+
+    \b
+    Examples:
+      bento-governance grant create ada g.grant --model digits-cnn \\
+        --reason code-blue --minutes 30 --sign-with file:a.key
+    """
     rules = _settings(settings)
     if reason not in rules.reasons:
         raise ConfigurationError(f"no reason code '{reason[:80]}'; there are: {', '.join(rules.reasons)}")
@@ -75,7 +102,14 @@ def create(
 @sign_option
 @settings_option
 def sign(file: Path, signer: str, settings: Path) -> None:
-    """Add a signature to the grant in FILE, after reading what it lets whom do."""
+    """Add a signature to the grant in FILE, and print what the grant permits.
+
+    Read what it says before you copy it to the folder of grants.
+
+    \b
+    Examples:
+      bento-governance grant sign g.grant --sign-with file:b.key
+    """
     rules, content = _settings(settings), read_limited(file, MAX_BYTES)
     grant = parse_grant(unverified_document(content, PAYLOAD_TYPE))
     content = add_signature(content, PAYLOAD_TYPE, open_signing_key(signer))
@@ -93,7 +127,13 @@ def sign(file: Path, signer: str, settings: Path) -> None:
 @settings_option
 @json_option
 def list_(settings: Path, as_json: bool) -> None:
-    """List the grants in the folder, and what keeps those that do not count from counting."""
+    """List the grants in the folder of [break_glass]: valid, over, or why a file is not valid.
+
+    \b
+    Examples:
+      bento-governance grant list
+      bento-governance grant list --json
+    """
     section = _settings(settings)
     rows = [_row(path, section) for path in sorted(section.directory.glob(f"*{SUFFIX}"))]
     if as_json:

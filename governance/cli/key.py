@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from governance.cli.help import Group
 from governance.errors import ConfigurationError
 from governance.keys import generate_recipient_key, generate_signing_key, load_recipient_public_key, load_verifying_key
 from governance.keys.providers.file import write_new
@@ -26,11 +27,17 @@ PURPOSES = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Create and show keys.
+    """Create keys and show their fingerprints.
 
-    Private keys are files of mode 0600 that are never overwritten; public ones lie beside them as PATH.pub.
+    A private key is a file with mode 0600; its public key is written to PATH.pub. An existing file is never
+    overwritten.
+
+    \b
+    Examples:
+      bento-governance key create signing signing.key
+      bento-governance key show signing.key.pub
     """
 
 
@@ -40,16 +47,24 @@ def command() -> None:
 @click.option(
     "--algorithm",
     type=click.Choice([*SIGNING_ALGORITHMS, *ALGORITHMS]),
-    help="A signing key is ecdsa-p256 if nothing is said, a recipient's x-wing (ML-KEM-768 + X25519).",
+    help="Algorithm of a signing or recipient key. Default: ecdsa-p256 for signing, x-wing (ML-KEM-768 and X25519) "
+    "for a recipient.",
 )
 @click.option(
     "--passphrase",
-    help="URI of a passphrase to keep the private key under (Argon2id): env:NAME or file:PATH. It is asked for if '-'.",
+    help="URI of a passphrase that encrypts the private key (Argon2id): env:NAME or file:PATH. With - it is asked for.",
 )
 def create(purpose: str, path: Path, algorithm: str | None, passphrase: str | None) -> None:
-    """Create a key of PURPOSE at PATH.
+    """Create a key for a purpose, at PATH.
 
-    A key under a passphrase is named file:PATH?passphrase=env:NAME wherever it is used.
+    signing: signs model artifacts, grants and stops. recipient: decrypts artifacts. checkpoint: signs the audit log.
+    secret: keys hashes. Where a key with a passphrase is used, write file:PATH?passphrase=env:NAME.
+
+    \b
+    Examples:
+      bento-governance key create signing signing.key
+      bento-governance key create recipient recipient.key --algorithm p256
+      bento-governance key create checkpoint log.key --passphrase env:PASSPHRASE
     """
     fitting = {"signing": SIGNING_ALGORITHMS, "recipient": tuple(ALGORITHMS)}.get(purpose, ())
     if algorithm is not None and algorithm not in fitting:
@@ -81,7 +96,12 @@ def create(purpose: str, path: Path, algorithm: str | None, passphrase: str | No
 @command.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def show(path: Path) -> None:
-    """Print the kind and the fingerprint of the public key at PATH."""
+    """Print the algorithm and the fingerprint of the public key at PATH.
+
+    \b
+    Examples:
+      bento-governance key show signing.key.pub
+    """
     shown = []
     for load in (_show_signing, _show_recipient):
         with suppress(ConfigurationError):

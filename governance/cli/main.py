@@ -19,20 +19,20 @@ from governance.errors import (
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "api-key": ("governance.cli.api_key", "Create, list, rotate and revoke callers' API keys."),
-        "artifact": (
-            "governance.cli.artifact",
-            "Seal, open, verify, inspect, rewrap, approve and scan model artifacts.",
-        ),
-        "audit": ("governance.cli.audit", "Verify the audit log, and prove what was answered."),
-        "bom": ("governance.cli.artifact.bom", "Write a bill of materials (CycloneDX) of sealed models."),
-        "drift": ("governance.cli.drift", "Compare what models see with what they were validated on."),
-        "key": ("governance.cli.key", "Create signing, recipient, checkpoint and secret keys."),
-        "grant": ("governance.cli.grant", "Break the glass: time-boxed grants, signed by two keys."),
+        "api-key": ("governance.cli.api_key", "Create, list, rotate and revoke the API keys of callers."),
+        "artifact": ("governance.cli.artifact", "Seal, verify, open and change sealed model artifacts."),
+        "audit": ("governance.cli.audit", "Verify the audit log and prove a single answer."),
+        "bom": ("governance.cli.artifact.bom", "Write a bill of materials (CycloneDX 1.6, ML-BOM) of sealed models."),
+        "drift": ("governance.cli.drift", "Compare recent data of models with their validation data."),
+        "grant": ("governance.cli.grant", "Create and sign emergency grants, each limited in time."),
+        "key": ("governance.cli.key", "Create keys and show their fingerprints."),
         "policy": ("governance.cli.policy", "Check, test, explain and replay Cedar policies."),
-        "privacy": ("governance.cli.privacy", "Find and change personal data in files."),
-        "resume": ("governance.cli.stop:resume", "Let a stopped model answer again."),
-        "stop": ("governance.cli.stop:stop", "Stop a model, or all: the kill switch."),
+        "privacy": (
+            "governance.cli.privacy",
+            "Find and change personal data in files, and measure re-identification risk.",
+        ),
+        "resume": ("governance.cli.stop:resume", "Let a stopped MODEL, or ALL, answer again."),
+        "stop": ("governance.cli.stop:stop", "Stop MODEL, or ALL: the kill switch."),
     }
 )
 
@@ -68,10 +68,15 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup)
 @click.version_option(package_name="bento-governance")
 def command() -> None:
-    """Govern a BentoML service: sealed models, known callers, Cedar policies, a provable audit log.
+    """Manage a governed BentoML service: keys, artifacts, callers, policies, the audit log.
 
-    Exit codes: 0 done, 1 unforeseen, 2 wrong command line, 3 configuration, 4 a key could not be asked for,
-    5 something is not what was signed, 6 refused.
+    Exit status: 0 success, 1 unexpected error, 2 wrong command line, 3 wrong configuration, 4 a key cannot be used now,
+    5 data is not what was signed, 6 the request is refused. `drift check` also uses 7 and 8.
+
+    \b
+    Examples:
+      bento-governance key create signing signing.key
+      bento-governance artifact seal --help
     """
 
 

@@ -17,6 +17,7 @@ from governance.access.policies.verdict import Request, Verdict
 from governance.audit.entry import Entry, decode_entry
 from governance.audit.log import ENTRIES
 from governance.audit.verify import logs_below
+from governance.cli.help import Group
 from governance.errors import ConfigurationError
 from governance.oip.routes import oip_routes
 from governance.plugins.policy import policy_files
@@ -25,7 +26,7 @@ from governance.settings import Settings, load_settings
 PATH = click.Path(path_type=Path)
 SHOWN = 20
 settings_option = click.option(
-    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="The service's settings."
+    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="Settings file of the service."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -54,17 +55,31 @@ class Case(msgspec.Struct, forbid_unknown_fields=True):
     obligations: str | None = None
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Check Cedar policies, test them, explain a decision, and replay a log against candidates."""
+    """Check, test, explain and replay Cedar policies.
+
+    \b
+    Examples:
+      bento-governance policy check --strict
+      bento-governance policy test policy_cases.json
+    """
 
 
 @command.command()
 @settings_option
-@click.option("--strict", is_flag=True, help="Fail on remarks too.")
+@click.option("--strict", is_flag=True, help="Fail if there are remarks.")
 @json_option
 def check(settings: Path, strict: bool, as_json: bool) -> None:
-    """Parse the policies, validate them against the schema, and remark on those that can never decide anything."""
+    """Parse the policies and validate them against the schema.
+
+    Also prints a remark for each policy that can never apply, for example because it names a model that is not served.
+
+    \b
+    Examples:
+      bento-governance policy check
+      bento-governance policy check --strict --settings governance.toml
+    """
     loaded = load_settings(settings)
     policies = _policies(loaded, settings)
     remarks = list(_review(policies, loaded))
@@ -84,7 +99,15 @@ def check(settings: Path, strict: bool, as_json: bool) -> None:
 @settings_option
 @json_option
 def test(cases: Path, settings: Path, as_json: bool) -> None:
-    """Decide every row of CASES, and fail with the rows that come out otherwise."""
+    """Decide each case in the JSON file CASES and compare the decision with the expected one.
+
+    If one differs, the exit status is 3. A case is, for example, {"name": "viewers may not infer", "roles": ["viewer"],
+    "action": "infer", "model": "digits-cnn", "decision": "deny"}.
+
+    \b
+    Examples:
+      bento-governance policy test policy_cases.json
+    """
     loaded = load_settings(settings)
     policies = _policies(loaded, settings)
     rows = [_decide(case, policies, loaded) for case in _cases(cases)]
@@ -104,18 +127,25 @@ def test(cases: Path, settings: Path, as_json: bool) -> None:
 
 @command.command()
 @settings_option
-@click.option("--caller", default="somebody", show_default=True)
-@click.option("--role", "roles", multiple=True, help="A role of the caller.")
-@click.option("--action", default="infer", show_default=True)
-@click.option("--model", help="Default: the service itself.")
-@click.option("--purpose")
-@click.option("--route", default="/", show_default=True)
-@click.option("--client-ip")
-@click.option("--data-class", "data_classes", multiple=True)
-@click.option("--emergency", help="The reason code of a grant.")
+@click.option("--caller", default="somebody", show_default=True, help="Id of the caller.")
+@click.option("--role", "roles", multiple=True, help="Role of the caller. May be repeated.")
+@click.option("--action", default="infer", show_default=True, help="Cedar action.")
+@click.option("--model", help="Model that is the resource. Default: the service itself.")
+@click.option("--purpose", help="Purpose, as in the Governance-Purpose header. Default: none.")
+@click.option("--route", default="/", show_default=True, help="Route of the request.")
+@click.option("--client-ip", help="IP address of the client. Default: unknown.")
+@click.option("--data-class", "data_classes", multiple=True, help="Data class in the request. May be repeated.")
+@click.option("--emergency", help="Reason code of an emergency grant. Default: no grant.")
 @json_option
 def explain(settings: Path, as_json: bool, roles: tuple[str, ...], data_classes: tuple[str, ...], **asked: Any) -> None:
-    """Decide one request, and say of each policy in whose scope it is whether it applies."""
+    """Decide one request and print, for each policy that could apply, whether it does.
+
+    \b
+    Examples:
+      bento-governance policy explain --role viewer --model digits-cnn
+      bento-governance policy explain --role physician --model risk \\
+        --purpose treatment --data-class health
+    """
     loaded = load_settings(settings)
     policies = _policies(loaded, settings)
     case = Case("", decision="allow", roles=list(roles), data_classes=list(data_classes), **asked)
@@ -139,14 +169,25 @@ def explain(settings: Path, as_json: bool, roles: tuple[str, ...], data_classes:
 
 @command.command()
 @click.argument("audit", type=PATH)
-@click.option("--candidate", type=PATH, required=True, help="Policies to try: a file, or a folder of *.cedar.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Only what was asked from this day on (UTC).")
+@click.option(
+    "--candidate", type=PATH, required=True, help="Policies to try: a file, or a folder whose *.cedar files are read."
+)
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Only requests from this day on (UTC)."
+)
 @settings_option
 @json_option
 def replay(audit: Path, candidate: Path, since: datetime | None, settings: Path, as_json: bool) -> None:
-    """Decide all that the log in AUDIT holds by CANDIDATE policies, and say what would come out otherwise.
+    """Decide the logged requests again by candidate policies, and print what would change.
 
-    The log holds neither addresses nor attributes of callers: what depends on them is decided as if they were unknown.
+    AUDIT is the folder of the audit log. The log holds neither addresses nor attributes of callers, so policies that
+    use them decide as if they were unknown.
+
+    \b
+    Examples:
+      bento-governance policy replay state/audit --candidate new.cedar
+      bento-governance policy replay state/audit --candidate new.cedar \\
+        --since 2026-01-31
     """
     loaded = load_settings(settings)
     if loaded.policy is None:

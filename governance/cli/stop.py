@@ -15,10 +15,10 @@ from governance.settings import load_settings
 
 PATH = click.Path(path_type=Path)
 settings_option = click.option(
-    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="The service's settings."
+    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="Settings file of the service."
 )
-sign_option = click.option("--sign-with", "signer", help="URI of a key that [stop] trusts; default: its sign_with.")
-reason_option = click.option("--reason", required=True, help="For the audit log: up to 200 ASCII characters.")
+sign_option = click.option("--sign-with", "signer", help="URI of a key that [stop] trusts. Default: its `sign_with`.")
+reason_option = click.option("--reason", required=True, help="Reason for the audit log, of up to 200 ASCII characters.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -29,7 +29,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @settings_option
 @json_option
 def stop(model: str, reason: str, signer: str | None, settings: Path, as_json: bool) -> None:
-    """Stop MODEL, or ALL: running workers answer 503 for it in less than a second."""
+    """Stop MODEL, or ALL: the kill switch.
+
+    Running workers answer 503 for it in less than a second.
+
+    \b
+    Examples:
+      bento-governance stop digits-cnn --reason "wrong answers"
+      bento-governance stop ALL --reason "under investigation"
+    """
     place, key, orders = _open(model, signer, settings)
     order = Stop(reason, now_text(datetime.now(UTC)))
     _finish(place, key, orders.with_stop(ALL if model == "ALL" else model, order), f"Stopped {model}", as_json)
@@ -42,7 +50,15 @@ def stop(model: str, reason: str, signer: str | None, settings: Path, as_json: b
 @settings_option
 @json_option
 def resume(model: str, reason: str, signer: str | None, settings: Path, as_json: bool) -> None:
-    """Let MODEL answer again, or ALL. `resume ALL` makes the file where there is none yet."""
+    """Let a stopped MODEL, or ALL, answer again.
+
+    `resume ALL` creates the stop file if there is none; a service with a [stop] section needs it at its first start.
+
+    \b
+    Examples:
+      bento-governance resume digits-cnn --reason "fixed"
+      bento-governance resume ALL --reason "first start"
+    """
     place, key, orders = _open(model, signer, settings, may_be_new=model == "ALL")
     _finish(place, key, orders.without(ALL if model == "ALL" else model, reason), f"Resumed {model}", as_json)
 

@@ -27,6 +27,7 @@ from governance.artifacts.trust.certificates import load_certificates
 from governance.artifacts.trust.signing import ModelSigner, parse_bundle, unverified_signer, unverified_statement
 from governance.artifacts.trust.trust import Trust, verify_folder_signature
 from governance.cli.artifact.fetch import fetch_artifact, read_token, say
+from governance.cli.help import Group
 from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError
 from governance.keys import VerifyingKey, open_recipient, open_recipient_key, open_signing_key
 
@@ -41,17 +42,21 @@ trust_options = [
         type=PATH,
         multiple=True,
         required=True,
-        help="A trusted signer's public key, or an authority's certificate.",
+        help="Public key of a trusted signer, or certificate of a trusted authority. May be repeated.",
     ),
     click.option(
-        "--threshold", type=click.IntRange(1), default=1, show_default=True, help="How many must have signed."
+        "--threshold",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="How many different trusted signers must have signed.",
     ),
     click.option(
         "--trust-cosigner",
         "cosigners",
         type=PATH,
         multiple=True,
-        help="A trusted ML-DSA-65 public key; each signature must then bear one of theirs beside it.",
+        help="Trusted ML-DSA-65 public key; each signature then also needs one by such a key. May be repeated.",
     ),
 ]
 signer_options = [
@@ -60,16 +65,21 @@ signer_options = [
         "certificates",
         type=PATH,
         multiple=True,
-        help="The signing key's certificate and those above it (PEM).",
+        help="Certificate of the signing key, with those above it (PEM). May be repeated.",
     ),
-    click.option("--cosign-with", "cosigner", help="URI of an ML-DSA-65 key that signs beside it, for long retention."),
+    click.option(
+        "--cosign-with", "cosigner", help="URI of an ML-DSA-65 key that adds a second signature, for long retention."
+    ),
 ]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 domain_option = click.option(
-    "--allow-domain", "domains", multiple=True, help="Admit an ONNX operator domain beside ONNX's own."
+    "--allow-domain",
+    "domains",
+    multiple=True,
+    help="ONNX operator domain to allow besides ONNX's own. May be repeated.",
 )
 recipient_key_option = click.option(
-    "--recipient-key", required=True, help=f"URI of a present recipient's private key: {KEY_URIS}."
+    "--recipient-key", required=True, help=f"URI of the private key of a recipient: {KEY_URIS}."
 )
 
 
@@ -84,28 +94,45 @@ def options(several: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     return add
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Seal, open, verify, inspect, rewrap, approve and scan model artifacts.
+    """Seal, verify, open and change sealed model artifacts.
 
-    A sealed artifact is one file: a folder of model files, signed (OpenSSF Model Signing), encrypted
-    (c2sp.org/chunked-encryption), its key wrapped for each recipient (HPKE, or a key service).
+    A sealed artifact is one file: the files of a model, signed (OpenSSF Model Signing) and encrypted (C2SP chunked
+    encryption), with the data key encrypted for each recipient (HPKE, or a key service).
+
+    \b
+    Examples:
+      bento-governance artifact seal export digits.sealed --name digits \\
+        --version 1 --sign-with file:signing.key --recipient recipient.key.pub
+      bento-governance artifact verify digits.sealed --trust signing.key.pub
     """
 
 
 @command.command()
 @click.argument("folder", type=PATH)
 @click.argument("output", type=PATH)
-@click.option("--name", required=True, help="The model's name; a server opens it under no other.")
-@click.option("--version", type=click.IntRange(1), required=True, help="A server refuses to go back.")
-@click.option("--sign-with", "signers", multiple=True, required=True, help=f"URI of an ECDSA signing key: {KEY_URIS}.")
+@click.option("--name", required=True, help="Name of the model; a server opens the artifact only under this name.")
+@click.option(
+    "--version",
+    type=click.IntRange(1),
+    required=True,
+    help="Version of the model; a server refuses one below the last that it served.",
+)
+@click.option(
+    "--sign-with",
+    "signers",
+    multiple=True,
+    required=True,
+    help=f"URI of an ECDSA signing key: {KEY_URIS}. May be repeated.",
+)
 @options(signer_options)
 @click.option(
     "--recipient",
     "recipients",
     multiple=True,
     required=True,
-    help="A recipient's public key, or the URI of a key that wraps: awskms:, vault:, pkcs11:.",
+    help="Public key of a recipient, or URI of a key service's key: awskms:, vault:, pkcs11:. May be repeated.",
 )
 @domain_option
 @json_option
@@ -121,9 +148,15 @@ def seal(
     domains: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Sign and encrypt the files of FOLDER into OUTPUT.
+    """Sign and encrypt the files of FOLDER into the file OUTPUT.
 
-    Large tensors move out of the graph into one aligned file, so that a server uses them where they lie.
+    FOLDER holds model.onnx and card.json. The model is scanned first; one with operators that are not allowed is not
+    sealed. Large tensors are moved out of the graph into an aligned file, so that a server uses them without a copy.
+
+    \b
+    Examples:
+      bento-governance artifact seal export digits.sealed --name digits \\
+        --version 1 --sign-with file:signing.key --recipient recipient.key.pub
     """
     total = 2 * sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     with _progress("Sealing", total) as progress:
@@ -145,10 +178,13 @@ def seal(
 @click.argument("file", type=PATH)
 @options(trust_options)
 @click.option(
-    "--recipient-key", help="URI of a recipient's private key: also decrypt, check the plaintext, and scan it."
+    "--recipient-key",
+    help="URI of the private key of a recipient. With it, the content is decrypted, checked and scanned too.",
 )
 @click.option(
-    "--signature", type=PATH, help="FILE is a folder of plaintext: verify this OpenSSF model signature of it."
+    "--signature",
+    type=PATH,
+    help="OpenSSF model signature to verify; FILE is then a folder with the files of a model.",
 )
 @domain_option
 @json_option
@@ -162,7 +198,18 @@ def verify(
     domains: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Verify FILE: its form, who signed it, and every byte of it."""
+    """Verify the form, the signatures and every byte of FILE.
+
+    If something is not as it was signed, the exit status is 5.
+
+    \b
+    Examples:
+      bento-governance artifact verify digits.sealed --trust signing.key.pub
+      bento-governance artifact verify digits.sealed --trust signing.key.pub \\
+        --recipient-key file:recipient.key
+      bento-governance artifact verify folder --signature folder.1.sig \\
+        --trust signing.key.pub
+    """
     trust = Trust.from_files(trusted, threshold, cosigners)
     if signature is not None:
         _verify_folder(file, signature, trust, as_json)
@@ -179,9 +226,9 @@ def verify(
 @command.command()
 @click.argument("url")
 @click.argument("output", type=PATH)
-@click.option("--sha256", required=True, help="Of the whole sealed file, in hex.")
+@click.option("--sha256", required=True, help="SHA-256 of the sealed file, as 64 hex digits.")
 @options(trust_options)
-@click.option("--token-file", type=PATH, help="A bearer token for the URL's host, or USER:PASSWORD.")
+@click.option("--token-file", type=PATH, help="File with a bearer token for the host of URL, or with USER:PASSWORD.")
 def fetch(
     url: str,
     output: Path,
@@ -191,9 +238,15 @@ def fetch(
     cosigners: tuple[Path, ...],
     token_file: Path | None,
 ) -> None:
-    """Download a sealed artifact from URL to OUTPUT, and keep it only if its digest and its signatures are right.
+    """Download a sealed artifact from URL to the file OUTPUT.
 
-    URL may be a blob in an OCI registry: https://HOST/v2/NAME/blobs/sha256:...
+    It is kept only if its digest and its signatures are right. URL may be a blob in an OCI registry:
+    https://HOST/v2/NAME/blobs/sha256:DIGEST
+
+    \b
+    Examples:
+      bento-governance artifact fetch https://models.example.org/digits.sealed \\
+        digits.sealed --sha256 "$DIGEST" --trust signing.key.pub
     """
     trust = Trust.from_files(trusted, threshold, cosigners)
     token = None if token_file is None else read_token(token_file)
@@ -217,9 +270,15 @@ def open_(
     domains: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Decrypt FILE into the new FOLDER, for people: a server never does that.
+    """Verify FILE and decrypt it into the new folder FOLDER.
 
-    Each signature is written beside the folder, as FOLDER.1.sig and so on, for the `model_signing` tool.
+    This writes plaintext to the disk, which a server never does. Each signature is written next to the folder
+    (FOLDER.1.sig, FOLDER.2.sig), in the form that the tool `model_signing` verifies.
+
+    \b
+    Examples:
+      bento-governance artifact open digits.sealed plain \\
+        --trust signing.key.pub --recipient-key file:recipient.key
     """
     trust, key = Trust.from_files(trusted, threshold, cosigners), open_recipient_key(recipient_key)
     limits = Limits(domains=frozenset(domains))
@@ -244,7 +303,15 @@ def open_(
 @click.argument("file", type=PATH)
 @json_option
 def inspect(file: Path, as_json: bool) -> None:
-    """Print what FILE says of itself. Nothing of it is verified."""
+    """Print the header of FILE: name, version, signers, recipients, files.
+
+    Nothing is verified; use `artifact verify` for that.
+
+    \b
+    Examples:
+      bento-governance artifact inspect digits.sealed
+      bento-governance artifact inspect digits.sealed --json
+    """
     container = inspect_sealed(file)
     facts = _unverified_facts(container)
     if as_json:
@@ -264,14 +331,29 @@ def inspect(file: Path, as_json: bool) -> None:
 @command.command()
 @click.argument("file", type=PATH)
 @recipient_key_option
-@click.option("--add", multiple=True, help="A new recipient: its public key, or a URI that wraps.")
-@click.option("--remove", multiple=True, help="A recipient to remove: its public key, or its id from `inspect`.")
+@click.option(
+    "--add",
+    multiple=True,
+    help="Recipient to add: its public key, or the URI of a key service's key. May be repeated.",
+)
+@click.option(
+    "--remove",
+    multiple=True,
+    help="Recipient to remove: its public key, or its id as `artifact inspect` prints it. May be repeated.",
+)
 @json_option
 def rewrap(file: Path, recipient_key: str, add: tuple[str, ...], remove: tuple[str, ...], as_json: bool) -> None:
-    """Add, remove and rotate the recipients of FILE. Model and signatures stay as they are.
+    """Add and remove recipients of FILE, without changing model and signatures.
 
-    Who once could open it may have kept the data key: removing a recipient keeps them from later copies of the
-    file only if they kept nothing. If a data key leaked, seal again.
+    A removed recipient may have kept the data key, or an older copy of the file. If the data key leaked, seal the model
+    again.
+
+    \b
+    Examples:
+      bento-governance artifact rewrap digits.sealed \\
+        --recipient-key file:recipient.key --add recipient-2.key.pub
+      bento-governance artifact rewrap digits.sealed \\
+        --recipient-key file:recipient-2.key --remove recipient.key.pub
     """
     if not add and not remove:
         raise ConfigurationError("say whom to --add or whom to --remove")
@@ -291,7 +373,7 @@ def rewrap(file: Path, recipient_key: str, add: tuple[str, ...], remove: tuple[s
 
 @command.command()
 @click.argument("file", type=PATH)
-@click.option("--sign-with", "signer", required=True, help=f"URI of the approver's ECDSA signing key: {KEY_URIS}.")
+@click.option("--sign-with", "signer", required=True, help=f"URI of the ECDSA signing key of the approver: {KEY_URIS}.")
 @options(signer_options)
 @options(trust_options)
 @recipient_key_option
@@ -309,9 +391,15 @@ def approve(
     domains: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Sign FILE as its approver, after verifying, decrypting and scanning all of it.
+    """Verify, decrypt and scan FILE, then add the signature of an approver.
 
-    The approver is somebody else than the author; a server asks for both with `threshold = 2`.
+    The approver is another person than the author. A server demands both signatures with `threshold = 2`.
+
+    \b
+    Examples:
+      bento-governance artifact approve digits.sealed \\
+        --sign-with file:approver.key --trust signing.key.pub \\
+        --recipient-key file:recipient.key
     """
     with _progress("Verifying", _size(file)) as progress:
         facts = approve_artifact(
@@ -331,9 +419,15 @@ def approve(
 @domain_option
 @json_option
 def scan(path: Path, domains: tuple[str, ...], as_json: bool) -> None:
-    """Scan PATH, an ONNX file or a folder of model files, as sealing and every opening do.
+    """Scan PATH, an ONNX file or a folder with a model, as sealing and opening do.
 
-    A sealed artifact is scanned by `artifact verify --recipient-key`.
+    If the model is not allowed, each reason is printed and the exit status is 5. To scan a sealed artifact, use
+    `artifact verify --recipient-key`.
+
+    \b
+    Examples:
+      bento-governance artifact scan export
+      bento-governance artifact scan model.onnx --allow-domain com.microsoft
     """
     limits = Limits(domains=frozenset(domains))
     findings = scan_files(scanned_sources(_plaintext_files(path)), limits)

@@ -27,9 +27,13 @@ MAX_BASE_BYTES = 64 * 2**20
 @click.command()
 @click.argument("files", type=PATH, nargs=-1, required=True, metavar="FILE...")
 @options(trust_options)
-@click.option("--recipient-key", help=f"URI of a recipient's private key ({KEY_URIS}): adds what the cards say.")
-@click.option("--into", "base", type=PATH, help="A CycloneDX 1.6 file (JSON) to which the models are added.")
-@click.option("--output", type=PATH, help="Where to write it; standard output by default.")
+@click.option(
+    "--recipient-key", help=f"URI of the private key of a recipient ({KEY_URIS}). With it, the model cards are added."
+)
+@click.option(
+    "--into", "base", type=PATH, help="CycloneDX 1.6 file (JSON) to which the models are added. Default: a new bill."
+)
+@click.option("--output", type=PATH, help="File to write. Default: standard output.")
 def command(
     files: tuple[Path, ...],
     trusted: tuple[Path, ...],
@@ -39,10 +43,16 @@ def command(
     base: Path | None,
     output: Path | None,
 ) -> None:
-    """Write a bill of materials (CycloneDX 1.6, ML-BOM) of sealed models FILE...
+    """Write a bill of materials (CycloneDX 1.6, ML-BOM) of sealed models.
 
-    Each is verified first. With `--into`, the models stand beside what another tool found, such as
-    `cyclonedx-py environment .venv --output-format JSON --spec-version 1.6`.
+    Each FILE is verified first. With --into, the models are added to the bill of another tool, for example of
+    cyclonedx-py environment.
+
+    \b
+    Examples:
+      bento-governance bom digits.sealed --trust signing.key.pub
+      bento-governance bom a.sealed b.sealed --trust signing.key.pub \\
+        --into environment.json --output bom.json
     """
     trust = Trust.from_files(trusted, threshold, cosigners)
     key = None if recipient_key is None else open_recipient_key(recipient_key)

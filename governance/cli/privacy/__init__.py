@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import click
 
+from governance.cli.help import Group
 from governance.cli.privacy.anonymize import anonymize
 from governance.cli.privacy.reveal import reveal
 from governance.cli.privacy.risk import risk
 from governance.cli.privacy.scan import scan
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Find and change personal data in files, and measure how risky a table is."""
+    """Find and change personal data in files, and measure re-identification risk.
+
+    \b
+    Examples:
+      bento-governance privacy scan patients.csv
+      bento-governance privacy anonymize patients.csv clean.csv
+    """
 
 
 for _each in (scan, anonymize, risk, reveal):

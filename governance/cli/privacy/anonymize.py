@@ -55,28 +55,46 @@ class Plan:
         }
 
 
-@click.command(short_help="Write a file without it, or until k rows look alike.")
+@click.command()
 @click.argument("file", metavar="IN", type=options.PATH)
 @click.argument("output", metavar="OUT", type=options.PATH)
-@click.option("--profile", type=click.Path(path_type=Path), help="FILE.toml: rules by column, operators by entity.")
-@click.option("--column", "rules", multiple=True, help="NAME=OPERATOR for a column: drop, keep, text, bucket:10 …")
-@click.option("--columns", type=options.Names(), help="Search these columns alone, and keep the others: a,b,c.")
-@click.option("--operator", "operators", multiple=True, help="ENTITY=OPERATOR in texts, or OPERATOR for all others.")
+@click.option(
+    "--profile", type=click.Path(path_type=Path), help="TOML file with rules for columns and operators for entities."
+)
+@click.option("--column", "rules", multiple=True, help="NAME=OPERATOR: what happens to a column. May be repeated.")
+@click.option(
+    "--columns",
+    type=options.Names(),
+    help="Columns to search, such as a,b,c; others are kept as they are. Default: all.",
+)
+@click.option(
+    "--operator",
+    "operators",
+    multiple=True,
+    help="ENTITY=OPERATOR in texts, or OPERATOR for all others. May be repeated.",
+)
 @click.option("--key", help="URI of the secret for hash, token, ff1, surrogate, noise and shift-date.")
-@click.option("--scope", help="Tenant, purpose and epoch: values are equal under the same one alone.")
-@click.option("--k", type=click.IntRange(2), help="Make quasi-identifiers coarser until each row looks like k-1 more.")
-@click.option("--quasi", type=options.Names(), default=(), help="The quasi-identifiers: age,zip,sex.")
-@click.option("--l", "diversity", type=click.IntRange(2), help="… and each class has so many sensitive values.")
-@click.option("--sensitive", type=options.Names(), default=(), help="Columns that nobody shall learn; they are kept.")
-@click.option("--hierarchy", type=click.Path(path_type=Path), help="FILE.toml: how values become coarser.")
+@click.option("--scope", help="Equal values get equal results only under one scope, such as study-7/2026.")
+@click.option(
+    "--k", type=click.IntRange(2), help="Make quasi-identifiers coarser until each row equals k-1 others in them."
+)
+@click.option("--quasi", type=options.Names(), default=(), help="Quasi-identifiers, such as age,zip,sex.")
+@click.option(
+    "--l",
+    "diversity",
+    type=click.IntRange(2),
+    help="With --k: least number of different sensitive values among equal rows.",
+)
+@click.option("--sensitive", type=options.Names(), default=(), help="Sensitive columns; they are kept as they are.")
+@click.option("--hierarchy", type=click.Path(path_type=Path), help="TOML file that says how values become coarser.")
 @click.option(
     "--max-suppression",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
-    help="Share of rows that may be left out to reach k.",
+    help="Share of rows that may be left out to reach k, from 0 to 1.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@click.option("--json", "as_json", is_flag=True, help="Same as --format jsonl.")
 @options.reporting
 @options.finding
 @options.reading
@@ -106,24 +124,27 @@ def anonymize(
     delimiter: str | None,
     no_header: bool,
 ) -> None:
-    """Write IN with its personal data changed to OUT: text, JSON lines, CSV or Parquet; - is a pipe.
+    """Write IN to OUT with its personal data changed.
 
-    All texts are searched, and what is found is changed, unless a column has a rule. OUT has the format of IN, and is
-    there when it is complete: never half of it, and never over another file without --force.
+    IN is text, JSON lines, CSV or Parquet; OUT gets the same format. - is standard input or output. All texts are
+    searched and findings are changed, unless a column has a rule: by default "Ask Ada Lovelace" becomes "Ask <PERSON>".
+    OUT appears only when it is complete; an existing file is replaced only with --force.
 
-    \b
-    Operators: replace (the default: <PERSON>), redact, mask[:N], hash, token, ff1, surrogate, shift-date[:DAYS],
-    bucket[:N], noise[:SCALE], truncate[:N], keep; of columns also drop, and text (search it).
+    Operators: replace (the default), redact, mask[:N], hash, token, ff1, surrogate, shift-date[:DAYS], bucket[:N],
+    noise[:SCALE], truncate[:N], keep; for columns also drop, and text (search it).
+
+    With --k, quasi-identifiers become coarser (ranges, first characters, month and year, or as --hierarchy says) by the
+    combination that loses least information. The result is measured again before OUT appears.
 
     \b
     Examples:
       bento-governance privacy anonymize letters.txt letters.clean.txt
-      bento-governance privacy anonymize in.csv out.csv --column name=drop --column age=bucket:10
-      bento-governance privacy anonymize in.parquet out.parquet --profile study.toml --key file:secret.key
-      bento-governance privacy anonymize in.csv out.csv --k 5 --quasi age,zip,sex --sensitive diagnosis --l 2
-
-    With --k, quasi-identifiers become coarser (ranges, first characters, month and year, or as --hierarchy says) by the
-    combination that loses least; what was written is read and measured again before it gets its name.
+      bento-governance privacy anonymize in.csv out.csv --column name=drop \\
+        --column age=bucket:10
+      bento-governance privacy anonymize in.parquet out.parquet \\
+        --profile study.toml --key file:secret.key
+      bento-governance privacy anonymize in.csv out.csv --k 5 \\
+        --quasi age,zip,sex --sensitive diagnosis --l 2
     """
     options.verified_reports(report_paths, force=force)
     treatment = _treatment(options.treatment_of(profile), rules, operators, quasi, sensitive, columns)

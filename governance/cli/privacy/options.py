@@ -32,7 +32,7 @@ Command = Callable[..., None]
 
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """Names with commas between them."""
+    """Names separated by commas."""
 
     name = "NAME,…"
 
@@ -44,10 +44,19 @@ class Names(click.ParamType[tuple[str, ...]]):
 def reading(command: Command) -> Command:
     """Add the options on how a file is read."""
     for option in (
-        click.option("--no-header", is_flag=True, help="The CSV has no header: its columns are called 1, 2, 3 …"),
-        click.option("--delimiter", help="Of CSV; found by itself if it is one of , ; | and tab. \\t is a tab."),
-        click.option("--encoding", help="Of text and CSV, such as cp1252; UTF-8 or its byte order mark by default."),
-        click.option("--format", "kind", type=click.Choice(FORMATS), help="By the file's suffix by default."),
+        click.option(
+            "--no-header", is_flag=True, help="The CSV has no header line; its columns are named 1, 2, 3 and so on."
+        ),
+        click.option(
+            "--delimiter", help="Delimiter of CSV; write \\t for a tab. Default: the one of , ; | and tab that fits."
+        ),
+        click.option(
+            "--encoding",
+            help="Encoding of text and CSV, such as cp1252. Default: UTF-8, or as the byte order mark says.",
+        ),
+        click.option(
+            "--format", "kind", type=click.Choice(FORMATS), help="Format of the file. Default: by its suffix."
+        ),
     ):
         command = option(command)
     return command
@@ -58,11 +67,11 @@ def finding(command: Command) -> Command:
     for option in (
         click.option(
             "--threshold", type=click.FloatRange(0, 1), default=THRESHOLD, show_default=True,
-            help="Leave out what is less sure.",
+            help="Least confidence of a finding, from 0 to 1.",
         ),
         click.option(
             "--tagger/--no-tagger", default=True, show_default=True,
-            help="With the tagger: persons, places, organisations, addresses; without: patterns alone, and faster.",
+            help="Use the tagger too: it finds persons, places, organisations and addresses. Without it: faster.",
         ),
         click.option("--patterns-only", is_flag=True, hidden=True),
     ):  # fmt: skip
@@ -73,10 +82,10 @@ def finding(command: Command) -> Command:
 def reporting(command: Command) -> Command:
     """Add the options on reports."""
     for option in (
-        click.option("--force", is_flag=True, help="Replace files that are there."),
+        click.option("--force", is_flag=True, help="Replace existing files."),
         click.option(
             "--report", "report_paths", type=click.Path(path_type=Path), multiple=True,
-            help="Write a report to FILE.json or FILE.html; may be given twice.",
+            help="Write a report to FILE.json or FILE.html. May be repeated.",
         ),
     ):  # fmt: skip
         command = option(command)

@@ -31,16 +31,23 @@ BLOCK_LINES = 1_000
     type=click.Path(path_type=Path),
     default=Path("governance.toml"),
     show_default=True,
-    help="The service whose key, policies and audit log these are.",
+    help="Settings file of the service.",
 )
 @click.option("--credential", required=True, help="URI of your own API key or token: env:NAME or file:PATH.")
-@click.option("--purpose", help="What for, if the policies ask for it.")
-@click.option("--scope", help="Under which the tokens were made; that of the settings by default.")
+@click.option("--purpose", help="Purpose, if the policies ask for one.")
+@click.option("--scope", help="Scope of the tokens. Default: the scope in [privacy] of the settings.")
 def reveal(file: BinaryIO, settings: Path, credential: str, purpose: str | None, scope: str | None) -> None:
-    """Print FILE with its reversible tokens turned back.
+    """Print FILE with its tokens turned back into values.
 
-    The service's policies decide whether you may (action `reveal`), and its audit log gets an entry for each block of
-    lines, before they are printed. A running service does the same by POST /governance/reveal.
+    The policies of the service must permit the action `reveal`. The audit log gets an entry for each block of lines
+    before it is printed. A running service does the same at POST /governance/reveal. Input and output:
+    <PERSON:3q2-7wAA...> becomes Ada Lovelace.
+
+    \b
+    Examples:
+      bento-governance privacy reveal letters.clean.txt --credential env:MY_KEY
+      bento-governance privacy reveal letters.clean.txt \\
+        --credential file:my.key --purpose treatment
     """
     asyncio.run(_reveal(file, load_settings(settings), read(credential).strip(), purpose, scope))
 

@@ -16,16 +16,27 @@ from governance.privacy.datasets.risk.risk import Risk, encode, measure
 from governance.privacy.datasets.scan import verified_columns
 
 
-@click.command(short_help="Measure how likely somebody in a table is found again.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--quasi", type=options.Names(), required=True, help="Columns that others may know of a person: age,zip.")
-@click.option("--sensitive", type=options.Names(), default=(), help="Columns that nobody shall learn: diagnosis.")
+@click.option(
+    "--quasi",
+    type=options.Names(),
+    required=True,
+    help="Quasi-identifiers: columns that others may know about a person, such as age,zip,sex.",
+)
+@click.option(
+    "--sensitive",
+    type=options.Names(),
+    default=(),
+    help="Sensitive columns, whose values others must not learn, such as diagnosis.",
+)
 @click.option(
     "--population",
     type=click.Path(path_type=Path),
-    help="A table that this one is a part of, with the same quasi-identifiers: journalist risk and delta-presence.",
+    help="Larger table that FILE is a part of, with the same quasi-identifiers: adds journalist risk and "
+    "delta-presence.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the measures as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.reporting
 @options.reading
 def risk(
@@ -41,15 +52,16 @@ def risk(
     delimiter: str | None,
     no_header: bool,
 ) -> None:
-    """Measure how likely somebody in FILE (CSV, Parquet, JSON lines) is found again.
+    """Measure the re-identification risk of FILE, a table (CSV, Parquet, JSON lines).
 
-    k-anonymity and the attackers' risks of the quasi-identifiers; l-diversity and t-closeness of the sensitive columns.
+    Prints k-anonymity and the risks of the quasi-identifiers, and l-diversity and t-closeness of the sensitive columns.
 
     \b
     Examples:
-      bento-governance privacy risk patients.csv --quasi age,zip,sex --sensitive diagnosis
-      bento-governance privacy risk patients.csv --quasi age,zip,sex --report risk.html
-      bento-governance privacy risk study.parquet --quasi age,sex --population hospital.parquet
+      bento-governance privacy risk patients.csv --quasi age,zip,sex \\
+        --sensitive diagnosis --report risk.html
+      bento-governance privacy risk study.parquet --quasi age,sex \\
+        --population hospital.parquet
     """
     options.verified_reports(report_paths, force=force)
     asked = options.asked_of(encoding, delimiter, no_header)

@@ -24,13 +24,22 @@ from governance.privacy.find.detect import Detectors
 from governance.privacy.find.finding import Finding
 
 
-@click.command(short_help="Show what is in a file, and how much of it.")
+@click.command()
 @click.argument("file", type=options.PATH)
-@click.option("--json", "as_json", is_flag=True, help='FILE is JSON lines {"id", "text"}; answer each by a line.')
-@click.option("--columns", type=options.Names(), help="Search these columns alone: a,b,c.")
-@click.option("--sample", type=click.IntRange(1), help="Search so many rows, drawn evenly from the whole file.")
-@click.option("--quasi", type=options.Names(), default=(), help="Measure the risk of these quasi-identifiers, too.")
-@click.option("--sensitive", type=options.Names(), default=(), help="… and what it tells of these columns.")
+@click.option("--json", "as_json", is_flag=True, help='FILE holds JSON lines {"id", "text"}; print one line for each.')
+@click.option("--columns", type=options.Names(), help="Columns to search, such as a,b,c. Default: all.")
+@click.option(
+    "--sample", type=click.IntRange(1), help="Number of rows to search, drawn from the whole file. Default: all."
+)
+@click.option(
+    "--quasi",
+    type=options.Names(),
+    default=(),
+    help="Quasi-identifiers, such as age,zip: their re-identification risk is measured too.",
+)
+@click.option(
+    "--sensitive", type=options.Names(), default=(), help="Sensitive columns, such as diagnosis, for that measure."
+)
 @options.reporting
 @options.finding
 @options.reading
@@ -51,20 +60,23 @@ def scan(
     delimiter: str | None,
     no_header: bool,
 ) -> None:
-    """Find personal data in FILE: text, JSON lines, CSV or Parquet; - is standard input.
+    """Find personal data in FILE and print how much there is of each kind.
 
-    It prints what was found by column, with masked samples; no value is shown.
+    FILE is text, JSON lines, CSV or Parquet; - is standard input. Samples are masked: no value is printed.
 
     \b
     Examples:
       bento-governance privacy scan letters.txt
       bento-governance privacy scan patients.csv --report patients.html
       bento-governance privacy scan visits.parquet --sample 10000 --no-tagger
-      bento-governance privacy scan export.txt --format csv --delimiter ';' --encoding cp1252
+      bento-governance privacy scan export.txt --format csv --delimiter ';' \\
+        --encoding cp1252
+      echo '{"id": 1, "text": "Ask Ada Lovelace"}' | \\
+        bento-governance privacy scan - --json
 
-    With --json, each line {"id", "text"} is answered by a line {"id", "findings": [{"entity", "start", "end",
-    "score"}]} in its order and as soon as it is read, with offsets in code points. A line that is not of this form is
-    answered by {"id": null, "error"}, the others go on, and the exit code is 6.
+    With --json, each line {"id", "text"} is answered at once by a line {"id", "findings": [{"entity", "start", "end",
+    "score"}]}, with offsets in code points. A line of another form is answered by {"id": null, "error"}; the others are
+    answered all the same, and the exit status is 6 at the end.
     """
     tagger = tagger and not patterns_only
     if as_json:

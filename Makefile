@@ -13,7 +13,7 @@ TORCH ?= torch==2.13.0
 # Tests run in so many processes; a file's tests stay together. Many of them wait for a real service.
 WORKERS ?= 2
 
-.PHONY: help serve watch test check models env serving-env bench clean
+.PHONY: help serve watch test check generate models env serving-env bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -27,11 +27,15 @@ watch: ## Watch what `make serve` runs: Prometheus with the rules, and Alertmana
 test: models check ## Run all tests and checks
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-check: env ## Check style, types and the floors of the house
+check: env ## Check style, types, import contracts and generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.generate --check
+
+generate: env ## Write the generated files: dashboards, rule tests, runbook page, chart schema; `check` fails if one is stale
+	$(BIN)/python -m tools.generate
 
 models: env ## Train both digit models, and seal them
 	@BIN=$(BIN) bash bentos/digits/prepare.sh

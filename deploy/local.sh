@@ -42,7 +42,7 @@ mkdir -p "$STATE/prometheus" "$STATE/alertmanager"
 STATE=$(realpath "$STATE")
 DEPLOY=$PWD/deploy
 # The configurations of compose.yaml, with loopback in place of the services' names.
-sed -e "s|/etc/prometheus/rules/|$DEPLOY/prometheus/rules/|" \
+sed -e "s|/etc/prometheus/rules/|$PWD/helm/bento-governance/files/rules/|" \
   -e "s|/run/secrets/prometheus_api_key|$(realpath "$KEY_FILE")|" \
   -e "s|\[service:3000\]|['127.0.0.1:$PORT']|" \
   -e "s|\[localhost:9090\]|['127.0.0.1:$PROMETHEUS_PORT']|" \

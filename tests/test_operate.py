@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs/operate.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 CHART = ROOT / "helm/bento-governance"
-RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yaml"))
+RULES = sorted((ROOT / "helm/bento-governance/files/rules").glob("*.yaml"))
 FILES = ("cedar", "html", "json", "key", "md", "pem", "pub", "sealed", "sh", "sig", "toml", "yaml", "yml")
 
 

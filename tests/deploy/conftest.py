@@ -11,8 +11,8 @@ import httpx
 import pytest
 import yaml
 
+from deploy.prometheus.rules import ROOT, RULES
 from tests.deploy.catalogue import Exporter
-from tests.deploy.rule_cases import ROOT, RULES
 from tests.e2e.conftest import digit, free_port, state  # noqa: F401
 from tests.e2e.conftest import eventually as soon
 

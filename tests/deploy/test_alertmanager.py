@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from tests.deploy import rule_cases
+from deploy.prometheus.rules import ROOT, alerts
 from tests.deploy.conftest import eventually, free_port, need, process, watching
 
-FOLDER = rule_cases.ROOT / "deploy/alertmanager"
-NAMES = set(rule_cases.alerts())
+FOLDER = ROOT / "deploy/alertmanager"
+NAMES = set(alerts())
 
 
 class Receiver:
@@ -89,7 +89,7 @@ def test_amtool_accepts_the_configuration_and_the_templates(configuration):
 
 @pytest.mark.parametrize(("severity", "receiver_name"), [("critical", "now"), ("warning", "today"), ("info", "nobody")])
 def test_each_severity_reaches_whom_it_should(configuration, severity, receiver_name):
-    name = next(name for name, rule in rule_cases.alerts().items() if rule["labels"]["severity"] == severity)
+    name = next(name for name, rule in alerts().items() if rule["labels"]["severity"] == severity)
     command = ["amtool", "config", "routes", "test", f"--config.file={configuration}", f"severity={severity}", f"alertname={name}"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == receiver_name

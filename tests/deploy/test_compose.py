@@ -15,9 +15,9 @@ import redis
 import yaml
 from jsonschema import Draft201909Validator
 
+from deploy.prometheus.rules import ROOT
 from governance.settings import load_settings
 from tests.deploy.conftest import eventually, free_port, need
-from tests.deploy.rule_cases import ROOT
 from tests.e2e.conftest import BIN
 
 DEPLOY = ROOT / "deploy"

@@ -7,8 +7,8 @@ import subprocess
 import httpx
 import pytest
 
+from deploy.prometheus.rules import ROOT
 from tests.deploy.conftest import eventually, need
-from tests.deploy.rule_cases import ROOT
 from tests.e2e.conftest import free_port
 
 SCRIPT = ROOT / "deploy/local.sh"

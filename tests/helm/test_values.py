@@ -1,13 +1,15 @@
 """Values: documented, closed, used; and what contradicts itself is refused with a sentence."""
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from helm import values
+from helm.values.documented import Value, documented_values, leaves
+from helm.values.schema import values_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm" / "bento-governance"
@@ -15,32 +17,32 @@ CI = sorted((CHART / "ci").glob("*-values.yaml"))
 TEMPLATES = "\n".join(path.read_text() for path in sorted((CHART / "templates").rglob("*")) if path.is_file())
 
 
-def load_sync():
-    specification = importlib.util.spec_from_file_location("helm_sync", ROOT / "helm" / "sync.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["helm_sync"] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-sync = load_sync()
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
-DOCUMENTED = [value.path for value in sync.documented_values((CHART / "values.yaml").read_text())]
-LEAVES = list(sync.leaves(VALUES, set(DOCUMENTED)))
+DOCUMENTED = [value.path for value in documented_values((CHART / "values.yaml").read_text())]
+LEAVES = list(leaves(VALUES, set(DOCUMENTED)))
 
 
-def test_schema_table_and_copies_are_as_their_sources_say():
-    assert sync.differing() == [], "run python helm/sync.py"
+def test_a_changed_comment_of_values_yaml_changes_schema_and_readme(tmp_path, monkeypatch):
+    chart = tmp_path / CHART.relative_to(ROOT)
+    chart.mkdir(parents=True)
+    for name in ("values.yaml", "README.md"):
+        (chart / name).write_text((CHART / name).read_text().replace("PriorityClass of the pods.", "Something else."))
+    monkeypatch.setattr(values, "ROOT", tmp_path)
+    monkeypatch.setattr(values, "CHART", chart)
+    changed = values.files()
+    assert len(changed) == 2
+    for path, text in changed.items():
+        assert "Something else." in text and text != (ROOT / path).read_text()
 
 
-def test_a_changed_rule_or_comment_would_be_seen(tmp_path, monkeypatch):
-    rules = tmp_path / "rules"
-    rules.mkdir()
-    (rules / "new.yaml").write_text("groups: []\n")
-    monkeypatch.setattr(sync, "COPIES", {"files/rules": rules})
-    names = {path.name for path in sync.differing()}
-    assert "new.yaml" in names
-    assert "slo.yaml" in names  # It is in the chart, and its source is gone.
+def test_a_comment_that_describes_no_value_is_refused():
+    with pytest.raises(ValueError, match=r"values.yaml:3: a comment that describes no value"):
+        documented_values("a: 1\n# -- Of nothing.\n\nb: 2\n")
+
+
+def test_a_value_without_a_known_type_is_refused():
+    with pytest.raises(ValueError, match=r"a.b: add its type to TYPES"):
+        values_schema([Value("a.b", [1], "A list.")])
 
 
 def test_every_value_is_documented():

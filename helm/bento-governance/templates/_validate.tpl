@@ -54,6 +54,6 @@
   {{- range $name, $model := $v.models }}{{ if and (has $model.source (list "http" "oci")) (not $v.networkPolicy.artifacts.to) }}{{ fail "networkPolicy.artifacts.to: say where models are downloaded from, or the pods cannot reach it" }}{{ end }}{{ end }}
   {{- range $name, $issuer := dig "identity" "issuers" dict $settings }}{{ if and (not $issuer.jwks_file) (not $v.networkPolicy.identityProvider.to) }}{{ fail (printf "networkPolicy.identityProvider.to: say where the issuer '%s' is, or its keys cannot be fetched" $name) }}{{ end }}{{ end }}
 {{- end }}
-{{- if and $v.prometheusRule.enabled (not (.Files.Glob "files/rules/*.yaml")) }}{{ fail "prometheusRule: the chart carries no rules; run helm/sync.py and package it again" }}{{ end }}
-{{- if and $v.dashboards.enabled (not (.Files.Glob "files/dashboards/*.json")) }}{{ fail "dashboards: the chart carries no dashboards; run helm/sync.py and package it again" }}{{ end }}
+{{- if and $v.prometheusRule.enabled (not (.Files.Glob "files/rules/*.yaml")) }}{{ fail "prometheusRule: this copy of the chart has no files/rules; package it again from a complete checkout" }}{{ end }}
+{{- if and $v.dashboards.enabled (not (.Files.Glob "files/dashboards/*.json")) }}{{ fail "dashboards: this copy of the chart has no files/dashboards; package it again from a complete checkout" }}{{ end }}
 {{- end }}

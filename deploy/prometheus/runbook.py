@@ -1,4 +1,4 @@
-"""Makes the page that alerts link to from RUNBOOK.md; Prometheus itself serves it: `python deploy/runbook.py`."""
+"""Turns `deploy/RUNBOOK.md` into the page that alerts link to; Prometheus serves it at `/user/RUNBOOK.html`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-HERE = Path(__file__).parent
-SOURCE, PAGE = HERE / "RUNBOOK.md", HERE / "prometheus/pages/RUNBOOK.html"
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "deploy/RUNBOOK.md"
+PAGE = ROOT / "deploy/prometheus/pages/RUNBOOK.html"
+# Prometheus serves only the pages' folder, so a link to the rules would lead nowhere.
+THRESHOLDS = '<a href="../helm/bento-governance/files/rules/thresholds.yaml">thresholds.yaml</a>'
 
-# Prometheus serves the pages below /user/, and knows nothing of the rules' files there.
 HEAD = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -27,25 +29,22 @@ h3:target { border-left: .35rem solid #e08a00; padding-left: .6rem }
 """
 
 
+def files() -> dict[str, str]:
+    """Return the page's text by its path relative to the repository's root."""
+    return {str(PAGE.relative_to(ROOT)): page(SOURCE.read_text(encoding="utf-8"))}
+
+
 def anchor(heading: str) -> str:
-    """Return a heading's anchor, as GitHub makes it of letters and spaces."""
+    """Return the anchor that GitHub gives a heading of letters and spaces: `Service level` is `service-level`."""
     return heading.lower().replace(" ", "-")
 
 
-def page(text: str) -> str:
-    """Return the whole page; every heading has its anchor as id."""
+def page(markdown_text: str) -> str:
+    """Return the HTML page of a Markdown text; each heading gets its anchor as id."""
     markdown = MarkdownIt("commonmark")
-    tokens = markdown.parse(text)
+    tokens = markdown.parse(markdown_text)
     for opening, inline in pairwise(tokens):
         if opening.type == "heading_open":
             opening.attrSet("id", anchor(inline.content))
     body = markdown.renderer.render(tokens, markdown.options, {})
-    body = body.replace(
-        '<a href="prometheus/rules/thresholds.yaml">thresholds.yaml</a>', "<code>thresholds.yaml</code>"
-    )
-    return f"{HEAD}{body}</html>\n"
-
-
-if __name__ == "__main__":
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(SOURCE.read_text()))
+    return f"{HEAD}{body.replace(THRESHOLDS, '<code>thresholds.yaml</code>')}</html>\n"

@@ -34,7 +34,7 @@ check: env ## Check style, types, import contracts and generated files
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate --check
 
-generate: env ## Write the generated files: dashboards, rule tests, runbook page, chart schema; `check` fails if one is stale
+generate: env ## Write every generated file (reference, dashboards, rule tests, chart schema); `check` fails if one is stale
 	$(BIN)/python -m tools.generate
 
 models: env ## Train both digit models, and seal them

@@ -1,7 +1,8 @@
-"""The one error tree, ordered by whose fault it is.
+"""The errors that this package raises, in one tree: the operator's, the caller's, and failed checks.
 
-`code` is a stable slug for logs, metrics and machines; `str(error)` is one sentence for a person and
-never holds a secret or personal data. HTTP status codes live in `gate.py`, exit codes in `cli/`.
+`code` is a stable word for logs, metrics and programs. `remedy` says what to do; `docs/reference/errors.md` shows it.
+`str(error)` is one sentence for a person, without secrets and without personal data. HTTP status codes are in `gate/`,
+exit statuses in `cli/`.
 """
 
 from __future__ import annotations
@@ -18,39 +19,48 @@ class GovernanceError(Exception):
     """Base of every error that this package raises on purpose."""
 
     code: ClassVar[str] = "governance_error"
+    remedy: ClassVar[str] = "Read the message."
 
 
 class ConfigurationError(GovernanceError):
-    """The operator's: settings, policies or files are wrong, and start stops."""
+    """Settings, policies, files or arguments are wrong; the service does not start."""
 
     code = "configuration"
+    remedy = "Correct what the message names, then start again."
 
 
 class KeyUnavailableError(GovernanceError):
-    """A key could not be asked for; a retry may help. It says nothing about right or wrong."""
+    """A key cannot be used now, or a file cannot be downloaded. Nothing was checked."""
 
     code = "key_unavailable"
+    remedy = "Retry. If it persists, check that the key service, the token or the network answers."
 
 
 class KeyRefusedError(ConfigurationError):
-    """A key service, a token or a passphrase was asked, and said no: no retry helps, a permission may."""
+    """A key service, a token or a passphrase refused the use of a key."""
 
     code = "key_refused"
+    remedy = "Correct the permission, PIN or passphrase; a retry does not help."
 
 
 class NotReadyError(GovernanceError):
-    """The service or a model of it cannot answer yet, or cannot answer on the device it must have."""
+    """The service or the model cannot answer now."""
 
     code = "not_ready"
+    remedy = (
+        "Retry later. The operator reads the log: a model may not be on its device, the audit log may be full, an "
+        "identity provider or Redis may not answer."
+    )
 
 
 class OverloadedError(NotReadyError):
-    """The service has more to do than it can; a retry after a while helps.
+    """The worker has too many requests; retry after `retry_after_seconds`.
 
-    `reason`: the queue is full, the wait would be or was too long, or the event loop itself is late.
+    `reason` is `queue` (the queue is full), `wait` (the wait is too long) or `lag` (the event loop is late).
     """
 
     code = "overloaded"
+    remedy = "Retry after the seconds in Retry-After. The operator adds workers, or raises max_queue in [limits]."
 
     def __init__(self, message: str, *, retry_after_seconds: float, reason: ShedReason) -> None:
         super().__init__(message)
@@ -58,60 +68,69 @@ class OverloadedError(NotReadyError):
 
 
 class StoppedError(NotReadyError):
-    """The operator has stopped the model, or all of them."""
+    """The kill switch stops the model, or all models."""
 
     code = "stopped"
+    remedy = "Wait, or ask the operator, who resumes it with `bento-governance resume`."
 
 
 class IntegrityError(GovernanceError):
-    """Something is not what was signed."""
+    """Data is not what was signed."""
 
     code = "integrity"
+    remedy = "Do not use it. Get it again from its source, and find out who changed it."
 
 
 class SignatureError(IntegrityError):
-    """A signature is missing, wrong, or not by enough of those who are trusted."""
+    """A signature is missing or wrong, or too few trusted keys have signed."""
 
     code = "signature"
+    remedy = "Check trusted_signers and threshold in [artifacts]; let a trusted person sign with `artifact approve`."
 
 
 class ManifestMismatchError(IntegrityError):
-    """Content, a name or a structure differs from what the signed manifest says."""
+    """Content, name or structure differs from the signed manifest, or a model contains what is not allowed."""
 
     code = "manifest_mismatch"
+    remedy = "Get the artifact again, or seal the model again. `artifact scan` lists what is not allowed."
 
 
 class DecryptionError(IntegrityError):
-    """A ciphertext or a wrapped key does not open: changed, cut, moved, or meant for another key."""
+    """Ciphertext cannot be decrypted: it was changed, cut or moved, or encrypted for another key."""
 
     code = "decryption"
+    remedy = "Check with `artifact inspect` that recipient_key is a recipient; add it with `artifact rewrap`."
 
 
 class RollbackError(IntegrityError):
-    """An older version than the lowest that may still be served."""
+    """The version is below the lowest one that may be served."""
 
     code = "rollback"
+    remedy = "Serve a newer version. To go back, seal the old content again with a higher version."
 
 
 class LogInconsistentError(IntegrityError):
-    """An audit log is not the one that its checkpoints promise."""
+    """The audit log differs from what its checkpoints promise."""
 
     code = "log_inconsistent"
+    remedy = "Keep the folder as evidence, restore a backup, and run `audit verify`."
 
 
 class RefusedError(GovernanceError):
-    """The caller's: the request is refused."""
+    """The request is refused."""
 
     code = "refused"
+    remedy = "Read the message."
 
 
 class UnauthenticatedError(RefusedError):
-    """Nobody whom we know has signed this request.
+    """The request carries no valid credential.
 
-    `kind` and `reason` are for the operator's metrics alone: the sentence tells a caller less.
+    `kind` and `reason` are for the operator's metrics only: the message tells the caller less.
     """
 
     code = "unauthenticated"
+    remedy = "Send a valid API key or token in `Authorization: Bearer ...`, or a client certificate."
 
     def __init__(self, message: str, *, kind: CredentialKind, reason: CredentialReason) -> None:
         super().__init__(message)
@@ -119,27 +138,31 @@ class UnauthenticatedError(RefusedError):
 
 
 class ForbiddenError(RefusedError):
-    """The caller is known, and the policy does not permit it."""
+    """The caller is authenticated, and the policies do not permit the request."""
 
     code = "forbidden"
+    remedy = "Ask for a role or a policy. The operator runs `policy explain`."
 
 
 class PurposeError(ForbiddenError):
-    """The model's card does not allow the purpose that the caller names, or the caller names none."""
+    """The purpose is missing, or the model's card does not allow it."""
 
     code = "purpose"
+    remedy = "Send one of the model's purposes in the Governance-Purpose header."
 
 
 class NotFoundError(RefusedError):
-    """No such route or model."""
+    """There is no such route or model."""
 
     code = "not_found"
+    remedy = "Check the path and the model's name; list the route in [[routes]]."
 
 
 class RateLimitedError(RefusedError):
-    """The caller asks more often than it may; `limit` is the one that it met."""
+    """The caller has reached a limit; `limit` says which."""
 
     code = "rate_limited"
+    remedy = "Retry after the seconds in Retry-After, or ask for a higher limit."
 
     def __init__(self, message: str, *, retry_after_seconds: float, limit: LimitName) -> None:
         super().__init__(message)
@@ -150,21 +173,25 @@ class BadRequestError(RefusedError):
     """The request has a wrong form, shape or type."""
 
     code = "bad_request"
+    remedy = "Correct the request; the model's metadata lists names, shapes and types."
 
 
 class UnsupportedMediaTypeError(RefusedError):
-    """The content type is not allowed on this route."""
+    """The route does not accept this content type."""
 
     code = "unsupported_media_type"
+    remedy = "Send one of the content types that the message lists."
 
 
 class ClientGoneError(BadRequestError):
-    """The caller went away before the answer was whole."""
+    """The client closed the connection before the answer was complete."""
 
     code = "cancelled"
+    remedy = "Send the request again."
 
 
 class TooLargeError(RefusedError):
-    """The request is larger than this route reads."""
+    """The request is larger than the route accepts."""
 
     code = "too_large"
+    remedy = "Send less at once, or raise max_body_bytes (images: max_pixels)."

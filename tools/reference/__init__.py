@@ -9,9 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from tools.reference.commands import commands_files
+from tools.reference.errors import errors_files
+from tools.reference.metrics import metrics_files
 from tools.reference.settings import settings_files
 
 
 def reference_files() -> dict[Path, str]:
     """Return the text of every generated reference file, by its path relative to the repository."""
-    return {**settings_files(), **commands_files()}
+    return {**settings_files(), **commands_files(), **errors_files(), **metrics_files()}

@@ -456,14 +456,18 @@ def test_a_machine_without_a_gpu_has_no_such_numbers(caplog):
 
 
 def test_the_documents_table_is_the_plugins():
-    text = (Path(__file__).parents[3] / "docs/metrics.md").read_text()
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `governance_")]
+    text = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text()
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in text.partition("## Buckets")[0].splitlines()
+        if line.startswith("| `governance_")
+    ]
     told = {row[0].strip("` "): (row[1].strip(), row[2].strip(), row[3].strip()) for row in rows}
-    kinds = {"livesum": "gauge (sum)", "livemax": "gauge (max)", "livemin": "gauge (min)"}
+    kinds = {"livesum": "gauge (sum)", "livemax": "gauge (highest)", "livemin": "gauge (lowest)"}
     assert told == {
         f"governance_{name}": (
             kinds.get(metric.merge, metric.kind),
-            " ".join(f"`{label}`" for label in metric.labels) or "-",
+            " ".join(f"`{label}`" for label in metric.labels) or "none",
             metric.help,
         )
         for name, metric in TABLE.items()

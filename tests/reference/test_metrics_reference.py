@@ -1,0 +1,30 @@
+"""Every metric says what it means, and is on the page with its labels and buckets."""
+
+import pytest
+
+from governance.plugins.metrics.table import PREFIX, TABLE, Declared
+from tools.reference.metrics import metrics_page
+
+
+def faults(metric: Declared) -> list[str]:
+    found = []
+    if not metric.help.endswith("."):
+        found.append("no sentence")
+    if (metric.kind == "histogram") != bool(metric.buckets):
+        found.append("buckets")
+    if (metric.kind == "counter") != metric.name.endswith("_total"):
+        found.append("name")
+    return found
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_metric_is_documented(name):
+    assert faults(TABLE[name]) == []
+    assert f"| `{PREFIX}{name}` | " in metrics_page()
+    assert all(f"`{label}`" in metrics_page() for label in TABLE[name].labels)
+
+
+def test_an_undocumented_metric_is_noticed():
+    assert faults(Declared("x_total", "counter", (), "")) == ["no sentence"]
+    assert faults(Declared("x", "counter", (), "X.")) == ["name"]
+    assert faults(Declared("x_seconds", "histogram", (), "X.")) == ["buckets"]

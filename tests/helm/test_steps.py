@@ -221,5 +221,5 @@ def test_the_init_step_downloads_with_its_token_and_verifies(rendered, signed, t
         wrong = [*changes[:2], ("a" * 64, "c" * 64)]
         (tmp_path / "models/fetched/digits-cnn.sealed").unlink()
         done = artifacts_step(rendered, "http-values", tmp_path, wrong)
-    assert done.returncode == 5 and "another file than was meant" in done.stderr
+    assert done.returncode == 5 and "not the expected file" in done.stderr
     assert [path.name for path in (tmp_path / "models/fetched").iterdir()] == ["digits-rnn.sealed"]

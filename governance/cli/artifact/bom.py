@@ -1,4 +1,4 @@
-"""`bento-governance bom`: a CycloneDX bill of materials of sealed models, alone or beside an environment's."""
+"""`bento-governance bom`: a CycloneDX bill of materials of sealed models, new or added to another bill."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from governance.artifacts.bill import bill_into, bill_of, model_component
 from governance.artifacts.opening import open_sealed, verify_sealed
 from governance.artifacts.trust.trust import Trust
 from governance.canonical import parse_json
-from governance.cli.artifact import KEY_URIS, PATH, options, trust_options
+from governance.cli.artifact.options import KEY_URIS, PATH, trust_options
 from governance.errors import BadRequestError, ConfigurationError
 from governance.keys import open_recipient_key
 
@@ -26,7 +26,7 @@ MAX_BASE_BYTES = 64 * 2**20
 
 @click.command()
 @click.argument("files", type=PATH, nargs=-1, required=True, metavar="FILE...")
-@options(trust_options)
+@trust_options
 @click.option(
     "--recipient-key", help=f"URI of the private key of a recipient ({KEY_URIS}). With it, the model cards are added."
 )
@@ -36,9 +36,7 @@ MAX_BASE_BYTES = 64 * 2**20
 @click.option("--output", type=PATH, help="File to write. Default: standard output.")
 def command(
     files: tuple[Path, ...],
-    trusted: tuple[Path, ...],
-    threshold: int,
-    cosigners: tuple[Path, ...],
+    trust: Trust,
     recipient_key: str | None,
     base: Path | None,
     output: Path | None,
@@ -54,7 +52,6 @@ def command(
       bento-governance bom a.sealed b.sealed --trust signing.key.pub \\
         --into environment.json --output bom.json
     """
-    trust = Trust.from_files(trusted, threshold, cosigners)
     key = None if recipient_key is None else open_recipient_key(recipient_key)
     components = []
     for file in files:

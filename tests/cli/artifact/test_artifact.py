@@ -1,6 +1,7 @@
 """Transcripts: what a person types and what is printed, from the first key to a rotated recipient."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -23,9 +24,10 @@ class Person:
 
     def types(self, line, environment=None):
         command = [str(BIN), *shlex.split(line)]
-        return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **(environment or {})}
-        )  # fmt: skip
+        # PYTHONPATH: run the checkout under test, where it is not the installed one.
+        kept = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **kept, **(environment or {})}
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, env=environment)
 
     def reads(self, line):
         done = self.types(line)
@@ -97,7 +99,7 @@ TRANSCRIPT = [
     ),
     (
         "artifact open m.sealed plain --trust author.key.pub --recipient-key file:other.key",
-        "[0]\nm version 1 lies in plain as plaintext: remove it when you are done.\n  signature: plain.1.sig\n  signature: plain.2.sig\n",
+        "[0]\nm version 1 is in plain as plaintext: remove it when you are done.\n  signature: plain.1.sig\n  signature: plain.2.sig\n",
     ),
     (
         "artifact verify plain --signature plain.2.sig --trust approver.key.pub",
@@ -109,7 +111,7 @@ TRANSCRIPT = [
         "artifact open m.sealed x --trust author.key.pub --recipient-key file:absent.key",
         "[4]\nkey_unavailable: cannot read the key absent.key: No such file or directory\n",
     ),
-    ("artifact rewrap m.sealed --recipient-key file:other.key", "[3]\nconfiguration: say whom to --add or whom to --remove\n"),
+    ("artifact rewrap m.sealed --recipient-key file:other.key", "[3]\nconfiguration: name a recipient with --add or --remove\n"),
     ("artifact scan m.sealed", "[3]\nconfiguration: m.sealed is sealed: `artifact verify --recipient-key` scans what is in it\n"),
     ("artifact seal model n.sealed --name n --version 0 --sign-with file:author.key --recipient server.key.pub", "2"),
 ]  # fmt: skip

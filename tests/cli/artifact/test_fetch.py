@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
-from governance.cli.artifact.fetch import Challenge, fetch_artifact
+from governance.artifacts.fetch import Challenge, fetch_artifact
 from governance.cli.main import command
 from governance.errors import ConfigurationError, GovernanceError, KeyUnavailableError, ManifestMismatchError
 
@@ -96,7 +96,7 @@ def test_fetch_keeps_nothing_else(signed, tmp_path, change):
     }
     with (
         serving(lambda _: (200, {}, served[change])) as url,
-        pytest.raises(ManifestMismatchError, match="another file than was meant"),
+        pytest.raises(ManifestMismatchError, match="not the expected file"),
     ):
         run("artifact", "fetch", url, tmp_path / "m", "--sha256", signed.sha256, *signed.trust)
     assert list(tmp_path.iterdir()) == []
@@ -203,7 +203,7 @@ def test_no_password_goes_in_clear_to_where_a_stranger_sends_us(signed, tmp_path
     (tmp_path / "login").write_text("robot:password")
     with (
         serving(lambda _: (401, challenge, b"")) as url,
-        pytest.raises(KeyUnavailableError, match="nobody to a token over TLS"),
+        pytest.raises(KeyUnavailableError, match="names no token service over TLS"),
     ):
         run(
             "artifact",
@@ -260,7 +260,7 @@ def test_a_folder_that_is_not_there_is_a_sentence(signed, tmp_path):
 
 def test_a_token_does_not_travel_in_clear(signed, tmp_path):
     (tmp_path / "token").write_text("secret")
-    with pytest.raises(ConfigurationError, match="https:// alone"):
+    with pytest.raises(ConfigurationError, match="over https:// only"):
         run(
             "artifact",
             "fetch",

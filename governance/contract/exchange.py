@@ -20,7 +20,7 @@ from governance.access.policies.obligations import Tensors, restrict
 from governance.access.policies.verdict import Decision
 from governance.contract.routes import Route
 from governance.errors import ConfigurationError
-from governance.privacy.request.records import Redactions
+from governance.privacy.redactions import Redactions
 
 Fact = TypeVar("Fact")
 ReadBody = Callable[[], Awaitable[bytes]]

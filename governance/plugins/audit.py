@@ -44,7 +44,7 @@ from governance.contract.exchange import (
 )
 from governance.errors import ConfigurationError, GovernanceError, NotReadyError, RefusedError
 from governance.keys import open_signing_key
-from governance.privacy.request.records import Redactions
+from governance.privacy.redactions import Redactions
 from governance.settings import Settings
 
 RECEIPT = b"governance-receipt"

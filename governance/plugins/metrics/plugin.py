@@ -49,7 +49,7 @@ from governance.keys.uri import created_at
 from governance.plugins.metrics.exposition import Exemplars, accepts_openmetrics, to_openmetrics
 from governance.plugins.metrics.tallies import Tallies, dead_workers, forget_workers, registered
 from governance.plugins.watch import Watch
-from governance.privacy.request.records import Redactions, ReplyFindings
+from governance.privacy.redactions import Redactions, ReplyFindings
 from governance.settings import Settings
 
 FLUSH_SECONDS = 1.0

@@ -35,11 +35,12 @@ from governance.privacy.find.detect import Detectors
 from governance.privacy.find.detect import Tagger as TaggerCall
 from governance.privacy.pictures.faces import Faces
 from governance.privacy.pictures.images import ImageRules
+from governance.privacy.redactions import Redactions, ReplyFindings
 from governance.privacy.request.card_contract import Contract
 from governance.privacy.request.forms import FREE_TEXT, NamedRule
 from governance.privacy.request.paths import EVERYWHERE, Path, parse_path
 from governance.privacy.request.plan import Changed, FreeText, Plan
-from governance.privacy.request.records import Redactions, ReplyFindings, Rule, render_json
+from governance.privacy.request.records import Rule, render_json
 from governance.privacy.request.stream import StreamUnits, units_of
 from governance.privacy.request.tensors import Column
 from governance.settings import ImageSettings, PrivacyField, Settings, TextSettings

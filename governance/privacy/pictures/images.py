@@ -15,7 +15,7 @@ from governance.errors import BadRequestError, TooLargeError
 from governance.multipart import Part
 from governance.privacy.pictures.faces import Faces, cover
 from governance.privacy.pictures.metadata import UPRIGHT, strip
-from governance.privacy.request.records import Redactions
+from governance.privacy.redactions import Redactions
 
 FACE, METADATA = "FACE", "IMAGE_METADATA"
 ORIENTATION_TAG = 0x0112

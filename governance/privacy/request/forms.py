@@ -17,9 +17,10 @@ from governance.errors import BadRequestError
 from governance.multipart import Part, parse_multipart, render_multipart
 from governance.privacy.change.operators import DROP, FIELD, Context, Dropped, Operator, transform_value
 from governance.privacy.change.text import Anonymized
+from governance.privacy.redactions import Redactions
 from governance.privacy.request.leaves import change_text
 from governance.privacy.request.paths import EVERYWHERE, Path
-from governance.privacy.request.records import Redactions, render_json
+from governance.privacy.request.records import render_json
 
 MAX_FIELDS = 1024
 ANY = "*"

@@ -15,11 +15,12 @@ from governance.privacy.change.operators import Context
 from governance.privacy.change.scope import Scope
 from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.pictures.images import ImageRules, clean_body, clean_parts
+from governance.privacy.redactions import Redactions
 from governance.privacy.request.forms import Anonymize, NamedRule, change_multipart, change_pairs, change_parts
 from governance.privacy.request.leaves import change_leaves, put_back
 from governance.privacy.request.paths import EVERYWHERE, Path
 from governance.privacy.request.plain import read_plain
-from governance.privacy.request.records import Redactions, Rule, redact, render_json
+from governance.privacy.request.records import Rule, redact, render_json
 from governance.privacy.request.tensors import Column, change_tensors
 
 _ALL = (EVERYWHERE,)

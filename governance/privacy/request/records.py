@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from governance.canonical import parse_json
 from governance.errors import BadRequestError
 from governance.privacy.change.operators import DROP, FIELD, Context, Dropped, Operator, transform_value
+from governance.privacy.redactions import Redactions
 from governance.privacy.request.paths import Path, Place, parse_path
-
-
-@dataclass(frozen=True, slots=True)
-class Redactions:
-    """How many values each operator changed, of which data classes they were, and how many of each entity in text."""
-
-    counts: Mapping[str, int]
-    classes: frozenset[str] = frozenset()
-    entities: Mapping[str, int] = field(default_factory=dict)
-
-    def __add__(self, other: Redactions) -> Redactions:
-        """Return what was done in two places of one request."""
-        if not (other.counts or other.classes or other.entities):
-            return self
-        if not (self.counts or self.classes or self.entities):
-            return other
-        counts, entities = Counter(self.counts), Counter(self.entities)
-        counts.update(other.counts)
-        entities.update(other.entities)
-        return Redactions(dict(counts), self.classes | other.classes, dict(entities))
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyFindings:
-    """How many of each entity were changed in the texts of an answer; of a streamed one, as far as it has left."""
-
-    entities: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from governance.plugins.metrics.exposition import Exemplars, to_openmetrics
 from governance.plugins.metrics.plugin import MetricsPlugin
 from governance.plugins.metrics.table import TABLE
 from governance.plugins.metrics.tallies import Tallies
-from governance.privacy.request.records import Redactions, ReplyFindings
+from governance.privacy.redactions import Redactions, ReplyFindings
 from governance.runtime.gpu import GpuNumbers
 from governance.settings import RuntimeSettings, Settings
 

@@ -11,8 +11,8 @@ from governance.contract.exchange import ModelLoad, Pipeline
 from governance.errors import ConfigurationError
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.privacy.change.operators import Context
+from governance.privacy.redactions import Redactions
 from governance.privacy.request.card_contract import Contract
-from governance.privacy.request.records import Redactions
 from governance.privacy.request.tensors import change_columns
 from governance.settings import Settings
 from tests.plugins.privacy.test_text import INFER, call

@@ -19,7 +19,7 @@ from governance.keys import generate_signing_key
 from governance.keys.providers.file import write_new
 from governance.plugins.audit import AuditPlugin
 from governance.plugins.privacy.plugin import PrivacyPlugin
-from governance.privacy.request.records import Redactions
+from governance.privacy.redactions import Redactions
 from governance.settings import Settings
 from tests.gate.test_gate import Client, nothing
 

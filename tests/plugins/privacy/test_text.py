@@ -10,7 +10,7 @@ from governance.contract.exchange import Exchange, Reply, StreamedReply
 from governance.contract.routes import Route
 from governance.errors import BadRequestError, ForbiddenError
 from governance.plugins.privacy.plugin import PrivacyPlugin
-from governance.privacy.request.records import Redactions, ReplyFindings
+from governance.privacy.redactions import Redactions, ReplyFindings
 from governance.settings import Settings
 
 ASK = Route("POST", "/ask", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=10**6)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from governance.errors import BadRequestError
 from governance.privacy.change.operators import Context, Operator, transform_value
-from governance.privacy.request.records import Redactions, Rule, redact_json
+from governance.privacy.redactions import Redactions
+from governance.privacy.request.records import Rule, redact_json
 
 CONTEXT = Context(b"k" * 32)
 SECRET = "4111-1111-1111-1111"

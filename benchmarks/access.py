@@ -20,7 +20,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from governance.access.callers.api_keys import ApiKeyStore
-from governance.contract.exchange import Exchange, Pipeline, Reply
+from governance.contract.exchange import Exchange, Reply
+from governance.gate.pipeline import Pipeline
 from governance.contract.routes import RouteTable
 from governance.keys.providers.file import write_new
 from governance.oip.routes import oip_routes

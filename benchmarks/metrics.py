@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from governance.access.policies.verdict import Decision, Verdict
-from governance.contract.exchange import Exchange, Pipeline, Proceed, Reply, Usage
+from governance.contract.exchange import Exchange, Reply
+from governance.gate.pipeline import Pipeline
+from governance.contract.plugin import Proceed
+from governance.contract.facts import Usage
 from governance.contract.routes import RouteTable
 from governance.oip.routes import oip_routes
 from governance.settings import Settings
@@ -64,7 +67,7 @@ class Naive(Nothing):
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         reply = await proceed(exchange)
-        route, usage = exchange.route, exchange.fact(Usage)
+        route, usage = exchange.route, exchange.require(Usage)
         self.requests.labels(route.method, route.template, "m", "1", "answered", "").inc()
         self.seconds.labels(route.method, route.template, "answered").observe(0.001)
         for number in range(8):
@@ -132,8 +135,8 @@ async def _per_call(pipeline: Pipeline, plugin: Any = None) -> float:
 
 
 async def _answer(exchange: Exchange) -> Reply:
-    exchange.give(Decision(VERDICT, lambda classes: VERDICT))
-    exchange.give(Usage("m", "1", "sha256:x", 1, 0.0002))
+    exchange.put(Decision(VERDICT, lambda classes: VERDICT))
+    exchange.put(Usage("m", "1", "sha256:x", 1, 0.0002))
     return Reply(200, (), ())
 
 

@@ -1,10 +1,9 @@
-"""Routes: method and path → action and resource. What is not listed is refused."""
+"""Routes: method and path → action and resource. A request without a matching route is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from governance.errors import ConfigurationError
 
@@ -14,29 +13,29 @@ MAX_SEGMENT_CHARACTERS = 128
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One thing that can be asked.
+    """One entry of the closed list of routes.
 
     Attributes:
         method: `GET` or `POST`; exact, no override.
         template: the path, with `{model}` and `{version}` as the only variables; the metric label.
         action: the Cedar action's id.
-        server: who answers: the Open Inference Protocol or the status page inside the gate, the BentoML app behind it,
-            or nobody.
-        model: the model where the path does not name one; the resource is the service itself if that is None too.
+        server: the name of the server that answers: `oip` (Open Inference Protocol), `status` (status page), `bentoml`
+            (the application behind the gate), `unlisted`, or `plugin:NAME`, which the host sets for a plugin's routes.
+        model: the model, if the path does not name one; if this is None too, the resource is the service itself.
         model_parameter: a query parameter by which the caller may choose among `models` on this route.
-        models: what `model_parameter` may say.
-        public: answers without a caller and without a policy decision (probes, and the refusal of what is not listed).
-        content_types: what a body may be; empty for a route without a body.
+        models: the allowed values of `model_parameter`.
+        public: answers without a caller and without a policy decision (probes, and the refusal of unlisted paths).
+        content_types: allowed media types of the body; empty for a route without a body.
         max_body_bytes: the longest body that is read.
         file_fields: multipart fields that must be files (a URL there would make the server fetch it).
         fetch_hosts: hosts from which a URL in such a field may be fetched.
-        stream: its answers leave piece by piece as they are made.
+        stream: the answer is sent piece by piece while it is produced.
     """
 
     method: str
     template: str
     action: str
-    server: Literal["oip", "bentoml", "status", "nobody"]
+    server: str = ""
     model: str | None = None
     model_parameter: str | None = None
     models: frozenset[str] = frozenset()
@@ -48,24 +47,15 @@ class Route:
     stream: bool = False
 
 
-# Stands for every path that is not listed, so that its refusal is counted and recorded like any other.
-UNLISTED = Route(method="*", template="unlisted", action="none", server="nobody", public=True)
-# Turns reversible tokens back; the privacy plugin answers it.
-REVEAL = Route(
-    "POST",
-    "/governance/reveal",
-    "reveal",
-    "nobody",
-    content_types=frozenset({"application/json"}),
-    max_body_bytes=2**20,
-)
-# Actions that read about a model or the service: they ask no model, so they are for no purpose and nothing stops them.
+# The route of every request that matches no other, so that its refusal is counted and recorded like any other.
+UNLISTED = Route(method="*", template="unlisted", action="none", server="unlisted", public=True)
+# Actions that only read metadata of a model or the service: no model runs, so no purpose is needed and no stop applies.
 READING = frozenset({"metadata", "metrics", "status"})
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route and what the path's variables say; both come from the caller."""
+    """A route, and the values of the path's variables, which come from the caller."""
 
     route: Route
     model: str | None
@@ -73,9 +63,9 @@ class Match:
 
 
 class RouteTable:
-    """The closed list. Paths are compared byte for byte: no decoding, no collapsing, no trailing slash.
+    """The closed list of routes. Paths are compared byte for byte: no decoding, no collapsing, no trailing slash.
 
-    Exact paths are one dictionary look-up; the few with variables are compared segment by segment.
+    Exact paths take one dictionary look-up; the few with variables are compared segment by segment.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:

@@ -1,25 +1,20 @@
-"""An application's answer, piece by piece as it is made; the gate alone uses it.
+"""An application's answer, piece by piece while it is produced; used by the gate only.
 
-The application runs in a task of its own. It waits with each piece until the one before has left (backpressure), and is
-cancelled when the client goes away or when nobody wants the rest.
+The application runs in a task of its own. It waits with each piece until the previous one was sent (backpressure), and
+is cancelled when the client disconnects or the rest is not needed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from governance.contract.exchange import Pieces
 from governance.errors import ClientGoneError
+from governance.gate.asgi import AsgiApp, Headers, Message, Receive, Scope
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-# How many turns of the event loop an unwanted application has to come to a place where it can be cancelled well.
+# How many turns of the event loop an application that is no longer needed gets to reach a point where a cancellation
+# lets it clean up.
 PATIENCE = 1000
-Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class AppStream:
@@ -27,14 +22,12 @@ class AppStream:
 
     Args:
         scope: the request, as ASGI has it.
-        body: its whole body.
-        receive: what the server tells after the body: that the client is gone.
-        limit: an answer of more bytes than this breaks off.
+        body: the whole request body.
+        receive: the server's `receive`; after the body it only reports that the client has disconnected.
+        limit: the longest answer in bytes; a longer one ends early.
     """
 
-    def __init__(
-        self, app: AsgiApp, scope: MutableMapping[str, Any], body: bytes, receive: Receive, limit: int
-    ) -> None:
+    def __init__(self, app: AsgiApp, scope: Scope, body: bytes, receive: Receive, limit: int) -> None:
         self._app, self._scope, self._limit, self._length = app, scope, limit, 0
         self._receive_real = receive
         self._to_receive: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -50,8 +43,8 @@ class AppStream:
         """Start the application, and return status and header fields of its answer.
 
         Raises:
-            ClientGoneError: if the client goes away before.
-            Exception: whatever the application raises before it answers.
+            ClientGoneError: if the client disconnects before.
+            Exception: any error that the application raises before it answers.
         """
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._watch())]
         return await self._begun
@@ -60,9 +53,9 @@ class AppStream:
         """Yield the body.
 
         Raises:
-            ClientGoneError: if the client went away.
-            RuntimeError: if the application ended without a whole answer, or it is too long.
-            Exception: whatever the application raised.
+            ClientGoneError: if the client disconnected.
+            RuntimeError: if the application ended before the answer was complete, or the answer is too long.
+            Exception: any error that the application raised.
         """
         while (piece := await self._pieces.get()) is not None:
             yield piece
@@ -82,15 +75,16 @@ class AppStream:
         try:
             await self._app(self._scope, self._receive, self._send)
             if not self._whole:
-                self._error = RuntimeError("the application ended without a whole answer")
+                self._error = RuntimeError("the application ended before its answer was complete")
         except Exception as error:
             self._error = error
         except asyncio.CancelledError:
-            # By close() or _watch() alone. Kept, its traceback would hold the application's generator open.
+            # Only close() and _watch() cancel. The error is not kept: its traceback would keep the application's generator
+            # open.
             self._error = RuntimeError("the application was cancelled")
         finally:
             if self._gone.is_set() and not self._whole:
-                self._error = ClientGoneError("the client went away before the answer was whole")
+                self._error = ClientGoneError("the client disconnected before the answer was complete")
             self._pieces.put_nowait(None)
             if not self._begun.done() and self._error is not None:
                 self._begun.set_exception(self._error)
@@ -102,9 +96,9 @@ class AppStream:
         await self._stop()
 
     async def _stop(self) -> None:
-        """Cancel the application where it waits for something of its own, if it does that at all.
+        """Cancel the application while it waits for something else than sending, if it ever does.
 
-        Cancelled while it sends, its generator would be left for the garbage collector to close, some time.
+        If it were cancelled while it sends, its generator would stay open until the garbage collector closes it.
         """
         self._unwanted = True
         self._room.release()
@@ -117,9 +111,9 @@ class AppStream:
     async def _receive(self) -> Message:
         if self._to_receive:
             return self._to_receive.pop()
-        # Never told that the client is gone, it is cancelled then.
+        # It never learns here that the client has disconnected: it is cancelled then.
         await asyncio.get_running_loop().create_future()
-        raise RuntimeError("nothing comes behind the body")
+        raise RuntimeError("there is no message after the body")
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

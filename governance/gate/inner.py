@@ -1,7 +1,7 @@
-"""The gate of a bento's inner services: they answer the bento's own processes, and nobody else.
+"""The gate of a bento's inner services: they answer only processes of the same bento.
 
-BentoML's services call each other over a socket with pickled bodies, which run code when they are read. Whoever reaches
-that socket without the token, which only this bento's processes have, is refused before a byte of the body is read.
+BentoML's services call each other over a socket with pickled bodies, which run code when they are read. A request
+without the token, which only processes of this bento have, is refused before a byte of its body is read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import hmac
 import logging
 
 from governance.errors import ForbiddenError
-from governance.gate.gate import AsgiApp, Lifecycle, Receive, Scope, Send, reply_to_error, run_lifespan, send_reply
+from governance.gate.asgi import AsgiApp, Lifecycle, Receive, Scope, Send
+from governance.gate.lifespan import run_lifespan
+from governance.gate.reply import reply_to_error, send_reply
 
 TOKEN_HEADER = b"governance-inner-token"
 
@@ -18,12 +20,12 @@ logger = logging.getLogger("governance.gate")
 
 
 class InnerGate:
-    """In front of one inner service.
+    """The ASGI application in front of one inner service.
 
     Args:
         app: the service's application.
-        token: what its callers must bear.
-        probes: paths that answer without it (GET), for BentoML's own readiness checks.
+        token: the secret that every request must contain.
+        probes: paths that answer GET requests without it, for BentoML's own readiness checks.
         open: what starts with the worker, before the application.
     """
 
@@ -40,8 +42,8 @@ class InnerGate:
             headers = [field for field in scope["headers"] if field[0] != TOKEN_HEADER]
             await self._app({**scope, "headers": headers}, receive, send)
         else:
-            logger.error("somebody without this bento's token called an inner service")
-            error = ForbiddenError("this service answers its own bento alone")
+            logger.error("a request without this bento's token reached an inner service")
+            error = ForbiddenError("this service answers only its own bento")
             await send_reply(send, reply_to_error(error, under_v2=False), [])
 
     def _is_known(self, scope: Scope) -> bool:

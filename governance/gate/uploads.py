@@ -34,7 +34,7 @@ def verify_files(body: bytes, content_type: str, file_fields: frozenset[str], fe
 
 
 def _looks_like_url(body: bytes) -> bool:
-    """Ask as the application behind the gate does: of the whole body, bytes that are no text left out."""
+    """Decide as the application behind the gate does: decode the whole body, without bytes that are no text."""
     try:
         return urlparse(body.decode("utf-8", "ignore")).scheme in ("http", "https")
     except ValueError:
@@ -42,7 +42,7 @@ def _looks_like_url(body: bytes) -> bool:
 
 
 def _verify_url(text: bytes, place: str, fetch_hosts: frozenset[str]) -> None:
-    """A URL is taken only as it would be written by hand: no user, no port, no second meaning."""
+    """Accept a URL only in its simplest form: no user, no port, no characters that parsers read in two ways."""
     if not fetch_hosts:
         raise BadRequestError(f"{place} must be an uploaded file, with a filename")
     try:

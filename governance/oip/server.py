@@ -8,7 +8,9 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from governance.contract.exchange import Exchange, Inference, Reply, Usage, permitted_outputs
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.facts import Inference, Usage
+from governance.contract.outputs import permitted_outputs
 from governance.errors import BadRequestError, NotFoundError, NotReadyError
 from governance.oip.messages import InferRequest, InputTensor, OutputTensor, parse_infer_request
 from governance.oip.routes import LIVE, READY, SERVER
@@ -117,8 +119,8 @@ class OipServer:
         inputs = _inputs(request, tail, model, self._max_batch[model.name])
         items = next((array.shape[0] for array in inputs.values() if array.ndim), 1)
         outputs, seconds = await model.infer(inputs, items)
-        exchange.give(Usage(model.name, model.version, model.digest, items, seconds))
-        exchange.give(Inference(model.name, inputs, outputs))
+        exchange.put(Usage(model.name, model.version, model.digest, items, seconds))
+        exchange.put(Inference(model.name, inputs, outputs))
         return _render(request, model, wanted, permitted_outputs(exchange, outputs, len(model.classes)))
 
 

@@ -1,4 +1,4 @@
-"""Audit: one entry for each request, refusals included, written before the answer leaves."""
+"""Audit: one entry for each request, refusals included, written before the answer is sent."""
 
 from __future__ import annotations
 
@@ -30,18 +30,12 @@ from governance.audit.entry import (
 )
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
-from governance.contract.exchange import (
-    Event,
-    Exchange,
-    Measurement,
-    ModelLoad,
-    Pieces,
-    Proceed,
-    Reply,
-    StreamedReply,
-    Usage,
-    drain,
-)
+from governance.contract.events import Event
+from governance.contract.exchange import Exchange, Pieces, Reply, StreamedReply
+from governance.contract.facts import Admitted, Usage, is_admitted
+from governance.contract.measurements import Measurement, drain
+from governance.contract.models import ModelLoad
+from governance.contract.plugin import Plugin, Proceed
 from governance.errors import ConfigurationError, GovernanceError, NotReadyError, RefusedError
 from governance.keys import open_signing_key
 from governance.privacy.redactions import Redactions
@@ -57,15 +51,14 @@ MAX_DETAIL_CHARACTERS = 300
 Outcome = Literal["answered", "refused", "failed"]
 
 
-class AuditPlugin:
-    """The outermost plugin: whatever becomes of a request is recorded; probes are not, trusted scrapes once an hour.
+class AuditPlugin(Plugin):
+    """The outermost plugin: records every request with its outcome; probes not at all, trusted scrapes once an hour.
 
     If the entry cannot be written, the caller gets no answer.
     """
 
     name = "audit"
-    needs: frozenset[type] = frozenset()
-    gives: frozenset[type] = frozenset()
+    observes = frozenset({Admitted, Caller, Decision, Redactions, Usage})
 
     def __init__(
         self,
@@ -82,7 +75,7 @@ class AuditPlugin:
     async def open(self) -> None:
         settings = self._settings
         key = open_signing_key(settings.checkpoint_key)
-        _ = key.public_key.raw  # Checkpoints take Ed25519 alone: another key is refused here, not at the first one.
+        _ = key.public_key.raw  # Checkpoints need Ed25519: any other key is refused here, not at the first checkpoint.
         self._log, self._lock = open_worker_log(
             settings.directory,
             settings.origin or self._service,
@@ -97,9 +90,9 @@ class AuditPlugin:
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         if exchange.route.action == PROBE:
-            # Who cannot answer is not ready: others of its kind get the calls.
+            # Report not-ready so that the load balancer uses other replicas.
             if self._log.is_shut and exchange.route.template in READINESS:
-                raise NotReadyError("the audit log cannot be written, so nothing is answered")
+                raise NotReadyError("the audit log cannot be written, so no request is answered")
             return await proceed(exchange)
         try:
             reply = await proceed(exchange)
@@ -108,7 +101,7 @@ class AuditPlugin:
             await self._record(exchange, outcome, error.code)
             raise
         except asyncio.CancelledError:
-            # The caller is gone; its entry is written all the same.
+            # The caller has disconnected; its entry is written all the same.
             await asyncio.shield(self._record(exchange, "failed", "cancelled"))
             raise
         except Exception:
@@ -118,7 +111,7 @@ class AuditPlugin:
             salt = await self._record(exchange, "answered", None, reply, stream="begun")
             ending = _Ending(begin_commitment("reply", salt))
             record = partial(self._record_end, exchange, reply, salt, ending)
-            # A stream of which not even the beginning could be sent has an end all the same.
+            # A stream of which nothing could be sent gets its second entry all the same.
             exchange.at_end.append(record)
             return reply.through(partial(_to_the_end, ending=ending, record=record))
         await self._record(exchange, "answered", None, reply)
@@ -134,15 +127,15 @@ class AuditPlugin:
         await asyncio.shield(self._log.append(encode_entry(entry)))
 
     def model_loaded(self, load: ModelLoad) -> None:
-        """Learn a model's name: the log takes no other for one."""
+        """Learn a model's name: the log contains only known names."""
         self._models.add(load.model)
 
     async def event_happened(self, event: Event) -> None:
-        """Record what happened beside any request."""
+        """Record an event."""
         await self._log.append(encode_entry(_event_entry(event, self._random(SALT_BYTES).hex())))
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return what this worker's log has done."""
+        """Return the numbers of this worker's log."""
         log = self._log
         yield Measurement("audit_entries_total", log.entries)
         yield Measurement("audit_failures_total", log.failures)
@@ -169,12 +162,15 @@ class AuditPlugin:
         return salt
 
     def _model(self, exchange: Exchange) -> Word | None:
-        """Return the model that is asked for, if it is one that is served."""
+        """Return the requested model, if it is one that is served."""
         return one_of(exchange.model, self._models)
 
     def _is_repeated_scrape(self, exchange: Exchange, outcome: Outcome) -> bool:
-        """Scrapes by trusted addresses come every few seconds, and tell of nobody: one an hour is recorded."""
-        if not exchange.route.public or exchange.route.template != METRICS or outcome != "answered":
+        """Return whether this is an answered scrape without a caller within an hour after a recorded one.
+
+        Trusted networks scrape every few seconds, and a scrape concerns no person: one an hour is recorded.
+        """
+        if not is_admitted(exchange) or exchange.route.template != METRICS or outcome != "answered":
             return False
         if self._monotonic() < self._scrape_due_at:
             return True
@@ -184,7 +180,7 @@ class AuditPlugin:
 
 @dataclass(slots=True)
 class _Ending:
-    """How a stream ends, and a hash of what it has handed out."""
+    """How a stream ends, and the hash of the pieces that were sent."""
 
     committed: Any
     outcome: Outcome = "failed"
@@ -193,7 +189,7 @@ class _Ending:
 
 
 async def _to_the_end(pieces: Pieces, ending: _Ending, record: Callable[[], Awaitable[None]]) -> Pieces:
-    """Commit to what a stream hands out, in a second entry of the same id, before its end leaves."""
+    """Commit to all pieces of a stream in a second entry of the same id, written before the end is sent."""
     try:
         async with aclosing(pieces):
             async for piece in pieces:
@@ -213,11 +209,11 @@ async def _to_the_end(pieces: Pieces, ending: _Ending, record: Callable[[], Awai
 def _entry(
     exchange: Exchange, model: Word | None, outcome: Outcome, reason: str | None, reply: Reply | None, salt: bytes
 ) -> Entry:
-    """Only words that we know go into the log: whatever a caller can write freely could be somebody's data."""
-    caller, decision = exchange.find(Caller), exchange.find(Decision)
+    """Return the entry of a request. It contains known words only: free text of a caller could be personal data."""
+    caller, decision = exchange.get(Caller), exchange.get(Decision)
     verdict = None if decision is None else decision.verdict
     shadow = None if decision is None else decision.shadow
-    usage, redactions = exchange.find(Usage), exchange.find(Redactions)
+    usage, redactions = exchange.get(Usage), exchange.get(Redactions)
     request_body: bytes | None = exchange.received_body
     reply_body: bytes | None = None
     if reply is not None and not isinstance(reply, StreamedReply):

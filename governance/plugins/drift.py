@@ -18,7 +18,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from governance.contract.exchange import Exchange, Inference, Measurement, ModelLoad, Proceed, Reply
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.facts import Inference
+from governance.contract.measurements import Measurement
+from governance.contract.models import ModelLoad
+from governance.contract.plugin import Plugin, Proceed
 from governance.drift.judge import Judge, Judgement
 from governance.drift.profile import Reference
 from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, Waiting, Window
@@ -43,12 +47,11 @@ class _Watched:
     last: Judgement
 
 
-class DriftPlugin:
-    """Watches every model whose sealed artifact holds a `profile.json`; of one without, it warns once."""
+class DriftPlugin(Plugin):
+    """Watches every model whose sealed artifact contains a `profile.json`; for a model without one, it warns once."""
 
     name = "drift"
-    needs: frozenset[type] = frozenset()
-    gives: frozenset[type] = frozenset()
+    observes = frozenset({Inference})
 
     def __init__(
         self,
@@ -86,7 +89,7 @@ class DriftPlugin:
             ManifestMismatchError: if it is no profile, or not of this model.
         """
         if load.profile is None:
-            logger.warning("model '%s' has no profile.json: nobody will see it drift", load.model)
+            logger.warning("model '%s' has no profile.json: its drift is not watched", load.model)
             return
         try:
             reference = Reference.parse(load.profile)
@@ -105,7 +108,7 @@ class DriftPlugin:
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         reply = await proceed(exchange)
-        inference = exchange.find(Inference)
+        inference = exchange.get(Inference)
         if inference is not None:
             self._see(inference)
         return reply

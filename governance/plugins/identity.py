@@ -1,4 +1,4 @@
-"""Identity: finds out who asks, or refuses."""
+"""Identity: finds the caller of a request by its credential, or refuses the request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from governance.access.callers.caller import Caller
 from governance.access.callers.client_certificates import CertificatePolicy, CertificateVerifier
 from governance.access.callers.jwks import KeySet, from_file, from_issuer
 from governance.access.callers.tokens import Issuer, TokenVerifier, UnknownKeyError
-from governance.contract.exchange import Connection, Exchange, Measurement, Proceed, Reply, expiries
+from governance.contract.exchange import Connection, Exchange, Reply
+from governance.contract.facts import Admitted, is_admitted
+from governance.contract.measurements import Measurement, expiries
+from governance.contract.plugin import Plugin, Proceed
 from governance.errors import ConfigurationError, UnauthenticatedError
 from governance.keys import open_secret
 from governance.plugins.watch import Watch
@@ -22,18 +25,18 @@ from governance.settings import CertificateSettings, IssuerSettings, Settings
 AUTHORIZATION, FORWARDED_CERTIFICATE = b"authorization", b"x-forwarded-client-cert"
 FLUSH_SECONDS = 60.0
 CHECK_SECONDS = 0.5
-# How soon a silent identity provider is asked again, the first time; doubled up to its refresh_seconds.
+# The first pause after an identity provider did not answer; it doubles up to refresh_seconds.
 RETRY_SECONDS = 5.0
 
 logger = logging.getLogger("governance.identity")
 
 
-class IdentityPlugin:
-    """Gives the Caller whose API key, token or certificate the request bears; probes need none."""
+class IdentityPlugin(Plugin):
+    """Puts the `Caller` whose API key, token or certificate the request carries; public routes need no caller."""
 
     name = "identity"
-    needs: frozenset[type] = frozenset()
-    gives: frozenset[type] = frozenset({Caller})
+    provides = frozenset({Caller})
+    uses = frozenset({Admitted})
 
     def __init__(self, settings: Settings) -> None:
         if settings.identity is None:
@@ -60,29 +63,29 @@ class IdentityPlugin:
         await self._flush()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        if not exchange.route.public:
+        if not is_admitted(exchange):
             credentials = _credentials(exchange)
             try:
                 caller = self._identity.identify(credentials)
             except UnknownKeyError as error:
                 await error.keys.ask_again()
                 caller = self._identity.identify(credentials)
-            exchange.give(caller)
+            exchange.put(caller)
         return await proceed(exchange)
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return when API keys expire, of those that have an end."""
+        """Return when those API keys expire that have an end."""
         if self._store is not None and self._store.expiries:
             yield from expiries("api-key", self._store.expiries, time.time())
 
     async def _flush(self) -> None:
-        """A store that cannot be written (a mounted secret) still lets its callers in; their last day is not kept."""
+        """Store the last use of each API key. If the store is read-only (a mounted secret), log that and go on."""
         if self._store is None:
             return
         try:
             await asyncio.to_thread(self._store.last_used.flush)
         except ConfigurationError as error:
-            logger.warning("the last use of API keys is not kept: %s", error)
+            logger.warning("the last use of API keys was not stored: %s", error)
 
     def _authenticators(self, key_sets: dict[str, KeySet]) -> Iterator[Authenticator]:
         settings = self._settings
@@ -139,7 +142,7 @@ def _certificate_policy(settings: CertificateSettings) -> CertificatePolicy:
 
 
 class Refresher:
-    """Asks for an issuer's keys again when they are due; soon, where the last answer did not come."""
+    """Fetches an issuer's keys again when they are due; sooner, if the last attempt failed."""
 
     def __init__(self, keys: KeySet, refresh_seconds: float, monotonic: Callable[[], float]) -> None:
         self._keys, self._refresh_seconds, self._monotonic = keys, refresh_seconds, monotonic
@@ -147,7 +150,7 @@ class Refresher:
         self._due = monotonic() + self._wait
 
     async def look(self) -> None:
-        """Ask, if it is time."""
+        """Fetch the keys, if they are due."""
         if self._monotonic() < self._due:
             return
         answered = await self._keys.refresh()

@@ -1,4 +1,4 @@
-"""Limits: how often, how much and how many at a time; and a quick no when there is too much to do."""
+"""Limits: rate, quotas and concurrency of each caller; excess requests are refused at once when the worker is full."""
 
 from __future__ import annotations
 
@@ -13,17 +13,11 @@ from governance.access.callers.caller import Caller
 from governance.access.limits.local import Limit, Scope, Standing
 from governance.access.limits.shared import SharedLimits
 from governance.access.limits.shedding import Slots
-from governance.contract.exchange import (
-    Event,
-    Exchange,
-    Measurement,
-    Proceed,
-    Reply,
-    StreamedReply,
-    Usage,
-    drain,
-    tell_nobody,
-)
+from governance.contract.events import Event
+from governance.contract.exchange import Exchange, Reply, StreamedReply
+from governance.contract.facts import Admitted, Usage, is_admitted
+from governance.contract.measurements import Measurement, drain
+from governance.contract.plugin import Plugin, Proceed
 from governance.errors import NotReadyError
 from governance.settings import LimitSettings, Settings
 
@@ -34,12 +28,13 @@ EVERYTHING = "caller"
 logger = logging.getLogger("governance.limits")
 
 
-class LimitsPlugin:
-    """Counts each call in its caller's scopes (over everything, and at the model), and gives it a slot, or refuses."""
+class LimitsPlugin(Plugin):
+    """Counts each request against its caller's limits (in total, and for the model) and takes a slot, or refuses it."""
 
     name = "limits"
-    needs: frozenset[type] = frozenset({Caller})
-    gives: frozenset[type] = frozenset()
+    requires = frozenset({Caller})
+    uses = frozenset({Admitted})
+    observes = frozenset({Usage})
 
     def __init__(
         self,
@@ -59,7 +54,6 @@ class LimitsPlugin:
         self._shared: SharedLimits | None = None
         self._shared_works = True
         self._watch: asyncio.Task[None] | None = None
-        self.announce = tell_nobody
 
     async def open(self) -> None:
         if self._settings.storage != "memory":
@@ -74,11 +68,11 @@ class LimitsPlugin:
             await self._shared.close()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        if exchange.route.public:
+        if is_admitted(exchange):
             return await proceed(exchange)
-        caller, scopes = exchange.fact(Caller).id, self._scopes.get(exchange.model, self._everywhere)
+        caller, scopes = exchange.require(Caller).id, self._scopes.get(exchange.model, self._everywhere)
         standings = await self._take(scopes, caller)
-        _tell_standing(exchange, scopes, standings)
+        _add_standing(exchange, scopes, standings)
         async with AsyncExitStack() as held:
             held.callback(_leave, _enter(scopes, caller), caller)
             slot = await self._slots.enter()
@@ -86,12 +80,12 @@ class LimitsPlugin:
             held.callback(self._slots.leave, slot)
             reply = await proceed(exchange)
             if isinstance(reply, StreamedReply):
-                # It is under way until its last byte has left.
+                # The slot is held until the last byte was sent.
                 exchange.at_end.append(held.pop_all().aclose)
             return reply
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return how long requests waited, how many do, and how late the event loop is."""
+        """Return how long requests waited, how many wait now, and the event loop's lag."""
         yield Measurement("queue_seconds", drain(self._slots.waits))
         yield Measurement("queue_length", self._slots.waiting)
         yield Measurement("event_loop_lag_seconds", max(0.0, self._slots.lag_seconds))
@@ -100,17 +94,17 @@ class LimitsPlugin:
         if self._shared is not None:
             try:
                 standings = await self._shared.take(scopes, caller)
-                await self._tell_shared(works=True)
+                await self._report_shared(works=True)
                 return standings
             except NotReadyError:
-                await self._tell_shared(works=False)
+                await self._report_shared(works=False)
                 if self._settings.when_storage_fails == "closed":
                     raise
         now = self._monotonic()
         return [scope.take(caller, now) for scope in scopes]
 
     async def _count_items(self, exchange: Exchange, scopes: Sequence[Scope], caller: str) -> None:
-        usage = exchange.find(Usage)
+        usage = exchange.get(Usage)
         if usage is None:
             return
         if self._shared is not None and self._shared_works:
@@ -118,17 +112,19 @@ class LimitsPlugin:
                 await self._shared.count_items(scopes, caller, usage.items)
                 return
             except NotReadyError:
-                await self._tell_shared(works=False)
+                await self._report_shared(works=False)
         for scope in scopes:
             scope.count_items(caller, usage.items)
 
-    async def _tell_shared(self, *, works: bool) -> None:
+    async def _report_shared(self, *, works: bool) -> None:
         if works == self._shared_works:
             return
         self._shared_works = works
-        then = "the service is closed" if self._settings.when_storage_fails == "closed" else "each worker counts alone"
-        logger.error("the shared limits %s", "are back" if works else f"are gone: {then}")
-        await self.announce(Event("shared-limits", "done" if works else "refused", "redis", "" if works else then))
+        then = "requests are refused" if self._settings.when_storage_fails == "closed" else "each worker counts alone"
+        logger.error("the shared limits %s", "work again" if works else f"cannot be reached: {then}")
+        await self.chain.announce(
+            Event("shared-limits", "done" if works else "refused", "redis", "" if works else then)
+        )
 
 
 def _limit(settings: LimitSettings) -> Limit:
@@ -161,7 +157,7 @@ def _leave(entered: Sequence[Scope], caller: str) -> None:
             scope.concurrency.leave(caller)
 
 
-def _tell_standing(exchange: Exchange, scopes: Sequence[Scope], standings: Sequence[Standing | None]) -> None:
+def _add_standing(exchange: Exchange, scopes: Sequence[Scope], standings: Sequence[Standing | None]) -> None:
     for scope, standing in zip(scopes, standings, strict=True):
         if standing is not None and scope.policy is not None:
             now = f'"{scope.name}";r={standing.left};t={math.ceil(standing.reset_seconds)}'

@@ -1,4 +1,4 @@
-"""Policy: asks Cedar whether the caller may, refuses where it may not, and sees to what a permit obliges to."""
+"""Policy: lets Cedar decide each request, refuses what is not permitted, and verifies that obligations are met."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from governance.access.grants import GrantFolder, GrantRules
 from governance.access.policies.model_card import ModelFacts, read_card
 from governance.access.policies.policy_set import PolicyFiles, PolicySet
 from governance.access.policies.verdict import Decision, Request, Verdict
-from governance.contract.exchange import Event, Exchange, Measurement, ModelLoad, Proceed, Reply, expiries, tell_nobody
+from governance.contract.events import Event
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.facts import Admitted, is_admitted
+from governance.contract.measurements import Measurement, expiries
+from governance.contract.models import ModelLoad
+from governance.contract.plugin import Plugin, Proceed
 from governance.contract.routes import READING
 from governance.errors import (
     BadRequestError,
@@ -30,6 +35,7 @@ from governance.plugins.watch import Watch
 from governance.settings import GrantSettings, PolicySettings, Settings
 
 PURPOSE, OUTPUT = b"governance-purpose", b"governance-output"
+ANONYMIZE = "anonymize"
 LOOK_SECONDS = 0.5
 OTHER_PURPOSE = "other"
 _PURPOSE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -38,12 +44,13 @@ _NOTHING_KNOWN = ModelFacts()
 logger = logging.getLogger("governance.policy")
 
 
-class PolicyPlugin:
-    """Gives the Decision on the request; it is given before a refusal too, so that the audit log knows the reason."""
+class PolicyPlugin(Plugin):
+    """Puts the `Decision` on the request, before a refusal too, so that the audit log can record the reason."""
 
     name = "policy"
-    needs: frozenset[type] = frozenset({Caller})
-    gives: frozenset[type] = frozenset({Decision})
+    requires = frozenset({Caller})
+    uses = frozenset({Admitted})
+    provides = frozenset({Decision})
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         if settings.policy is None:
@@ -56,36 +63,37 @@ class PolicyPlugin:
         self._groups = {name: model.groups for name, model in settings.models.items()}
         self._models: dict[str, ModelFacts] = {}
         self._grants_seen = False
-        self.announce = tell_nobody
 
     async def open(self) -> None:
         self._seen = self._fingerprints()
         self._policies, self._shadow = self._load()
         self._grants = self._grant_folder()
         if self._grants is not None:
-            await self._look_at_grants(self._grants)
-        self._watches = [Watch("policies", LOOK_SECONDS, self._look_at_policies)]
+            await self._check_grants(self._grants)
+        self._watches = [Watch("policies", LOOK_SECONDS, self._check_policies)]
         if self._grants is not None:
-            self._watches.append(Watch("grants", LOOK_SECONDS, partial(self._look_at_grants, self._grants)))
+            self._watches.append(Watch("grants", LOOK_SECONDS, partial(self._check_grants, self._grants)))
 
     async def close(self) -> None:
         for watch in self._watches:
             await watch.stop()
 
     def model_loaded(self, load: ModelLoad) -> None:
-        """Take what the model's signed card says of it into the decisions."""
+        """Use the attributes and purposes of the model's signed card in decisions."""
         self._models[load.model] = read_card(load.card)
         self._groups.setdefault(load.model, ())
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        if exchange.route.public:
+        if is_admitted(exchange):
             return await proceed(exchange)
         request = self._request(exchange)
         decision = self._decide(exchange, request)
-        exchange.give(decision)
+        exchange.put(decision)
         if not decision.verdict.allowed:
             if decision.verdict.errors:
-                logger.error("a decision was denied because policies erred: %s", "; ".join(decision.verdict.errors))
+                logger.error(
+                    "a request was denied because policies raised errors: %s", "; ".join(decision.verdict.errors)
+                )
             raise ForbiddenError("the policy does not permit this")
         self._verify_purpose(exchange, request.purpose)
         reply = await proceed(exchange)
@@ -93,7 +101,7 @@ class PolicyPlugin:
         return reply
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return when grants end."""
+        """Return when grants end, once there has been one."""
         ends = () if self._grants is None else self._grants.ends()
         if ends:
             self._grants_seen = True
@@ -117,7 +125,7 @@ class PolicyPlugin:
         )
 
     def _known_purpose(self, purpose: str | None) -> str | None:
-        """Return the purpose if it is one that we know: a caller can write anything there, and the log keeps it."""
+        """Return a known purpose, or `other`: a caller can write anything there, and the log keeps it."""
         if (
             purpose is None
             or purpose in self._policies.words
@@ -127,7 +135,7 @@ class PolicyPlugin:
         return OTHER_PURPOSE
 
     def _request(self, exchange: Exchange) -> Request:
-        caller, model = exchange.fact(Caller), exchange.model
+        caller, model = exchange.require(Caller), exchange.model
         groups: tuple[str, ...] = ()
         if model is not None:
             if model not in self._groups:
@@ -152,9 +160,9 @@ class PolicyPlugin:
             return
         facts = self._models.get(exchange.model, _NOTHING_KNOWN)
         if named is None and facts.purpose_required:
-            raise PurposeError("the model is asked for a purpose alone: name it in the field Governance-Purpose")
+            raise PurposeError("this model needs a purpose: name it in the header field Governance-Purpose")
         if named is not None and facts.purposes and named not in facts.purposes:
-            raise PurposeError("this is none of the purposes that the model is for")
+            raise PurposeError("the model's card does not list this purpose")
 
     def _load(self) -> tuple[PolicySet, PolicySet | None]:
         loaded = self._files.load()
@@ -164,15 +172,18 @@ class PolicyPlugin:
         return loaded, shadow
 
     def _verify_profiles(self, policies: PolicySet) -> None:
-        """An obligation that nobody carries out would be a hole."""
-        plugins, known = self._settings.service.plugins, self._settings.privacy.profiles
+        """Refuse policies with an obligation that no plugin would carry out."""
+        known = self._settings.privacy.profiles
         wanted = {profile for policy in policies.policies.values() for profile in policy.obligations.anonymize}
         if wanted - set(known):
             raise ConfigurationError(
-                f"policies anonymize by profiles that [privacy] has not: {sorted(wanted - set(known))}"
+                f"policies name profiles of anonymization that [privacy] does not have: {sorted(wanted - set(known))}"
             )
-        if wanted and "privacy" not in plugins[plugins.index(self.name) :]:
-            raise ConfigurationError("policies anonymize, and the plugin 'privacy' does not stand behind 'policy'")
+        if wanted and ANONYMIZE not in self.chain.enforced_behind(self):
+            raise ConfigurationError(
+                "policies have the obligation 'anonymize', and no plugin behind 'policy' enforces it: "
+                "put 'privacy' after 'policy'"
+            )
 
     def _grant_folder(self) -> GrantFolder | None:
         settings = self._settings.break_glass
@@ -189,41 +200,45 @@ class PolicyPlugin:
         shadow = None if self._shadow_files is None else self._shadow_files.fingerprint()
         return self._files.fingerprint(), shadow
 
-    async def _look_at_policies(self) -> None:
+    async def _check_policies(self) -> None:
         seen = self._fingerprints()
         if seen != self._seen:
             self._seen = seen
             await self._reload()
 
     async def _reload(self) -> None:
-        """Take over changed policies, or keep the old ones and say so."""
+        """Use changed policies, or keep the old ones if the change is invalid, and announce which."""
         try:
             self._policies, self._shadow = await asyncio.to_thread(self._load)
         except GovernanceError as error:
-            logger.error("changed policies are refused, and the old ones stay (%s): %s", self._policies.digest, error)
-            await self.announce(Event("policy-reload", "refused", self._policies.digest, "the change is not valid"))
+            logger.error(
+                "changed policies are invalid, and the old ones stay in force (%s): %s", self._policies.digest, error
+            )
+            await self.chain.announce(
+                Event("policy-reload", "refused", self._policies.digest, "the change is not valid")
+            )
             return
         logger.warning("changed policies are in force: %s", self._policies.digest)
-        await self.announce(Event("policy-reload", "done", self._policies.digest, ""))
+        await self.chain.announce(Event("policy-reload", "done", self._policies.digest, ""))
 
-    async def _look_at_grants(self, grants: GrantFolder) -> None:
+    async def _check_grants(self, grants: GrantFolder) -> None:
         came, went, refused = grants.look()
         for grant in came:
             logger.warning("the glass is broken: grant %s, reason %s", grant.id, grant.reason)
-            await self.announce(Event("break-glass", "done", grant.id, grant.reason))
+            await self.chain.announce(Event("break-glass", "done", grant.id, grant.reason))
         for grant in went:
-            await self.announce(Event("break-glass-end", "done", grant.id, grant.reason))
+            await self.chain.announce(Event("break-glass-end", "done", grant.id, grant.reason))
         for name in refused:
-            await self.announce(Event("break-glass", "refused", name[:128], "it cannot be verified"))
+            await self.chain.announce(Event("break-glass", "refused", name[:128], "it cannot be verified"))
 
 
 def policy_files(settings: PolicySettings, policies: Path | None = None) -> PolicyFiles:
-    """Return where the settings' policies lie, or candidates with the same schema and entities."""
+    """Return the files of the settings' policies, or of candidate policies with the same schema and entities."""
     return PolicyFiles(policies or settings.policies, settings.cedar_schema, settings.entities, settings.links)
 
 
 def grant_rules(settings: GrantSettings) -> GrantRules:
-    """Return which grants count.
+    """Return which grants are valid.
 
     Raises:
         ConfigurationError: if a key cannot be read, or there are too few of them.
@@ -243,7 +258,7 @@ def _verify_fulfilled(exchange: Exchange, decision: Decision) -> None:
     if output is None or exchange.route.action in READING:
         return
     if not decision.fulfilled:
-        raise ForbiddenError("the policy limits the answer, and this route gives one that cannot be limited")
+        raise ForbiddenError("the policy limits the answer, and the answer of this route cannot be limited")
     exchange.reply_headers.append((OUTPUT, str(output).encode()))
 
 

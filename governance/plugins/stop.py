@@ -1,4 +1,4 @@
-"""Stop: the kill switch; refuses what the operator has stopped, and tells the log and the metrics of every order."""
+"""Stop: the kill switch; refuses requests to stopped models, and announces every order as an event."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from governance.access.stop import ALL, StopBoard
-from governance.contract.exchange import Event, Exchange, Proceed, Reply, tell_nobody
+from governance.contract.events import Event
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.plugin import Plugin, Proceed
 from governance.contract.routes import READING
 from governance.errors import ConfigurationError
 from governance.keys import load_verifying_key
@@ -16,25 +18,23 @@ from governance.settings import Settings
 LOOK_SECONDS = 0.25
 
 
-class StopPlugin:
-    """Gives the StopBoard, which is asked again wherever a model runs."""
+class StopPlugin(Plugin):
+    """Puts the `StopBoard`, which is checked again wherever a model runs."""
 
     name = "stop"
-    needs: frozenset[type] = frozenset()
-    gives: frozenset[type] = frozenset({StopBoard})
+    provides = frozenset({StopBoard})
 
     def __init__(self, settings: Settings) -> None:
         if settings.stop is None:
             raise ConfigurationError("the plugin 'stop' needs a [stop] section: file and trusted_keys")
         self._settings = settings.stop
-        self.announce = tell_nobody
 
     async def open(self) -> None:
         trusted = [load_verifying_key(path) for path in self._settings.trusted_keys]
         self._board = StopBoard(self._settings.file, trusted, lambda: datetime.now(UTC))
         self._board.load()
         for model, stop in self._board.orders.stopped.items():
-            await self._tell("stop", model, stop.reason)
+            await self._announce("stop", model, stop.reason)
         self._watch = Watch("kill switch", LOOK_SECONDS, self._look)
 
     async def close(self) -> None:
@@ -44,12 +44,12 @@ class StopPlugin:
         # An operator needs to see what there is while everything is stopped.
         if not exchange.route.public and exchange.route.action not in READING:
             self._board.verify(exchange.model)
-            exchange.give(self._board)
+            exchange.put(self._board)
         return await proceed(exchange)
 
     async def _look(self) -> None:
         for model, stop in self._board.look().items():
-            await self._tell("resume" if stop is None else "stop", model, (stop or self._board.orders).reason)
+            await self._announce("resume" if stop is None else "stop", model, (stop or self._board.orders).reason)
 
-    async def _tell(self, action: Literal["stop", "resume"], model: str, reason: str) -> None:
-        await self.announce(Event(action, "done", "ALL" if model == ALL else model, reason))
+    async def _announce(self, action: Literal["stop", "resume"], model: str, reason: str) -> None:
+        await self.chain.announce(Event(action, "done", "ALL" if model == ALL else model, reason))

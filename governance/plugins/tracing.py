@@ -1,7 +1,7 @@
 """Tracing: OpenTelemetry spans of the gate, each plugin, and inference or BentoML, sent in the background.
 
-The host puts it in front where [tracing] names an endpoint. Attributes come from closed sets only: nothing that a
-caller sends is exported, its `tracestate` and baggage included; both go on to the service's own code as they came.
+The plugin takes part in the chain if [tracing] names an endpoint. Attributes come from closed sets only: nothing that a
+caller sends is exported, not even `tracestate` and baggage; both reach the service's own code unchanged.
 Sources: https://www.w3.org/TR/trace-context/, https://opentelemetry.io/docs/specs/otlp/
 """
 
@@ -12,8 +12,12 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from governance.access.policies.verdict import Decision
-from governance.contract.exchange import SERVER, Exchange, ModelLoad, Proceed, Reply, Trace, Usage
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.facts import Trace, Usage
+from governance.contract.models import ModelLoad
+from governance.contract.plugin import Plugin, Proceed
 from governance.errors import ConfigurationError, GovernanceError, RefusedError
+from governance.gate.pipeline import SERVER
 from governance.keys.providers.service import read_named
 from governance.settings import Settings, TracingSettings
 
@@ -26,12 +30,14 @@ CLOSE_SECONDS = 5.0
 BATCH, BATCH_MILLISECONDS = 512, 1000
 
 
-class TracingPlugin:
-    """Begins a span with each exchange, and tells at its end what each stage took."""
+class TracingPlugin(Plugin):
+    """Begins a span with each exchange, and adds a span for each stage at its end."""
 
     name = "tracing"
-    needs: frozenset[type] = frozenset()
-    gives: frozenset[type] = frozenset({Trace})
+    provides = frozenset({Trace})
+    observes = frozenset({Decision, Usage})
+    # OpenTelemetry's exporter must run in the process that serves.
+    worker_only = True
 
     def __init__(self, settings: Settings) -> None:
         if settings.tracing.endpoint is None:
@@ -39,10 +45,14 @@ class TracingPlugin:
         self._settings, self._service = settings.tracing, settings.tracing.service_name or settings.service.name
         self._models: dict[str, str] = {}
         self._spans: dict[int, Span] = {}
-        self.stages: tuple[str, ...] = ()
+
+    @classmethod
+    def is_enabled(cls, settings: Settings) -> bool:
+        """Return whether [tracing] names an endpoint."""
+        return settings.tracing.endpoint is not None
 
     async def open(self) -> None:
-        """Start what sends spans.
+        """Start the exporter of spans.
 
         Raises:
             ConfigurationError: if the packages are missing.
@@ -52,18 +62,18 @@ class TracingPlugin:
         self._tracer = self._provider.get_tracer("bento-governance")
 
     async def close(self) -> None:
-        """Send what waits, but not for long: a collector that is gone keeps no worker."""
+        """Send the waiting spans, for a few seconds at most: an unreachable collector does not block the shutdown."""
         try:
             await asyncio.wait_for(asyncio.to_thread(self._provider.shutdown), CLOSE_SECONDS)
         except TimeoutError:
             return
 
     def model_loaded(self, load: ModelLoad) -> None:
-        """Learn a model's name and version: spans take no others."""
+        """Learn a model's name and version: spans contain only known ones."""
         self._models[load.model] = load.version
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        """Let the service's own spans be children of this request's."""
+        """Make the request's span the parent of the service's own spans."""
         from opentelemetry.trace import use_span
 
         span = self._spans.get(id(exchange))
@@ -73,7 +83,7 @@ class TracingPlugin:
             return await proceed(exchange)
 
     def exchange_began(self, exchange: Exchange) -> None:
-        """Begin the request's span, below the caller's if its `traceparent` is one, and pass it on."""
+        """Begin the request's span, as a child of the caller's span if its `traceparent` is valid, and pass it on."""
         from opentelemetry.context import Context
         from opentelemetry.trace import SpanKind
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -94,14 +104,14 @@ class TracingPlugin:
         exchange.headers = [*headers, (TRACEPARENT, onward.encode())]
         self._spans[id(exchange)] = span
         if span.is_recording():
-            exchange.give(Trace(f"{known.trace_id:032x}"))
+            exchange.put(Trace(f"{known.trace_id:032x}"))
 
     def exchange_ended(self, exchange: Exchange, reply: Reply | None, error: BaseException | None) -> None:
-        """End the span, with one below it for each stage that was reached."""
+        """End the span, with a child span for each stage that was reached."""
         span = self._spans.pop(id(exchange), None)
         if span is None or not span.is_recording():
             return
-        self._tell_stages(exchange, span)
+        self._add_stages(exchange, span)
         span.set_attributes(self._facts(exchange, reply, error))
         if reply is None and not isinstance(error, RefusedError):
             from opentelemetry.trace import StatusCode
@@ -119,18 +129,18 @@ class TracingPlugin:
         version = self._models.get(exchange.model or "")
         if version is not None and exchange.model is not None:
             facts |= {"governance.model": exchange.model, "governance.version": version}
-        decision = exchange.find(Decision)
+        decision = exchange.get(Decision)
         if decision is not None:
             facts["governance.policies"] = list(decision.verdict.policy_ids)
         return facts
 
-    def _tell_stages(self, exchange: Exchange, root: Span) -> None:
-        """Make spans of the marks: each stage is below the one around it."""
+    def _add_stages(self, exchange: Exchange, root: Span) -> None:
+        """Turn the marks into spans: each stage is a child of the stage around it."""
         from opentelemetry.trace import set_span_in_context
 
         started, around = exchange.received_at_us * 1000 - exchange.started_ns, root
         spans: list[tuple[Any, int]] = []
-        for place, stage in enumerate(self.stages):
+        for place, stage in enumerate(self.chain.stages):
             entered, left = exchange.marks[2 * place : 2 * place + 2]
             if not entered:
                 break
@@ -138,7 +148,7 @@ class TracingPlugin:
             span = self._tracer.start_span(name, set_span_in_context(around), start_time=started + entered)
             spans.append((span, started + left))
             around = span
-        usage = exchange.find(Usage)
+        usage = exchange.get(Usage)
         if usage is not None:
             facts = {"governance.model": usage.model, "governance.version": usage.version}
             ended = started + usage.ended_ns
@@ -165,7 +175,7 @@ def _provider(settings: TracingSettings, service: str) -> TracerProvider:
         headers=_headers(settings),
         timeout=settings.timeout_seconds,
     )
-    # Not Resource.create: it would add what it finds in the environment.
+    # Not Resource.create: it would add values from the environment.
     resource = Resource({"service.name": service, "service.instance.id": str(uuid.uuid4())})
     sampler = ParentBased(own) if settings.parent_based else own
     provider = TracerProvider(sampler, resource, shutdown_on_exit=False)

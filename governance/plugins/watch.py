@@ -1,4 +1,4 @@
-"""Looking at something again and again while a worker runs, whatever goes wrong with one look."""
+"""Periodic work of a worker: it goes on after a failure, which is logged."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ logger = logging.getLogger("governance.watch")
 
 
 class Watch:
-    """A task that looks every so many seconds; a look that fails is logged, and the next one comes all the same."""
+    """A task that calls `look` every `seconds`; a call that fails is logged, and the next one follows all the same.
+
+    Args:
+        what: the subject, for the log line.
+        seconds: the pause between two calls.
+        look: the work.
+    """
 
     def __init__(self, what: str, seconds: float, look: Callable[[], Awaitable[None]]) -> None:
         self._what, self._seconds, self._look = what, seconds, look
         self._task = asyncio.create_task(self._run(), name=what)
 
     async def stop(self) -> None:
-        """End it."""
+        """End the task."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -29,6 +35,6 @@ class Watch:
             try:
                 await self._look()
             except Exception as error:
-                # The text of what is not ours may hold anything; what is ours is written to be read.
+                # The text of a foreign exception may contain personal data; our own is written for the log.
                 reason = str(error) if isinstance(error, GovernanceError) else type(error).__name__
-                logger.error("looking at the %s failed: %s", self._what, reason)
+                logger.error("the check of %s failed: %s", self._what, reason)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from governance.contract.exchange import Measurement
+from governance.contract.measurements import Measurement
 from governance.settings import RuntimeSettings
 
 # A question to the driver can take milliseconds.

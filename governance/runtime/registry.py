@@ -20,7 +20,7 @@ from governance.artifacts.opening import OpenedArtifact, open_sealed
 from governance.artifacts.scan.rules import Limits
 from governance.artifacts.trust.rollback import RollbackFloors
 from governance.artifacts.trust.trust import Trust
-from governance.contract.exchange import ModelLoad
+from governance.contract.models import ModelLoad
 from governance.drift.profile import MAX_BYTES as MAX_PROFILE_BYTES
 from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError, NotReadyError
 from governance.keys import open_recipient_key, open_signing_key

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from governance.audit.heads import Head
-from governance.contract.exchange import Sample
+from governance.contract.measurements import Sample
 from governance.status.attention import attention_of
 from governance.status.numbers import Labels, Numbers, is_a_call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from governance.contract.exchange import Sample
+from governance.contract.measurements import Sample
 
 Labels = Mapping[str, str]
 # Looks at the service itself, which say nothing of what it is asked.

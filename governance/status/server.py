@@ -10,7 +10,8 @@ from importlib.resources import files
 import msgspec
 
 from governance.audit.heads import Head
-from governance.contract.exchange import Exchange, Reply, Sample
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.measurements import Sample
 from governance.contract.routes import Route
 from governance.errors import NotFoundError
 from governance.status.document import Shown, ShownModel, status_document

@@ -2,7 +2,10 @@
 
 import pytest
 
-from governance.contract.exchange import Exchange, Measurement, Pipeline, Reply, Usage
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.measurements import Measurement
+from governance.gate.pipeline import Pipeline
+from governance.contract.facts import Usage
 from governance.contract.routes import UNLISTED
 from governance.errors import ConfigurationError, TooLargeError
 
@@ -53,14 +56,14 @@ def test_two_plugins_that_give_the_same_are_refused():
 def test_a_fact_is_written_once():
     one = exchange()
     usage = Usage("m", "1", "sha256:x", 1, 0.1)
-    one.give(usage)
-    assert one.fact(Usage) is one.find(Usage) is usage
+    one.put(usage)
+    assert one.require(Usage) is one.get(Usage) is usage
     with pytest.raises(RuntimeError):
-        one.give(usage)
+        one.put(usage)
 
 
 def test_a_missing_fact_is_none():
-    assert exchange().find(Usage) is None
+    assert exchange().get(Usage) is None
 
 
 async def test_the_body_is_read_once_and_what_was_received_is_kept():

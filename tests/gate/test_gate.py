@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from governance.contract.exchange import Pipeline, Reply
+from governance.gate.pipeline import Pipeline
+from governance.contract.exchange import Reply
 from governance.contract.routes import Route, RouteTable
 from governance.errors import (
     BadRequestError,
@@ -19,7 +20,10 @@ from governance.errors import (
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
-from governance.gate.gate import Gate, application_error, behind, run_lifespan, status_of
+from governance.gate.gate import Gate
+from governance.gate.application import application_error, behind
+from governance.gate.lifespan import run_lifespan
+from governance.gate.errors import status_of
 
 ROUTES = (
     Route("POST", "/echo", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=100),

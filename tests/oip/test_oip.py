@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from governance.access.policies.obligations import Obligations, Output
 from governance.access.policies.verdict import Decision, Verdict
-from governance.contract.exchange import Exchange, Inference, Usage
+from governance.contract.exchange import Exchange
+from governance.contract.facts import Inference, Usage
 from governance.contract.routes import RouteTable
 from governance.errors import BadRequestError, GovernanceError, NotFoundError, NotReadyError
 from governance.oip.messages import InputTensor
@@ -80,16 +81,16 @@ async def test_json_in_and_out():
         "id": "7",
         "outputs": [{"name": "y", "datatype": "FP32", "shape": [1, 3], "data": [2.0, 4.0, 6.0]}],
     }
-    assert made.fact(Usage).items == 1
+    assert made.require(Usage).items == 1
 
 
 async def test_what_the_model_answered_is_told_whole_to_who_watches_it_even_if_less_leaves():
     head = json.dumps({"inputs": [tensor()]}).encode()
     made = exchange(head)
     verdict = Verdict(True, ("p",), "d", obligations=Obligations(Output("label")))
-    made.give(Decision(verdict, lambda classes: verdict))
+    made.put(Decision(verdict, lambda classes: verdict))
     reply = await server().answer(made)
-    inference = made.fact(Inference)
+    inference = made.require(Inference)
     assert (inference.model, inference.inputs["x"].tolist()) == ("m", [[1, 2, 3]])
     assert inference.outputs["y"].tolist() == [[2, 4, 6]]
     assert json.loads(reply.body[0])["outputs"][0]["data"] != [2.0, 4.0, 6.0]

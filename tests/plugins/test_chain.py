@@ -10,7 +10,8 @@ from governance.access.callers.api_keys import ApiKeyStore
 from governance.audit.entry import decode_entry
 from governance.audit.receipt import Receipt
 from governance.audit.verify import prove, verify_evidence, verify_log
-from governance.contract.exchange import Exchange, Pipeline, Reply
+from governance.contract.exchange import Exchange, Reply
+from governance.gate.pipeline import Pipeline
 from governance.contract.routes import RouteTable
 from governance.errors import (
     BadRequestError,

@@ -5,7 +5,10 @@ import logging
 import numpy as np
 import pytest
 
-from governance.contract.exchange import Exchange, Inference, ModelLoad, Pipeline, Reply
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.facts import Inference
+from governance.contract.models import ModelLoad
+from governance.gate.pipeline import Pipeline
 from governance.contract.routes import RouteTable
 from governance.drift.profile import learn
 from governance.errors import ConfigurationError, ForbiddenError, ManifestMismatchError
@@ -68,7 +71,7 @@ class Worker:
 
         async def answer(exchange):
             if inputs is not None:
-                exchange.give(Inference(model, inputs, outputs))
+                exchange.put(Inference(model, inputs, outputs))
             if refuse:
                 raise ForbiddenError("no")
             return Reply(200, (), (b"answer",))

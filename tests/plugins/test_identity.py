@@ -126,7 +126,7 @@ async def ask(plugin, *headers, peer=""):
         return Reply(200, (), ())
 
     await plugin.handle(exchange, proceed)
-    return exchange.fact(Caller)
+    return exchange.require(Caller)
 
 
 def bearer(token):

@@ -6,7 +6,9 @@ import shutil
 import pytest
 
 from governance.access.callers.caller import Caller
-from governance.contract.exchange import Exchange, Pipeline, Reply, StreamedReply, Usage
+from governance.contract.exchange import Exchange, Reply, StreamedReply
+from governance.gate.pipeline import Pipeline
+from governance.contract.facts import Usage
 from governance.contract.routes import Route
 from governance.errors import NotReadyError, OverloadedError, RateLimitedError
 from governance.plugins.limits import LimitsPlugin
@@ -27,7 +29,7 @@ class Known(Watcher):
     name, gives = "known", frozenset({Caller})
 
     async def handle(self, exchange, proceed):
-        exchange.give(Caller(exchange.header(b"x-caller") or "ada", (), "k"))
+        exchange.put(Caller(exchange.header(b"x-caller") or "ada", (), "k"))
         return await proceed(exchange)
 
 
@@ -38,7 +40,7 @@ async def ask(pipe, caller="ada", model="m", items=0, route=INFER, work=None):
         if work is not None:
             await work()
         if items:
-            exchange.give(Usage(model, "1", "d", items, 0.0))
+            exchange.put(Usage(model, "1", "d", items, 0.0))
         return Reply(200, (), ())
 
     await pipe.around(server)(exchange)

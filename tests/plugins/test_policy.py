@@ -10,7 +10,10 @@ import pytest
 from governance.access.callers.caller import Caller
 from governance.access.grants import PAYLOAD_TYPE, Grant
 from governance.access.policies.verdict import Decision
-from governance.contract.exchange import Exchange, ModelLoad, Pipeline, Reply, permitted_outputs
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.models import ModelLoad
+from governance.gate.pipeline import Pipeline
+from governance.contract.outputs import permitted_outputs
 from governance.contract.routes import Route
 from governance.errors import ConfigurationError, ForbiddenError, NotFoundError, PurposeError
 from governance.keys import generate_signing_key
@@ -84,7 +87,7 @@ class Identified:
         pass
 
     async def handle(self, exchange, proceed):
-        exchange.give(Caller(exchange.header(b"x-caller"), ("r",), "k"))
+        exchange.put(Caller(exchange.header(b"x-caller"), ("r",), "k"))
         return await proceed(exchange)
 
 
@@ -194,7 +197,7 @@ async def test_the_classes_of_data_that_is_found_are_decided_on(start):
     assert json.loads((await service.ask(b'{"age": 3}'))[1]) != [[0, 1]]
     exchange, body = await service.ask(b'{"diagnosis": "flu"}')
     assert json.loads(body) == [[0, 1]]
-    assert exchange.fact(Decision).verdict.policy_ids == ("all", "coarse")
+    assert exchange.require(Decision).verdict.policy_ids == ("all", "coarse")
     with pytest.raises(ForbiddenError, match="of this kind"):
         await service.ask(b'{"ssn": 1}')
 
@@ -241,7 +244,7 @@ async def test_candidate_policies_decide_in_the_shadow(start, tmp_path):
     (tmp_path / "new.cedar").write_text('@id("none") forbid (principal, action, resource);')
     service = await start(policy={"shadow": tmp_path / "new.cedar"})
     exchange, _ = await service.ask()
-    decision = exchange.fact(Decision)
+    decision = exchange.require(Decision)
     assert decision.verdict.allowed and not decision.shadow.allowed and decision.shadow.policy_ids == ("none",)
 
 
@@ -255,7 +258,7 @@ async def eventually(holds, seconds=5):
 
 async def test_changed_policies_are_taken_over_and_broken_ones_are_not(start):
     service = await start()
-    before = (await service.ask())[0].fact(Decision).verdict.policy_digest
+    before = (await service.ask())[0].require(Decision).verdict.policy_digest
 
     async def refused():
         try:
@@ -283,7 +286,7 @@ async def test_changed_policies_are_taken_over_and_broken_ones_are_not(start):
         return not await refused()
 
     assert await eventually(allowed)
-    assert (await service.ask())[0].fact(Decision).verdict.policy_digest == before
+    assert (await service.ask())[0].require(Decision).verdict.policy_digest == before
 
 
 GLASS = '@id("glass") permit (principal, action == Action::"infer", resource) when { context has emergency && context.emergency == "code-blue" };'
@@ -318,7 +321,7 @@ async def test_broken_glass_opens_what_policies_say_and_is_told(start, tmp_path)
 
     async def open_now():
         try:
-            return (await service.ask())[0].fact(Decision).grant == "g1"
+            return (await service.ask())[0].require(Decision).grant == "g1"
         except ForbiddenError:
             return False
 

@@ -24,8 +24,8 @@ async def test_a_look_that_fails_does_not_end_the_watch(caplog):
         await enough.wait()
         await watch.stop()
     assert [record.getMessage() for record in caplog.records] == [
-        "looking at the test failed: ValueError",
-        "looking at the test failed: the file is not there",
+        "the check of test failed: ValueError",
+        "the check of test failed: the file is not there",
     ]
     before = len(looks)
     await asyncio.sleep(0.05)

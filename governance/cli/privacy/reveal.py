@@ -15,10 +15,11 @@ from typing import BinaryIO
 import click
 
 from governance.canonical import parse_json
-from governance.contract.exchange import Exchange, Pipeline, Reply
-from governance.contract.routes import REVEAL
+from governance.contract.exchange import Exchange, Reply
 from governance.errors import ConfigurationError, NotFoundError
+from governance.gate.pipeline import Pipeline
 from governance.keys.uri import read
+from governance.plugins.privacy.reveal import REVEAL
 from governance.settings import Settings, load_settings
 
 BLOCK_LINES = 1_000

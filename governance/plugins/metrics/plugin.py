@@ -1,4 +1,4 @@
-"""Metrics: what happened to every exchange, and the numbers of all other plugins, for Prometheus.
+"""Metrics: counts and times of every exchange, and the measurements of all other plugins, for Prometheus.
 
 Labels come from closed sets only (route templates, served models, outcomes, error codes): nothing that a caller sends
 becomes a label. prometheus_client is imported when the plugin is opened, in a worker, because BentoML chooses its
@@ -12,26 +12,17 @@ import ipaddress
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import get_args
 
 from governance.access.policies.verdict import Decision
 from governance.artifacts.trust.certificates import signer_expiries
-from governance.contract.exchange import (
-    Event,
-    Exchange,
-    Measurement,
-    ModelLoad,
-    ModelRefusal,
-    Proceed,
-    Reply,
-    Sample,
-    StreamedReply,
-    Trace,
-    Usage,
-    expiries,
-)
+from governance.contract.events import Event
+from governance.contract.exchange import Exchange, Reply, StreamedReply
+from governance.contract.facts import Admitted, Trace, Usage
+from governance.contract.measurements import Measurement, Sample, expiries
+from governance.contract.models import ModelLoad, ModelRefusal
+from governance.contract.plugin import Plugin, Proceed
 from governance.errors import (
     CredentialKind,
     CredentialReason,
@@ -58,21 +49,18 @@ NANO = 1e-9
 METRICS = "/metrics"
 DEFAULT_DENY = "default-deny"
 REFUSALS: tuple[type[GovernanceError], ...] = (IntegrityError, *IntegrityError.__subclasses__())
-# A request that bears one of these came through a proxy, whose own address says nothing about who asks.
+# A request with one of these fields came through a proxy, whose own address does not identify the client.
 FORWARDED = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
 
 
-def read_nothing() -> Iterable[Measurement]:
-    """Stand for the other plugins' numbers where there is no pipeline, as in a test."""
-    return ()
-
-
-class MetricsPlugin:
-    """Counts and times every exchange from outside of all plugins, and answers who may scrape without a credential."""
+class MetricsPlugin(Plugin):
+    """Counts and times every exchange, and admits scrapes from trusted networks without a credential."""
 
     name = "metrics"
-    needs: frozenset[type] = frozenset()
-    gives: frozenset[type] = frozenset()
+    provides = frozenset({Admitted})
+    observes = frozenset({Decision, Redactions, ReplyFindings, Trace, Usage})
+    # BentoML chooses the folder of its multi-process metrics before prometheus_client may be imported.
+    worker_only = True
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._clock = settings, clock
@@ -82,11 +70,9 @@ class MetricsPlugin:
         self._in_flight = 0
         self._certificates: Sequence[float] = ()
         self._forget_at = float("-inf")
-        self.stages: tuple[str, ...] = ()
-        self.read_measurements: Callable[[], Iterable[Measurement]] = read_nothing
-        self._start_anew()
+        self._reset()
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         tallies = self._tallies = Tallies()
         counters = tallies.counters
         self._requests, self._decisions = counters["requests_total"], counters["decisions_total"]
@@ -100,10 +86,10 @@ class MetricsPlugin:
 
     async def open(self) -> None:
         """Register the metrics in the process's default registry, which BentoML sums over its workers."""
-        self._start_anew()
+        self._reset()
         self._registered = registered()
         self._exemplars.open(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
-        self._stage_rows = [self._plugin_seconds.row(stage) for stage in self.stages]
+        self._stage_rows = [self._plugin_seconds.row(stage) for stage in self.chain.stages]
         self._begin_at_zero()
         for key, uri in _keys(self._settings):
             created = created_at(uri)
@@ -114,13 +100,13 @@ class MetricsPlugin:
         self._watch = Watch("metrics", FLUSH_SECONDS, self._look)
 
     async def close(self) -> None:
-        """Give what was counted to Prometheus; what is true of living workers alone goes with this one."""
+        """Hand the last counts to prometheus_client, and remove the gauges of this worker."""
         await self._watch.stop()
         self._flush()
         forget_workers([os.getpid()])
 
     def model_loaded(self, load: ModelLoad) -> None:
-        """Count a model's opening, and show whether it is ready and on the device it should be on."""
+        """Count a model's opening, and show whether it is ready and on the intended device."""
         self._versions[load.model] = load.version
         outcome = "degraded" if load.degraded else "ready" if load.ready else "not_ready"
         tallies = self._tallies
@@ -132,12 +118,12 @@ class MetricsPlugin:
         tallies.set("model_info", 1, load.model, load.version, load.digest)
 
     def model_refused(self, refusal: ModelRefusal) -> None:
-        """Count a model that was not opened; the worker ends next, and its counts stay."""
+        """Count a model that was not opened; the worker ends next, and its counts are kept."""
         self._tallies.count("model_loads_total", refusal.model, "", "refused")
         self._tallies.count("artifact_refusals_total", refusal.model, refusal.reason)
 
     async def event_happened(self, event: Event) -> None:
-        """Count what happened beside any request, and show what is stopped."""
+        """Count an event, and show which models are stopped."""
         tallies = self._tallies
         tallies.count("events_total", event.action, event.outcome)
         if event.action in ("stop", "resume") and (event.subject == "ALL" or event.subject in self._versions):
@@ -146,7 +132,7 @@ class MetricsPlugin:
             tallies.set("policy_reload_failed", float(event.outcome == "refused"))
 
     def samples(self) -> Sequence[Sample]:
-        """Return our metrics, summed over all workers; those of the others are at most about a second old."""
+        """Return the metrics of this package, summed over all workers; those of other workers are about a second old."""
         from prometheus_client import REGISTRY, CollectorRegistry
         from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -165,8 +151,8 @@ class MetricsPlugin:
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         if exchange.route.template != METRICS:
             return await proceed(exchange)
-        if not exchange.route.public and self._is_trusted(exchange):
-            exchange.route = replace(exchange.route, public=True)
+        if self._is_trusted(exchange):
+            exchange.put(Admitted("scrape from a trusted network"))
         self._flush()
         reply = await proceed(exchange)
         if reply.status != 200 or not accepts_openmetrics(exchange):
@@ -174,11 +160,11 @@ class MetricsPlugin:
         return await asyncio.to_thread(to_openmetrics, reply, self._exemplars)
 
     def exchange_began(self, exchange: Exchange) -> None:
-        """Count a request that is under way."""
+        """Count a request in flight."""
         self._in_flight += 1
 
     def exchange_ended(self, exchange: Exchange, reply: Reply | None, error: BaseException | None) -> None:
-        """Count what became of a request, and how long each plugin took."""
+        """Count the outcome of a request, and how long each plugin took."""
         self._in_flight -= 1
         seconds = time.perf_counter_ns() - exchange.started_ns
         outcome, reason = ("answered", "") if reply is not None and reply.status < 400 else _end(reply, error)
@@ -193,17 +179,17 @@ class MetricsPlugin:
         histogram = self._request_seconds
         bucket = histogram.observe(histogram.rows.get(labels) or histogram.row(*labels), seconds)
         self._time_stages(exchange.marks)
-        trace = exchange.find(Trace)
+        trace = exchange.get(Trace)
         if trace is not None:
             self._exemplars.put(labels, bucket, trace.trace_id, seconds * NANO, self._clock())
-        decision, usage, redactions = exchange.find(Decision), exchange.find(Usage), exchange.find(Redactions)
+        decision, usage, redactions = exchange.get(Decision), exchange.get(Usage), exchange.get(Redactions)
         if decision is not None:
             self._count_decision(decision, route.action)
         if usage is not None:
             self._count_usage(usage)
         if redactions is not None:
             self._count_redactions(redactions, outcome)
-        in_reply = exchange.find(ReplyFindings)
+        in_reply = exchange.get(ReplyFindings)
         if in_reply is not None and isinstance(reply, StreamedReply):
             exchange.at_end.append(partial(self._count_at_end, in_reply))
         elif in_reply is not None:
@@ -212,11 +198,11 @@ class MetricsPlugin:
             self._count_error(error)
 
     async def _count_at_end(self, findings: ReplyFindings) -> None:
-        """Count what was found in an answer that was still being made when the request was counted."""
+        """Count the findings in a streamed answer, which was not complete when the request was counted."""
         self._count_entities(findings.entities)
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return this worker's own state, and what was done with its keys."""
+        """Return the requests in flight, and the operations with keys."""
         yield Measurement("requests_in_flight", self._in_flight)
         for labels, count in KEY_OPERATIONS.counts().items():
             yield Measurement("key_operations_total", count, labels)
@@ -226,7 +212,7 @@ class MetricsPlugin:
             yield Measurement("key_operation_seconds", tuple(times), place)
 
     def _time_stages(self, marks: Sequence[int]) -> None:
-        """Give each stage its own time: what is inside it is another's."""
+        """Give each stage its own time, without the time of the stages inside it."""
         inside, observe, place = 0, self._plugin_seconds.observe, 2 * len(self._stage_rows)
         for row in reversed(self._stage_rows):
             place -= 2
@@ -280,7 +266,7 @@ class MetricsPlugin:
             self._tallies.count("shed_total", error.reason)
 
     def _begin_at_zero(self) -> None:
-        """Show at 0 what alerts look at: Prometheus sees no increase in a series that begins at 1."""
+        """Start the series that alerts use at 0: Prometheus sees no increase in a series that begins at 1."""
         count = self._tallies.count
         for kind in get_args(CredentialKind):
             for reason in get_args(CredentialReason):
@@ -312,13 +298,13 @@ class MetricsPlugin:
 
     def _flush(self) -> None:
         tallies = self._tallies
-        tallies.read(self.read_measurements())
+        tallies.read(self.chain.measurements())
         self._registered.take(tallies)
         self._exemplars.write()
 
 
 def _end(reply: Reply | None, error: BaseException | None) -> tuple[str, str]:
-    """Name outcome and reason of what is no good answer."""
+    """Return outcome and reason of a request that was not answered successfully."""
     if reply is not None:
         return ("refused", "application") if reply.status < 500 else ("failed", "application")
     if isinstance(error, GovernanceError):
@@ -327,7 +313,7 @@ def _end(reply: Reply | None, error: BaseException | None) -> tuple[str, str]:
 
 
 def _keys(settings: Settings) -> Iterable[tuple[str, str]]:
-    """Yield the keys of the settings by what they are for, with their URIs."""
+    """Yield purpose and URI of each key in the settings."""
     uris = {
         "recipient": settings.artifacts and settings.artifacts.recipient_key,
         "checkpoint": settings.audit and settings.audit.checkpoint_key,

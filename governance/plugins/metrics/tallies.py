@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from governance.contract.exchange import Measurement
+from governance.contract.measurements import Measurement
 from governance.plugins.metrics.table import PREFIX, TABLE, Declared
 
 Labels = tuple[str, ...]

@@ -5,34 +5,32 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
 
 from governance.access.callers.caller import Caller
 from governance.access.policies.verdict import Decision
-from governance.artifacts.opening import open_sealed
-from governance.artifacts.trust.trust import Trust
-from governance.canonical import parse_json
-from governance.contract.exchange import Exchange, ModelLoad, Proceed, Reply, StreamedReply
-from governance.contract.routes import REVEAL
+from governance.contract.exchange import Exchange, Reply, StreamedReply
+from governance.contract.models import ModelLoad
+from governance.contract.plugin import Plugin, Proceed
+from governance.contract.routes import Route
 from governance.errors import (
     BadRequestError,
     ConfigurationError,
-    DecryptionError,
     ForbiddenError,
-    ManifestMismatchError,
     UnsupportedMediaTypeError,
 )
-from governance.keys import open_recipient_key, open_secret
-from governance.privacy.change.operators import Context, Operator, reveal
+from governance.keys import open_secret
+from governance.plugins.privacy.reveal import REVEAL, RevealServer
+from governance.plugins.privacy.scope import scope_of
+from governance.plugins.privacy.tagger import open_tagger
+from governance.privacy.change.operators import Context, Operator
 from governance.privacy.change.scope import Scope
 from governance.privacy.change.text import Profile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
-from governance.privacy.find.detect import Tagger as TaggerCall
 from governance.privacy.pictures.faces import Faces
 from governance.privacy.pictures.images import ImageRules
 from governance.privacy.redactions import Redactions, ReplyFindings
@@ -40,7 +38,7 @@ from governance.privacy.request.card_contract import Contract
 from governance.privacy.request.forms import FREE_TEXT, NamedRule
 from governance.privacy.request.paths import EVERYWHERE, Path, parse_path
 from governance.privacy.request.plan import Changed, FreeText, Plan
-from governance.privacy.request.records import Rule, render_json
+from governance.privacy.request.records import Rule
 from governance.privacy.request.stream import StreamUnits, units_of
 from governance.privacy.request.tensors import Column
 from governance.settings import ImageSettings, PrivacyField, Settings, TextSettings
@@ -49,21 +47,20 @@ HEAD_LENGTH = b"inference-header-content-length"
 JSON_TYPES = frozenset({"", "application/json"})
 BINARY_TYPE = "application/octet-stream"
 INFER = "/v2/models/{model}/infer"
-TAGGER = "pii-tagger"
 MAX_PLANS = 4096
 
 
-class PrivacyPlugin:
-    """Gives Redactions on routes with declared personal data, and ReplyFindings where answers are changed.
+class PrivacyPlugin(Plugin):
+    """Puts `Redactions` on routes with declared personal data, and `ReplyFindings` where answers are changed.
 
-    On all other routes the body is not even read.
-
-    A body that cannot be searched for it is refused.
+    On all other routes the body is not read. A body that cannot be searched is refused.
     """
 
     name = "privacy"
-    needs: frozenset[type] = frozenset()
-    gives: frozenset[type] = frozenset({Redactions, ReplyFindings})
+    uses = frozenset({Caller, Decision})
+    provides = frozenset({Redactions, ReplyFindings})
+    # The section of a model's card, and the obligation of a policy.
+    enforces = frozenset({"privacy", "anonymize"})
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         privacy = settings.privacy
@@ -71,11 +68,13 @@ class PrivacyPlugin:
         self._hash_key = privacy.hash_key
         _verify(settings)
         self._scope = Scope.parse(privacy.scope)
+        self._reveal = RevealServer(self._scope, clock)
         self._contracts: dict[str, Contract] = {}
         self._plans: dict[tuple[str, str | None, tuple[str, ...]], Plan] = {}
 
     async def open(self) -> None:
         self._key = open_secret(self._hash_key) if self._hash_key is not None else None
+        self._reveal.open(self._key)
         self._plans = {}
         self._tagger = cache(partial(open_tagger, self._settings))
         self._images = {image.route: _image_rules(image) for image in self._settings.privacy.images}
@@ -83,11 +82,12 @@ class PrivacyPlugin:
             (_without_version(text.route), text.model): self._free_text(text) for text in self._settings.privacy.text
         }
 
-    async def close(self) -> None:
-        """Nothing is held open."""
+    def routes(self) -> Mapping[Route, Proceed]:
+        """Return the route that turns tokens back, if `reveal = true`."""
+        return {REVEAL: self._reveal.answer} if self._settings.privacy.reveal else {}
 
     def model_loaded(self, load: ModelLoad) -> None:
-        """Take what the model's signed card says of its inputs, and refuse to start if the settings disagree."""
+        """Use the rules of the model's signed card for its inputs, and refuse to start if the settings contradict them."""
         contract = self._contracts[load.model] = Contract.from_card(load.card)
         self._plans = {}
         plan = self._plan(INFER, load.model)
@@ -101,8 +101,6 @@ class PrivacyPlugin:
                 )
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        if exchange.route is REVEAL:
-            return await self._reveal(exchange)
         plan = self._plan_of(exchange)
         if not plan.is_empty:
             await self._change_request(exchange, plan)
@@ -112,9 +110,9 @@ class PrivacyPlugin:
         )
 
     def _plan_of(self, exchange: Exchange) -> Plan:
-        """Return what is done here; what the policy's permit asks for comes before the service's own fields."""
+        """Return the plan for a request; the policy's obligations come before the service's own fields."""
         template = _without_version(exchange.route.template)
-        decision = exchange.find(Decision)
+        decision = exchange.get(Decision)
         profiles = decision.verdict.obligations.anonymize if decision is not None else ()
         return self._plan(template, exchange.model, tuple(profiles))
 
@@ -146,7 +144,7 @@ class PrivacyPlugin:
         )
 
     def _columns(self, fields: Sequence[PrivacyField], model: str | None) -> Sequence[Column]:
-        """Return the declared columns, each once, by the first rule that names it.
+        """Return the declared columns, each with the first rule that names it.
 
         Raises:
             ConfigurationError: if the model's card gives no column such a name.
@@ -181,23 +179,11 @@ class PrivacyPlugin:
 
     def _context(self, exchange: Exchange, plan: Plan) -> Context:
         scope = self._scope if plan.text is None else plan.text.scope
-        return Context(self._key, self._scope_of(exchange, scope) if scope.varies else scope.text)
-
-    def _scope_of(self, exchange: Exchange, scope: Scope) -> str:
-        decision, caller = exchange.find(Decision), exchange.find(Caller)
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        return scope.of(
-            {
-                "purpose": (decision.purpose if decision is not None else None) or "none",
-                "caller": caller.id if caller is not None else "",
-                "year": f"{now.year:04}",
-                "month": f"{now.month:02}",
-            }
-        )
+        return Context(self._key, scope_of(exchange, scope, self._clock()) if scope.varies else scope.text)
 
     async def _change_request(self, exchange: Exchange, plan: Plan) -> None:
         context, done = self._context(exchange, plan), Redactions({})
-        # The tagger, and images, take longer than the event loop may wait.
+        # The tagger and images take longer than the event loop may be blocked.
         dear = (plan.text is not None and plan.text.dear) or plan.images is not None
         call: Callable[..., Any] = asyncio.to_thread if dear else _at_once
         if plan.query:
@@ -212,8 +198,8 @@ class PrivacyPlugin:
                 done += also
             else:
                 done += await _change_json(exchange, plan, call, context)
-        exchange.give(done)
-        _tell_policy(exchange, done)
+        exchange.put(done)
+        _decide_again(exchange, done)
 
     async def _change_reply(self, exchange: Exchange, reply: Reply, plan: Plan) -> Reply:
         media_type = _media_type(reply.headers)
@@ -228,7 +214,7 @@ class PrivacyPlugin:
         context = self._context(exchange, plan)
         call = asyncio.to_thread if plan.text is not None and plan.text.dear else _at_once
         changed: Changed = await call(only_text.change, memoryview(body)[:size], memoryview(body)[size:], context)
-        exchange.give(ReplyFindings(changed.redactions.entities))
+        exchange.put(ReplyFindings(changed.redactions.entities))
         headers = tuple((n, str(len(changed.head)).encode() if n == HEAD_LENGTH else v) for n, v in reply.headers)
         return Reply(reply.status, headers, (changed.head, changed.tail) if length is not None else (changed.head,))
 
@@ -236,56 +222,16 @@ class PrivacyPlugin:
         if plan.text is None:
             return reply
         tally = Counter[str]()
-        exchange.give(ReplyFindings(tally))
+        exchange.put(ReplyFindings(tally))
         anonymizer = plan.text.anonymizer.within(self._context(exchange, plan), tally)
         units = units_of(media_type, anonymizer, plan.text.reply_paths)
         if units is None:
             raise RuntimeError("a streamed answer that is to be anonymized is no text, JSON lines or event stream")
         return reply.through(partial(_in_units, units=units, dear=plan.text.dear))
 
-    async def _reveal(self, exchange: Exchange) -> Reply:
-        """Turn tokens back for whom the policy permits it; the log has an entry of it like of any other call."""
-        document = parse_json(await exchange.read_body())
-        if not isinstance(document, dict) or not set(document) <= {"texts", "scope"}:
-            raise BadRequestError('expected {"texts": ["…"]}, with or without a "scope"')
-        texts, scope = document.get("texts"), document.get("scope", self._scope_of(exchange, self._scope))
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in [scope, *texts]):
-            raise BadRequestError('"texts" is a list of texts, and "scope" is a text')
-        context = Context(self._key, scope)
-        try:
-            revealed = [reveal(text, context) for text in texts]
-        except DecryptionError as error:
-            raise BadRequestError(str(error)) from None
-        exchange.give(Redactions({"reveal": len(texts)}))
-        return Reply(200, ((b"content-type", b"application/json"),), (render_json({"texts": revealed}),))
-
-
-def open_tagger(settings: Settings) -> TaggerCall:
-    """Return the tagger of the settings: their sealed artifact, or the one that this package ships.
-
-    Raises:
-        IntegrityError: if it is not what was signed.
-        ConfigurationError: if it cannot be read, or nothing says whom to trust.
-    """
-    from governance.privacy.tagger.tagger import Tagger, shipped_tagger
-
-    artifacts, path = settings.artifacts, settings.privacy.tagger
-    if path is None:
-        return shipped_tagger().find
-    if artifacts is None:
-        raise ConfigurationError("a sealed tagger needs an [artifacts] section: whom to trust, and the key that opens")
-    trust = Trust.from_files(artifacts.trusted_signers, artifacts.threshold, artifacts.trusted_cosigners)
-    key = open_recipient_key(artifacts.recipient_key)
-    with open_sealed(path, name=TAGGER, minimum_version=1, trust=trust, recipient_key=key) as opened:
-        graph, card = opened.files.get("model.onnx"), opened.files.get("card.json")
-        if graph is None or card is None:
-            raise ManifestMismatchError("the sealed tagger has no model.onnx or no card.json")
-        weights = opened.files.get("model.onnx.data", b"")
-        return Tagger(bytes(graph), parse_json(card), weights=weights).find
-
 
 def _verify(settings: Settings) -> None:
-    """Refuse settings that would leave something unchanged.
+    """Refuse settings that would leave personal data unchanged.
 
     Raises:
         ConfigurationError: with the route, and what it needs.
@@ -319,12 +265,12 @@ async def _change_json(exchange: Exchange, plan: Plan, call: Callable[..., Any],
     changed: Changed = await call(plan.change, head, tail, context)
     if changed.redactions.counts or changed.redactions.entities:
         exchange.body = changed.head + changed.tail
-        _tell_length(exchange, len(changed.head))
+        _set_length(exchange, len(changed.head))
     return changed.redactions
 
 
 async def _in_units(pieces: AsyncGenerator[bytes, None], units: StreamUnits, dear: bool) -> AsyncGenerator[bytes, None]:
-    """Anonymize a stream; what is held back leaves at its end, and not if it broke off."""
+    """Anonymize a stream; text that is held back is sent at its end, and dropped if the stream ends early."""
     call: Callable[..., Any] = asyncio.to_thread if dear else _at_once
     async with aclosing(pieces):
         async for piece in pieces:
@@ -337,7 +283,7 @@ async def _in_units(pieces: AsyncGenerator[bytes, None], units: StreamUnits, dea
 
 
 def _reply_paths(text: TextSettings) -> tuple[Path, ...]:
-    """An answer's own texts are everywhere; a tensor's are its data, and names beside them are nobody's."""
+    """Return where an answer has free text: everywhere, or under `/v2` only in the tensors' data."""
     if text.reply_pointers:
         return tuple(parse_path(pointer) for pointer in text.reply_pointers)
     return (parse_path("/outputs/*/data"),) if text.route.startswith("/v2/") else (EVERYWHERE,)
@@ -351,9 +297,9 @@ def _fields_of(fields: Sequence[PrivacyField], template: str, model: str | None)
     return [field for field in fields if _without_version(field.route) == template and field.model in (None, model)]
 
 
-def _tell_policy(exchange: Exchange, redactions: Redactions) -> None:
-    """Let the policies decide again, now that it is known of which classes the data is."""
-    decision = exchange.find(Decision)
+def _decide_again(exchange: Exchange, redactions: Redactions) -> None:
+    """Let the policies decide again with the classes of data that were found."""
+    decision = exchange.get(Decision)
     if decision is None or not redactions.classes:
         return
     before = decision.verdict.obligations.anonymize
@@ -363,7 +309,7 @@ def _tell_policy(exchange: Exchange, redactions: Redactions) -> None:
 
 
 def _without_version(template: str) -> str:
-    """A model is the same one with and without its version in the path, so its fields are too."""
+    """Return the template without a version: the rules of a model hold for all its versions."""
     return template.replace("/versions/{version}", "")
 
 
@@ -387,7 +333,7 @@ def _split(exchange: Exchange, body: bytes) -> tuple[memoryview, memoryview]:
     return view, view[:0]
 
 
-def _tell_length(exchange: Exchange, length: int) -> None:
-    """The JSON part has another length now."""
+def _set_length(exchange: Exchange, length: int) -> None:
+    """Set the header field of the JSON part's length to its new length."""
     value = str(length).encode()
     exchange.headers = [(name, value if name == HEAD_LENGTH else old) for name, old in exchange.headers]

@@ -12,18 +12,11 @@ import pytest
 
 from governance.access.callers.api_keys import ApiKeyStore
 from governance.access.callers.authenticator import Credentials, Identity
-from governance.contract.exchange import (
-    Connection,
-    Exchange,
-    Measurement,
-    ModelLoad,
-    ModelRefusal,
-    Pipeline,
-    Reply,
-    StreamedReply,
-    Usage,
-    expiries,
-)
+from governance.contract.exchange import Connection, Exchange, Reply, StreamedReply
+from governance.contract.measurements import Measurement, expiries
+from governance.contract.models import ModelLoad, ModelRefusal
+from governance.gate.pipeline import Pipeline
+from governance.contract.facts import Usage
 from governance.contract.routes import UNLISTED, RouteTable
 from governance.errors import (
     ConfigurationError,
@@ -118,7 +111,7 @@ def exchange(method="POST", path="/v2/models/m/infer", version=None, headers=(),
 async def answer(reached):
     if reached.route is UNLISTED:
         raise NotFoundError("no such route")
-    reached.give(Usage("m", "1", "sha256:x", 3, 0.001))
+    reached.put(Usage("m", "1", "sha256:x", 3, 0.001))
     return Reply(200, (), (b"",))
 
 
@@ -144,8 +137,8 @@ async def test_findings_in_questions_and_answers_are_counted_together(chain):
     plugin, pipeline, middle, registry = chain
 
     def changed(exchange):
-        exchange.give(Redactions({"replace": 2}, frozenset(), {"PERSON": 2}))
-        exchange.give(ReplyFindings({"PERSON": 1, "EMAIL_ADDRESS": 1}))
+        exchange.put(Redactions({"replace": 2}, frozenset(), {"PERSON": 2}))
+        exchange.put(ReplyFindings({"PERSON": 1, "EMAIL_ADDRESS": 1}))
 
     middle.act = changed
     await pipeline.around(answer)(exchange())
@@ -157,7 +150,7 @@ async def test_findings_in_questions_and_answers_are_counted_together(chain):
 async def test_findings_in_a_streamed_answer_are_counted_when_it_has_ended(chain):
     plugin, pipeline, middle, registry = chain
     found = Counter()
-    middle.act = lambda exchange: exchange.give(ReplyFindings(found))
+    middle.act = lambda exchange: exchange.put(ReplyFindings(found))
 
     async def pieces():
         found["PERSON"] += 2

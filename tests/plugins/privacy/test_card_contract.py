@@ -7,7 +7,8 @@ import pytest
 
 from governance.access.callers.caller import Caller
 from governance.access.policies.verdict import Decision, Verdict
-from governance.contract.exchange import ModelLoad, Pipeline
+from governance.contract.models import ModelLoad
+from governance.gate.pipeline import Pipeline
 from governance.errors import ConfigurationError
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.privacy.change.operators import Context
@@ -65,7 +66,7 @@ async def test_columns_and_texts_are_changed_as_the_model_was_trained():
     )
     assert np.array(features["data"], np.float32).tobytes() == trained.tobytes() and features["data"][0] == 40
     assert note["data"] == ["mail <EMAIL_ADDRESS>"]
-    assert exchange.fact(Redactions) == Redactions({"bucket": 1, "noise": 1}, frozenset({"health"}), {"EMAIL_ADDRESS": 1})  # fmt: skip
+    assert exchange.require(Redactions) == Redactions({"bucket": 1, "noise": 1}, frozenset({"health"}), {"EMAIL_ADDRESS": 1})  # fmt: skip
 
 
 @pytest.mark.parametrize(

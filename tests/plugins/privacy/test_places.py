@@ -11,10 +11,11 @@ from PIL import Image
 
 from governance.audit.entry import commitment, decode_entry
 from governance.audit.receipt import Receipt
-from governance.contract.exchange import Pipeline
+from governance.gate.pipeline import Pipeline
 from governance.contract.routes import Route, RouteTable
 from governance.errors import ConfigurationError
-from governance.gate.gate import Gate, behind
+from governance.gate.gate import Gate
+from governance.gate.application import behind
 from governance.keys import generate_signing_key
 from governance.keys.providers.file import write_new
 from governance.plugins.audit import AuditPlugin
@@ -84,7 +85,7 @@ class Redacted:
     async def close(self): ...
 
     async def handle(self, exchange, proceed):
-        self.seen = exchange.find(Redactions)
+        self.seen = exchange.get(Redactions)
         return await proceed(exchange)
 
 

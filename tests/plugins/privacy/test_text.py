@@ -42,7 +42,7 @@ async def call(made, body, route=ASK, headers=(), answer=None, decision=None, mo
     headers = [(b"content-type", b"application/json"), *headers]
     exchange = Exchange("i", 0, 0, "POST", route.template, b"", route, model, None, headers, "", read)
     for fact in filter(None, (decision, *facts)):
-        exchange.give(fact)
+        exchange.put(fact)
 
     async def server(exchange):
         reply = exchange.body if answer is None else json.dumps(answer).encode()
@@ -55,7 +55,7 @@ async def call(made, body, route=ASK, headers=(), answer=None, decision=None, mo
 async def test_texts_in_a_request_are_changed_before_anybody_sees_them():
     exchange, seen = await call(await plugin(), {"note": "call 415-555-2671", "n": 1})
     assert json.loads(seen) == {"note": "call <PHONE_NUMBER>", "n": 1}
-    assert exchange.fact(Redactions).entities == {"PHONE_NUMBER": 1}
+    assert exchange.require(Redactions).entities == {"PHONE_NUMBER": 1}
     assert b"415" in exchange.received_body
 
 
@@ -68,7 +68,7 @@ async def test_a_reply_is_changed_if_the_settings_say_so():
     answer = {"text": "mail a@b.org"}
     exchange, seen = await call(await plugin(replies=True), {}, answer=answer)
     assert json.loads(seen) == {"text": "mail <EMAIL_ADDRESS>"}
-    assert exchange.fact(ReplyFindings).entities == {"EMAIL_ADDRESS": 1}
+    assert exchange.require(ReplyFindings).entities == {"EMAIL_ADDRESS": 1}
     assert json.loads((await call(await plugin(), {}, answer=answer))[1]) == answer
 
 
@@ -88,7 +88,7 @@ async def test_what_is_changed_in_a_streamed_reply_is_known_at_its_end():
     reply = await made.handle(exchange, server)
     seen = b"".join([piece async for piece in reply.pieces])
     assert seen == b"mail <EMAIL_ADDRESS>, or call <PHONE_NUMBER> and <EMAIL_ADDRESS>. Bye."
-    assert exchange.fact(ReplyFindings).entities == {"EMAIL_ADDRESS": 2, "PHONE_NUMBER": 1}
+    assert exchange.require(ReplyFindings).entities == {"EMAIL_ADDRESS": 2, "PHONE_NUMBER": 1}
 
 
 async def test_what_is_found_goes_to_the_policy():
@@ -118,7 +118,7 @@ async def test_a_text_cannot_hide_in_a_binary_tensor():
         struct.pack("<I", len(t)) + t for t in (b"mail <EMAIL_ADDRESS>", b"", "\u4f60\u597d".encode())
     )
     assert head["inputs"][0]["parameters"] == {"binary_data_size": len(tail)}
-    assert exchange.fact(Redactions).entities == {"EMAIL_ADDRESS": 1}
+    assert exchange.require(Redactions).entities == {"EMAIL_ADDRESS": 1}
     _, seen = await call(
         made, {"inputs": [{"name": "t", "datatype": "BYTES", "shape": [1], "data": ["mail a@b.org"]}]}, INFER
     )

@@ -1,0 +1,22 @@
+"""Events: what happens outside any request, such as a stopped model or changed policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened outside any request: a model was stopped, policies were changed, a grant was used.
+
+    Attributes:
+        action, outcome: from closed sets.
+        subject: a model, a grant or a policy digest.
+        reason: the operator's words for it.
+    """
+
+    action: Literal["stop", "resume", "policy-reload", "break-glass", "break-glass-end", "shared-limits"]
+    outcome: Literal["done", "refused"]
+    subject: str
+    reason: str

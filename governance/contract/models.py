@@ -1,0 +1,43 @@
+"""What plugins learn about models: `ModelLoad` when one was opened, `ModelRefusal` when one was not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Sections of a model's signed card that are demands on the service, not descriptions. The start is refused unless a
+# plugin of the chain names the section in `Plugin.enforces`.
+DEMANDS = frozenset({"privacy"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoad:
+    """How the opening of one model ended; every plugin gets it once, by `Plugin.model_loaded`.
+
+    Attributes:
+        device: where the runtime proved that the model runs.
+        ready: a model that is not ready is answered with 503.
+        degraded: it runs on another device than the settings ask for first.
+        seconds: how long the opening took.
+        card, profile: the content of `card.json`, and the bytes of `profile.json` if there is one, as signed.
+        digest: SHA-256 of the signed manifest.
+    """
+
+    model: str
+    version: str
+    device: str
+    ready: bool
+    degraded: bool
+    seconds: float
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    profile: bytes | None = field(default=None, repr=False)
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRefusal:
+    """A model that a worker did not open; `reason` is the error's code."""
+
+    model: str
+    reason: str

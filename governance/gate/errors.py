@@ -1,0 +1,49 @@
+"""Errors and status codes: the one table, and what a log may say about an unforeseen exception."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from http import HTTPStatus
+
+from governance.errors import (
+    BadRequestError,
+    ForbiddenError,
+    GovernanceError,
+    KeyUnavailableError,
+    NotFoundError,
+    NotReadyError,
+    RateLimitedError,
+    TooLargeError,
+    UnauthenticatedError,
+    UnsupportedMediaTypeError,
+)
+
+# The one table of errors and status codes. The first match counts; any other class is 500 without detail.
+STATUS_OF: tuple[tuple[type[GovernanceError], HTTPStatus], ...] = (
+    (UnauthenticatedError, HTTPStatus.UNAUTHORIZED),
+    (ForbiddenError, HTTPStatus.FORBIDDEN),
+    (NotFoundError, HTTPStatus.NOT_FOUND),
+    (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (UnsupportedMediaTypeError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (RateLimitedError, HTTPStatus.TOO_MANY_REQUESTS),
+    (BadRequestError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (NotReadyError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (KeyUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+def status_of(error: Exception, *, under_v2: bool) -> HTTPStatus:
+    """Return the status code of an error; a wrong request is 400 under `/v2`, as Triton answers."""
+    status = next((status for kind, status in STATUS_OF if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    return HTTPStatus.BAD_REQUEST if under_v2 and status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return an error's class and where it was raised. Its text is left out: it may contain data of the caller.
+
+    Example: `ValueError at service.py:12 classify <- application.py:88 proceed`.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    where = " <- ".join(f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+    return f"{type(error).__name__} at {where}"

@@ -1,0 +1,189 @@
+"""The pipeline: the chain of plugins around every server, checked when it is made."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+
+from governance.contract.events import Event
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.measurements import Measurement, MeasurementSource, Sample
+from governance.contract.models import DEMANDS, ModelLoad, ModelRefusal
+from governance.contract.plugin import Chain, Plugin, Proceed
+from governance.errors import ConfigurationError
+from governance.gate.plugin_check import check_order, check_plugin
+
+# The name of the innermost stage of a chain: the server that answers.
+SERVER = "server"
+
+logger = logging.getLogger("governance.pipeline")
+
+
+class Pipeline(Chain):
+    """Plugins in their order, outermost first.
+
+    Args:
+        plugins: the plugins of the chain.
+        sources: objects with measurements besides the plugins.
+
+    Raises:
+        ConfigurationError: if one is no valid plugin, or the order is wrong.
+    """
+
+    def __init__(self, plugins: Sequence[Plugin], sources: Sequence[MeasurementSource] = ()) -> None:
+        for plugin in plugins:
+            check_plugin(plugin)
+        check_order(plugins)
+        self.plugins = tuple(plugins)
+        self.stages = (*(plugin.name for plugin in plugins), SERVER)
+        self._sources = (*(plugin for plugin in plugins if overrides(plugin, "measurements")), *sources)
+        self._observers = tuple(
+            plugin for plugin in plugins if overrides(plugin, "exchange_began") or overrides(plugin, "exchange_ended")
+        )
+        for plugin in plugins:
+            plugin.chain = self
+
+    async def open(self) -> None:
+        """Open every plugin, first to last; if one fails, close those already open."""
+        opened: list[Plugin] = []
+        try:
+            for plugin in self.plugins:
+                await plugin.open()
+                opened.append(plugin)
+        except BaseException:
+            for plugin in reversed(opened):
+                await plugin.close()
+            raise
+
+    async def close(self) -> None:
+        """Close every plugin, last to first; the first error is raised after all have been closed."""
+        failure: Exception | None = None
+        for plugin in reversed(self.plugins):
+            try:
+                await plugin.close()
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def introduce(self, loads: Sequence[ModelLoad]) -> None:
+        """Pass every opened model to every plugin.
+
+        Raises:
+            GovernanceError: if a plugin refuses a model, or no plugin enforces a demand of its signed card.
+        """
+        enforced = frozenset[str]().union(*(plugin.enforces for plugin in self.plugins))
+        for load in loads:
+            for demand in sorted(DEMANDS - enforced):
+                if load.card.get(demand):
+                    raise ConfigurationError(
+                        f"the card of '{load.model}' has a section '{demand}', and no plugin in the chain enforces it: "
+                        f"add the plugin '{demand}' to [service] plugins"
+                    )
+            for plugin in self.plugins:
+                plugin.model_loaded(load)
+
+    def refuse(self, refusal: ModelRefusal) -> None:
+        """Pass a model that was not opened to every plugin."""
+        for plugin in self.plugins:
+            plugin.model_refused(refusal)
+
+    async def announce(self, event: Event) -> None:
+        """Send an event to every plugin."""
+        for plugin in self.plugins:
+            await plugin.event_happened(event)
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Collect measurements from all sources; a source that raises is logged and skipped."""
+        numbers: list[Measurement] = []
+        for source in self._sources:
+            try:
+                numbers.extend(source.measurements())
+            except Exception as error:
+                logger.error("%s failed to return its measurements: %s", type(source).__name__, type(error).__name__)
+        return numbers
+
+    def samples(self) -> Sequence[Sample]:
+        """Return the numbers of all workers, from the plugins that have them."""
+        return [sample for plugin in self.plugins for sample in plugin.samples()]
+
+    def enforced_behind(self, plugin: Plugin) -> frozenset[str]:
+        """Return what the plugins closer to the server than `plugin` enforce."""
+        behind = self.plugins[self.plugins.index(plugin) + 1 :]
+        return frozenset[str]().union(*(other.enforces for other in behind))
+
+    def around(self, server: Proceed) -> Proceed:
+        """Return one callable: the plugins, outermost first, around a server."""
+        if not self._observers:
+            handler = server
+            for plugin in reversed(self.plugins):
+                handler = _link(plugin, handler)
+            return handler
+        handler = _marked(len(self.plugins), server)
+        for place, plugin in reversed(list(enumerate(self.plugins))):
+            handler = _marked(place, _link(plugin, handler))
+        return _observed(handler, self._observers, len(self.plugins) + 1)
+
+
+def overrides(plugin: Plugin, method: str) -> bool:
+    """Return whether a plugin has its own version of an optional method."""
+    return getattr(type(plugin), method) is not getattr(Plugin, method) or method in vars(plugin)
+
+
+def _link(plugin: Plugin, proceed: Proceed) -> Proceed:
+    """Return a handler that passes a request to one plugin; `proceed` is given by position."""
+    handle = plugin.handle
+
+    def linked(exchange: Exchange) -> Awaitable[Reply]:
+        return handle(exchange, proceed)
+
+    return linked
+
+
+def _marked(place: int, handler: Proceed) -> Proceed:
+    """Return a handler that records when it was entered and left, in `Exchange.marks`."""
+    entered, left, clock = 2 * place, 2 * place + 1, time.perf_counter_ns
+
+    async def marked(exchange: Exchange) -> Reply:
+        marks = exchange.marks
+        marks[entered] = clock()
+        try:
+            return await handler(exchange)
+        finally:
+            marks[left] = clock()
+
+    return marked
+
+
+def _observed(handler: Proceed, observers: Sequence[Plugin], stages: int) -> Proceed:
+    """Return a handler whose begin and end the observers see."""
+    unreached = [0] * (2 * stages)
+
+    async def observed(exchange: Exchange) -> Reply:
+        exchange.marks = unreached.copy()
+        reply, failure = None, None
+        for observer in observers:
+            try:
+                observer.exchange_began(exchange)
+            except Exception as error:
+                _log_observer(observer, error)
+        try:
+            reply = await handler(exchange)
+            return reply
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            for observer in observers:
+                try:
+                    observer.exchange_ended(exchange, reply, failure)
+                except Exception as error:
+                    _log_observer(observer, error)
+
+    return observed
+
+
+def _log_observer(observer: Plugin, error: Exception) -> None:
+    # The error's own text may contain data of the caller.
+    logger.error("%s failed to observe a request: %s", type(observer).__name__, type(error).__name__)

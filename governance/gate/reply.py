@@ -1,0 +1,81 @@
+"""Replies: an error as a reply, and a reply as ASGI messages."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Any
+
+from governance.contract.exchange import Reply, StreamedReply
+from governance.errors import ClientGoneError, OverloadedError, RateLimitedError
+from governance.gate.asgi import Send
+from governance.gate.errors import describe_exception, status_of
+
+logger = logging.getLogger("governance.gate")
+
+# Answers may contain personal data: no cache may keep them, and no browser may guess their type.
+ALWAYS: tuple[tuple[bytes, bytes], ...] = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+# RFC 9110, section 8.6: answers with these statuses have no content-length, or one with another meaning.
+WITHOUT_BODY = frozenset({204, 304})
+
+
+def reply_to_error(error: Exception, *, under_v2: bool) -> Reply:
+    """Turn an error into a reply: `{"error"}` under `/v2` (OIP), a problem document elsewhere (RFC 9457)."""
+    status = status_of(error, under_v2=under_v2)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("unforeseen %s", describe_exception(error))
+        detail, code = "the service could not answer; its operator finds the cause in the log", "internal"
+    else:
+        detail, code = str(error), getattr(error, "code", "internal")
+    headers: list[tuple[bytes, bytes]] = []
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers.append((b"www-authenticate", b'Bearer realm="bento-governance"'))
+    if isinstance(error, RateLimitedError | OverloadedError):
+        headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_seconds))).encode()))
+    if under_v2:
+        document: dict[str, Any] = {"error": detail}
+        headers.append((b"content-type", b"application/json"))
+    else:
+        document = {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": int(status),
+            "detail": detail,
+            "code": code,
+        }
+        headers.append((b"content-type", b"application/problem+json"))
+    return Reply(int(status), tuple(headers), (json.dumps(document).encode(),))
+
+
+async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]]) -> None:
+    """Send a reply, with `extra` header fields and those of every reply."""
+    if isinstance(reply, StreamedReply):
+        await _send_pieces(send, reply, [*reply.headers, *extra, *ALWAYS])
+        return
+    body = reply.body[0] if len(reply.body) == 1 else b"".join(reply.body)
+    headers = [*reply.headers, *extra, *ALWAYS]
+    if reply.status not in WITHOUT_BODY:
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_pieces(send: Send, reply: StreamedReply, headers: list[tuple[bytes, bytes]]) -> None:
+    """Send a streamed reply. If it ends early, its last message is not sent, so that the server closes the connection."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    try:
+        async with aclosing(reply.pieces):
+            async for piece in reply.pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except ClientGoneError:
+        return
+    except Exception as error:
+        logger.error("a streamed answer ended early: %s", describe_exception(error))
+        return
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,108 @@
+"""The closed list of routes of a service: protocol, probes, metrics, status page, plugins, and the settings' own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from _bentoml_sdk import Service
+
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.plugin import Plugin, Proceed
+from governance.contract.routes import Route
+from governance.errors import ConfigurationError
+from governance.oip.routes import oip_routes
+from governance.settings import ModelSettings, RouteSettings, Settings
+from governance.status.server import status_routes
+
+
+def service_routes(settings: Settings, models: Mapping[str, ModelSettings], service: Service[Any]) -> list[Route]:
+    """Return the routes of the protocol, the probes, the metrics, the status page, and those of the settings.
+
+    Args:
+        settings: the service's settings.
+        models: the declared models by name.
+        service: the guarded service; its signatures give the file fields.
+
+    Raises:
+        ConfigurationError: if the settings name a model or a route that does not exist.
+    """
+    largest = max((model.max_body_bytes for model in settings.models.values()), default=0)
+    routes = [
+        *oip_routes(largest),
+        Route("GET", "/livez", "probe", "bentoml", public=True),
+        Route("GET", "/readyz", "probe", "bentoml", public=True),
+        Route("GET", "/metrics", "metrics", "bentoml"),
+    ]
+    if settings.service.status_page:
+        routes.extend(status_routes())
+    routes.extend(_native_route(route, models, service) for route in settings.routes)
+    _verify_privacy_routes(settings, {route.template for route in routes})
+    return routes
+
+
+def plugin_routes(plugins: Sequence[Plugin]) -> tuple[list[Route], dict[str, Proceed]]:
+    """Return the routes that plugins declare, and one server for each plugin that has some.
+
+    Raises:
+        ConfigurationError: if a plugin declares a route that sets `server`.
+    """
+    routes: list[Route] = []
+    servers: dict[str, Proceed] = {}
+    for plugin in plugins:
+        declared = plugin.routes()
+        if not declared:
+            continue
+        name = f"plugin:{plugin.name}"
+        for route in declared:
+            if route.server:
+                raise ConfigurationError(
+                    f"plugin '{plugin.name}' declares {route.method} {route.template} with server={route.server!r}: "
+                    "leave `server` empty, the plugin itself answers"
+                )
+            routes.append(replace(route, server=name))
+        servers[name] = _plugin_server({(route.method, route.template): server for route, server in declared.items()})
+    return routes, servers
+
+
+def _plugin_server(answers: Mapping[tuple[str, str], Proceed]) -> Proceed:
+    """Return one server that calls the handler of the route at hand."""
+
+    async def answer(exchange: Exchange) -> Reply:
+        return await answers[exchange.route.method, exchange.route.template](exchange)
+
+    return answer
+
+
+def _verify_privacy_routes(settings: Settings, templates: set[str]) -> None:
+    """Refuse rules of [privacy] for a route that does not exist: they would change nothing."""
+    privacy = settings.privacy
+    profiles = [field for fields in privacy.profiles.values() for field in fields]
+    fields = {field.route for field in (*privacy.fields, *profiles)}
+    declared = fields | {text.route for text in privacy.text} | {image.route for image in privacy.images}
+    if unknown := declared - templates:
+        raise ConfigurationError(f"[privacy] names routes that do not exist: {', '.join(sorted(unknown))}")
+
+
+def _native_route(route: RouteSettings, models: Mapping[str, ModelSettings], service: Service[Any]) -> Route:
+    unknown = {route.model, *route.models} - {None} - set(models)
+    if unknown:
+        names = ", ".join(sorted(map(str, unknown)))
+        raise ConfigurationError(f"the route {route.path} names models that have no section: {names}")
+    api = next((api for api in service.apis.values() if api.route == route.path), None)
+    return Route(
+        method=route.method,
+        template=route.path,
+        action=route.action,
+        server="bentoml",
+        model=route.model,
+        model_parameter=route.model_parameter,
+        models=frozenset(route.models),
+        public=route.public,
+        content_types=frozenset(route.content_types) if route.method == "POST" else frozenset(),
+        max_body_bytes=route.max_body_bytes,
+        file_fields=frozenset(api.input_spec.multipart_fields) if api is not None else frozenset(),
+        fetch_hosts=frozenset(route.fetch_hosts),
+        stream=route.stream,
+    )

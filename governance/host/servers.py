@@ -1,0 +1,82 @@
+"""The servers behind the chain: the protocol and the status page inside the gate, BentoML's application behind it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import cast
+
+from governance import __version__
+from governance.audit.heads import read_heads
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.plugin import Proceed
+from governance.errors import NotReadyError
+from governance.gate.application import behind
+from governance.gate.asgi import AsgiApp
+from governance.gate.pipeline import Pipeline
+from governance.host.model import ModelFailure, current_exchange
+from governance.keys import VerifyingKey, open_signing_key
+from governance.oip.server import OipServer
+from governance.runtime.registry import ModelRegistry
+from governance.settings import AuditSettings, Settings
+from governance.status.document import Shown, ShownModel
+from governance.status.server import StatusServer
+
+
+def oip_server(settings: Settings, registry: ModelRegistry) -> Proceed:
+    """Return the server of the Open Inference Protocol."""
+    return OipServer(
+        service_name=settings.service.name,
+        service_version=__version__,
+        models=registry.models,
+        max_batch={name: model.max_batch for name, model in registry.declared.items()},
+    ).answer
+
+
+def native_server(settings: Settings, registry: ModelRegistry, app: AsgiApp) -> Proceed:
+    """Return the server that passes requests to BentoML's application; the request is known to `GovernedModel`."""
+    forward = behind(app, settings.service.max_reply_bytes)
+
+    async def answer(exchange: Exchange) -> Reply:
+        if exchange.route.template == "/readyz" and not all(model.ready for model in registry.models.values()):
+            raise NotReadyError("a model is not ready")
+        token = current_exchange.set(exchange)
+        try:
+            return await forward(exchange)
+        except RuntimeError:
+            failure = exchange.get(ModelFailure)
+            if failure is None:
+                raise
+            raise failure.error from None
+        finally:
+            current_exchange.reset(token)
+
+    return answer
+
+
+def status_server(settings: Settings, registry: ModelRegistry, pipeline: Pipeline) -> Proceed:
+    """Return the server of the status page."""
+
+    @cache
+    def checkpoint_key() -> VerifyingKey:
+        return open_signing_key(cast(AuditSettings, settings.audit).checkpoint_key).public_key
+
+    def models() -> list[ShownModel]:
+        return [
+            ShownModel(
+                model.name,
+                model.version,
+                model.digest,
+                registry.signers(model.name),
+                model.device,
+                model.ready,
+                model.degraded,
+            )
+            for model in registry.models.values()
+        ]
+
+    return StatusServer(
+        Shown(settings.service.name, __version__, settings.drift.least_items),
+        models=models,
+        heads=lambda: read_heads(settings.audit.directory, checkpoint_key()) if settings.audit else (),
+        samples=pipeline.samples,
+    ).answer

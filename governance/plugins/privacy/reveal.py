@@ -1,0 +1,62 @@
+"""The server of `POST /governance/reveal`: turns reversible tokens back into the values that they replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from governance.canonical import parse_json
+from governance.contract.exchange import Exchange, Reply
+from governance.contract.routes import Route
+from governance.errors import BadRequestError, DecryptionError
+from governance.plugins.privacy.scope import scope_of
+from governance.privacy.change.operators import Context, reveal
+from governance.privacy.change.scope import Scope
+from governance.privacy.request.records import Redactions, render_json
+
+REVEAL = Route(
+    "POST",
+    "/governance/reveal",
+    "reveal",
+    content_types=frozenset({"application/json"}),
+    max_body_bytes=2**20,
+)
+
+
+class RevealServer:
+    """Answers `{"texts": ["…"], "scope": "…"}` with the same texts, their tokens turned back.
+
+    The chain stands around it: a policy must permit the action `reveal`, and the audit log gets an entry.
+
+    Args:
+        scope: the scope of the settings, used if the request names none.
+        clock: returns Unix seconds.
+    """
+
+    def __init__(self, scope: Scope, clock: Callable[[], float]) -> None:
+        self._scope, self._clock = scope, clock
+        self._key: bytes | None = None
+
+    def open(self, key: bytes | None) -> None:
+        """Take the key of the tokens."""
+        self._key = key
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        """Answer a request.
+
+        Raises:
+            BadRequestError: if the document is malformed, or a token is not one of this key and scope.
+        """
+        document = parse_json(await exchange.read_body())
+        if not isinstance(document, dict) or not set(document) <= {"texts", "scope"}:
+            raise BadRequestError('expected {"texts": ["…"]}, with or without a "scope"')
+        texts = document.get("texts")
+        scope = document.get("scope", scope_of(exchange, self._scope, self._clock()))
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in [scope, *texts]):
+            raise BadRequestError('"texts" is a list of texts, and "scope" is a text')
+        context = Context(self._key, scope)
+        try:
+            revealed = [reveal(text, context) for text in texts]
+        except DecryptionError as error:
+            raise BadRequestError(str(error)) from None
+        exchange.put(Redactions({"reveal": len(texts)}))
+        return Reply(200, ((b"content-type", b"application/json"),), (render_json({"texts": revealed}),))

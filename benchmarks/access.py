@@ -21,14 +21,15 @@ from joserfc.jwk import RSAKey
 
 from governance.access.callers.api_keys import ApiKeyStore
 from governance.contract.exchange import Exchange, Reply
-from governance.gate.pipeline import Pipeline
 from governance.contract.routes import RouteTable
+from governance.gate.pipeline import Pipeline
 from governance.keys.providers.file import write_new
 from governance.oip.routes import oip_routes
 from governance.plugins.identity import IdentityPlugin
 from governance.plugins.limits import LimitsPlugin
 from governance.plugins.policy import PolicyPlugin
 from governance.settings import Settings
+from governance.testing import make_exchange
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = (ROOT / "bentos/digits/schema.cedarschema").read_text()
@@ -89,19 +90,15 @@ async def _per_call(handler: Any, tokens: list[str]) -> float:
     """Return the microseconds of one call; the Exchange is made beforehand."""
     match = ROUTES.match("POST", "/v2/models/m/infer")
     exchanges = [
-        Exchange(
-            "i",
-            0,
-            0,
-            "POST",
-            "/v2/models/m/infer",
-            b"",
-            match.route,
-            "m",
-            None,
-            [(b"host", b"x"), (b"authorization", f"Bearer {token}".encode()), (b"content-type", b"application/json")],
-            "127.0.0.1",
-            _nothing,
+        make_exchange(
+            route=match.route,
+            model="m",
+            headers=[
+                (b"host", b"x"),
+                (b"authorization", f"Bearer {token}".encode()),
+                (b"content-type", b"application/json"),
+            ],
+            client_ip="127.0.0.1",
         )
         for token in tokens
     ]

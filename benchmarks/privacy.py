@@ -24,6 +24,7 @@ from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.privacy.find.detect import Detectors
 from governance.privacy.tagger.tagger import shipped_tagger
 from governance.settings import Settings
+from governance.testing import make_exchange
 from training.tagger.generate import generate
 
 ROOT = Path(__file__).resolve().parent
@@ -114,7 +115,7 @@ async def _plugin() -> dict[str, float]:
 
     def exchange() -> Exchange:
         headers = [(b"content-type", b"application/json")]
-        return Exchange("i", 0, 0, "POST", ASK.template, b"", ASK, None, None, headers, "", read)
+        return make_exchange("POST", ASK.template, route=ASK, body=body, headers=headers)
 
     best = float("inf")
     for _ in range(ROUNDS * 4):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from governance.host.governance import Governance, GovernedModel
+    from governance.host import Governance, GovernedModel
 
 __version__ = "0.1.0"
 __all__ = ["Governance", "GovernedModel", "__version__"]

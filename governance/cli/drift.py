@@ -163,7 +163,7 @@ def _snapshots(directory: Path) -> list[Snapshot]:
 
 def _stored(tag: str) -> Path:
     """Only who names the model store waits for BentoML to be imported."""
-    from governance.host.governance import stored_artifact
+    from governance.host.store import stored_artifact
 
     return stored_artifact(tag)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
@@ -137,3 +139,33 @@ class Exchange:
             KeyError: if no plugin has put one.
         """
         return cast(Fact, self._facts[kind])
+
+
+def new_exchange(
+    route: Route, headers: Sequence[tuple[bytes, bytes]] = (), body: bytes = b"", **fields: Any
+) -> Exchange:
+    """Return an exchange of a request that did not come through a socket, with its body still unread.
+
+    Args:
+        route: the route that the request matches.
+        headers: request header fields, lower-case names.
+        body: what `read_body` returns.
+        fields: any other attribute of `Exchange`, such as `model`, `path` or `client_ip`.
+    """
+
+    async def read() -> bytes:
+        return body
+
+    values: dict[str, Any] = {
+        "id": os.urandom(16).hex(),
+        "received_at_us": time.time_ns() // 1000,
+        "started_ns": time.perf_counter_ns(),
+        "method": route.method,
+        "path": route.template,
+        "query": b"",
+        "model": route.model,
+        "version": None,
+        "client_ip": "",
+        "read": read,
+    }
+    return Exchange(route=route, headers=headers, **(values | fields))

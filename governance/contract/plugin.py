@@ -18,6 +18,8 @@ from governance.contract.models import ModelLoad, ModelRefusal
 from governance.contract.routes import Route
 
 Proceed = Callable[[Exchange], Awaitable[Reply]]
+# The name of the innermost stage of a chain: the server that answers.
+SERVER = "server"
 
 
 class Chain:
@@ -48,7 +50,7 @@ class Plugin:
         name: the plugin's name in `[service] plugins` and in the entry-point group.
         requires: facts that the plugin reads with `exchange.require(...)`; a plugin in front of it must provide them.
         provides: facts that the plugin puts; no other plugin may provide the same.
-        uses: facts that the plugin reads before it proceeds, if they exist; a plugin that provides one must be in front.
+        uses: facts that the plugin reads before it proceeds, if they exist; a plugin that provides one comes first.
         observes: facts that the plugin reads after the rest of the chain has answered, if they exist; any order.
         enforces: demands that the plugin fulfils, by name: `privacy` (the section of a model's card), `anonymize` (the
             obligation of a policy).
@@ -69,7 +71,7 @@ class Plugin:
     worker_only: ClassVar[bool] = False
     chain: Chain = Chain()
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: Any = None) -> None:
         """Take what the plugin needs from `governance.settings.Settings`; open nothing.
 
         Raises:

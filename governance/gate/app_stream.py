@@ -79,8 +79,8 @@ class AppStream:
         except Exception as error:
             self._error = error
         except asyncio.CancelledError:
-            # Only close() and _watch() cancel. The error is not kept: its traceback would keep the application's generator
-            # open.
+            # Only close() and _watch() cancel. A new error is kept, since the traceback of this one would keep the
+            # application's generator open.
             self._error = RuntimeError("the application was cancelled")
         finally:
             if self._gone.is_set() and not self._whole:

@@ -25,7 +25,7 @@ async def run_lifespan(
         await send({"type": "lifespan.startup.failed", "message": f"{error.code}: {error}"})
         return
     except Exception as error:
-        # uvicorn would take an exception for an application without a lifespan, and would serve although opening failed.
+        # uvicorn takes an exception for an application without a lifespan, and would serve although opening failed.
         await send({"type": "lifespan.startup.failed", "message": f"unforeseen {describe_exception(error)}"})
         return
     pending = [startup]

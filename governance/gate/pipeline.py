@@ -10,12 +10,9 @@ from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.measurements import Measurement, MeasurementSource, Sample
 from governance.contract.models import DEMANDS, ModelLoad, ModelRefusal
-from governance.contract.plugin import Chain, Plugin, Proceed
+from governance.contract.plugin import SERVER, Chain, Plugin, Proceed
 from governance.errors import ConfigurationError
 from governance.gate.plugin_check import check_order, check_plugin
-
-# The name of the innermost stage of a chain: the server that answers.
-SERVER = "server"
 
 logger = logging.getLogger("governance.pipeline")
 

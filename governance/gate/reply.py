@@ -67,7 +67,7 @@ async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]])
 
 
 async def _send_pieces(send: Send, reply: StreamedReply, headers: list[tuple[bytes, bytes]]) -> None:
-    """Send a streamed reply. If it ends early, its last message is not sent, so that the server closes the connection."""
+    """Send a streamed reply. If it ends early, the last message is left out: the server closes the connection."""
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     try:
         async with aclosing(reply.pieces):

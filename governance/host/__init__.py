@@ -1,5 +1,10 @@
-"""The host: the only package that imports BentoML; it puts the gate in front of a service."""
+"""The host: the only package that imports BentoML; it puts the gate in front of a service.
 
-from governance.host.governance import Governance, GovernedModel
+Read `governance.py` first, then `plugins.py`, `routes.py`, `servers.py`, `model.py`, `inner.py`, `store.py`, `logs.py`.
+It must not decide anything that a plugin decides.
+"""
+
+from governance.host.governance import Governance
+from governance.host.model import GovernedModel
 
 __all__ = ["Governance", "GovernedModel"]

@@ -10,6 +10,8 @@ from typing import Any
 from _bentoml_impl.client import RemoteProxy
 from _bentoml_sdk import Service
 
+from governance.gate.asgi import AsgiApp
+from governance.gate.inner import TOKEN_HEADER, InnerGate
 from governance.host.logs import remove_caller_data_from_logs
 
 INNER = "_BENTO_GOVERNANCE_INNER"

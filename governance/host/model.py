@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from governance.access.stop import StopBoard
+from governance.contract.exchange import Exchange
+from governance.contract.facts import Inference, Usage
 from governance.contract.outputs import permitted_outputs
+from governance.errors import ForbiddenError, GovernanceError
 from governance.runtime.model import Model, TensorSpec
 
 # The request that this task answers, if any.

@@ -21,8 +21,11 @@ def load_plugins(settings: Settings) -> list[Plugin]:
         ConfigurationError: for a name without a plugin, a plugin that is not derived from `Plugin` or has the name of
             a built-in one, or settings that a plugin refuses.
     """
+    names = settings.service.plugins
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"[service] plugins names a plugin twice: {', '.join(names)}")
     offered = {point.name: point.value for point in entry_points(group=PLUGIN_GROUP)}
-    classes = {name: _plugin_class(name, offered) for name in settings.service.plugins}
+    classes = {name: _plugin_class(name, offered) for name in names}
     _verify_sections(settings, classes)
     return [kind(settings) for kind in classes.values() if kind.is_enabled(settings)]
 
@@ -40,7 +43,9 @@ def _plugin_class(name: str, offered: Mapping[str, str]) -> type[Plugin]:
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"the plugin '{name}' cannot be imported from {target}: {error}") from None
     if not isinstance(kind, type) or not issubclass(kind, Plugin):
-        raise ConfigurationError(f"the plugin '{name}' ({target}) is not derived from governance.contract.plugin.Plugin")
+        raise ConfigurationError(
+            f"the plugin '{name}' ({target}) is not derived from governance.contract.plugin.Plugin"
+        )
     return kind
 
 

@@ -10,6 +10,7 @@ from bentoml.exceptions import BentoMLException
 
 from governance.artifacts.opening import verify_sealed
 from governance.artifacts.trust.trust import Trust
+from governance.errors import ConfigurationError
 from governance.settings import ArtifactSettings
 
 STORED_FILE = "model.sealed"

@@ -15,9 +15,8 @@ from governance.access.policies.verdict import Decision
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.facts import Trace, Usage
 from governance.contract.models import ModelLoad
-from governance.contract.plugin import Plugin, Proceed
+from governance.contract.plugin import SERVER, Plugin, Proceed
 from governance.errors import ConfigurationError, GovernanceError, RefusedError
-from governance.gate.pipeline import SERVER
 from governance.keys.providers.service import read_named
 from governance.settings import Settings, TracingSettings
 

@@ -17,7 +17,7 @@ from governance.settings.identity import CertificateSettings, IdentitySettings, 
 from governance.settings.models import STORE_PREFIX, ArtifactSettings, ModelSettings, RuntimeSettings
 from governance.settings.monitoring import DriftSettings, MetricsSettings, TracingSettings
 from governance.settings.privacy import FREE_TEXT, ImageSettings, PrivacyField, PrivacySettings, TextSettings
-from governance.settings.reading import ENVIRONMENT_PREFIX, load_settings
+from governance.settings.reading import ENVIRONMENT_PREFIX, load_settings, plugin_settings
 from governance.settings.section import Section
 from governance.settings.service import DEFAULT_PLUGINS, RouteSettings, ServiceSettings
 from governance.settings.tree import Settings
@@ -51,4 +51,5 @@ __all__ = [
     "TextSettings",
     "TracingSettings",
     "load_settings",
+    "plugin_settings",
 ]

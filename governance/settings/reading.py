@@ -8,14 +8,16 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from governance.errors import ConfigurationError
+from governance.settings.section import Section
 from governance.settings.tree import Settings
 
 ENVIRONMENT_PREFIX = "GOVERNANCE_"
+AnySection = TypeVar("AnySection", bound=Section)
 
 # A key in a file, or a passphrase, token or PIN in one, named within a key's URI.
 _RELATIVE_FILE = re.compile(r"(^|=)file:(?!/)")
@@ -43,7 +45,30 @@ def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         raise ConfigurationError(f"{file}: {_sentence(error)}") from None
-    absolute: Settings = _with_absolute_paths(settings, file.resolve().parent)
+    folder = file.resolve().parent
+    absolute: Settings = _with_absolute_paths(settings, folder)
+    absolute._folder = folder
+    return absolute
+
+
+def plugin_settings(settings: Settings, name: str, model: type[AnySection]) -> AnySection:
+    """Return the validated section `[plugins.NAME]` of a plugin, with absolute paths; empty if there is none.
+
+    Example: `plugin_settings(settings, "greeting", GreetingSettings).word`.
+
+    Args:
+        settings: the service's settings.
+        name: the plugin's name.
+        model: the plugin's model of its section.
+
+    Raises:
+        ConfigurationError: naming the section, the key and what is wrong with it.
+    """
+    try:
+        section = model.model_validate(settings.plugins.get(name, {}))
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error, "plugins", name)) from None
+    absolute: AnySection = _with_absolute_paths(section, settings._folder)
     return absolute
 
 
@@ -76,10 +101,10 @@ def _value(text: str) -> Any:
         return text
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, *section: str) -> str:
     """Say where and what without repeating the value, which may be a secret."""
     return "; ".join(
-        f"[{'.'.join(str(part) for part in detail['loc'])}] {detail['msg'].removesuffix('.')}"
+        f"[{'.'.join(str(part) for part in (*section, *detail['loc']))}] {detail['msg'].removesuffix('.')}"
         for detail in error.errors(include_input=False, include_url=False)
     )
 

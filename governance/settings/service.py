@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from governance.settings.section import Name, Section
 
-DEFAULT_PLUGINS = ("audit", "metrics", "identity", "limits", "policy", "privacy")
+DEFAULT_PLUGINS = ("tracing", "audit", "metrics", "identity", "limits", "policy", "privacy")
 
 
 class ServiceSettings(Section):
@@ -21,10 +21,11 @@ class ServiceSettings(Section):
     )
     plugins: tuple[str, ...] = Field(
         default=DEFAULT_PLUGINS,
-        description="Plugins that handle each request, the outermost first. Built in are audit, metrics, identity, "
-        "stop, limits, policy, privacy and drift; other packages may provide more. An unknown plugin, or one that "
-        "requires a fact which no earlier plugin provides, stops the start.",
-        examples=[["audit", "metrics", "identity", "stop", "limits", "policy", "privacy", "drift"]],
+        description="Plugins that handle each request, the outermost first. Built in are tracing, audit, metrics, "
+        "identity, stop, limits, policy, privacy and drift; other packages may provide more. An unknown plugin, or one "
+        "that reads a fact which only a later plugin provides, stops the start. Without `[tracing] endpoint`, tracing "
+        "takes no part.",
+        examples=[["tracing", "audit", "metrics", "identity", "stop", "limits", "policy", "privacy", "drift"]],
     )
     status_page: bool = Field(
         default=False,

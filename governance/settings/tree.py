@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr, model_validator
 
 from governance.settings.access import GrantSettings, LimitsSettings, PolicySettings, StopSettings
 from governance.settings.audit import AuditSettings
@@ -48,3 +51,17 @@ class Settings(Section):
         default=(),
         description="The service's own routes that callers may use; each is one `[[routes]]`. Default: none is open.",
     )
+    plugins: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Settings of plugins from other packages, as `[plugins.NAME]`. The plugin's own model validates "
+        "them when the service starts; a section of a plugin that `service.plugins` does not name stops the start.",
+        examples=[{"greeting": {"word": "hello"}}],
+    )
+    # The folder of the settings file, against which relative paths are resolved.
+    _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _tracing_is_named(self) -> Settings:
+        if self.tracing.endpoint is not None and "tracing" not in self.service.plugins:
+            raise ValueError("[tracing] has an endpoint, and [service] plugins does not name 'tracing': put it first")
+        return self

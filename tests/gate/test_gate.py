@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from governance.gate.pipeline import Pipeline
 from governance.contract.exchange import Reply
+from governance.contract.plugin import Plugin
 from governance.contract.routes import Route, RouteTable
 from governance.errors import (
     BadRequestError,
@@ -20,10 +20,11 @@ from governance.errors import (
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
-from governance.gate.gate import Gate
 from governance.gate.application import application_error, behind
-from governance.gate.lifespan import run_lifespan
 from governance.gate.errors import status_of
+from governance.gate.gate import Gate
+from governance.gate.lifespan import run_lifespan
+from governance.gate.pipeline import Pipeline
 
 ROUTES = (
     Route("POST", "/echo", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=100),
@@ -76,15 +77,11 @@ class Client:
 JSON = (b"content-type", b"application/json")
 
 
-class Refuser:
-    name, needs, gives = "refuser", frozenset(), frozenset()
+class Refuser(Plugin):
+    name = "refuser"
 
     def __init__(self, error=None):
         self.error, self.seen = error, []
-
-    async def open(self): ...
-
-    async def close(self): ...
 
     async def handle(self, exchange, proceed):
         self.seen.append(exchange)

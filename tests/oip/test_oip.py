@@ -10,7 +10,6 @@ from hypothesis.extra import numpy as hnp
 
 from governance.access.policies.obligations import Obligations, Output
 from governance.access.policies.verdict import Decision, Verdict
-from governance.contract.exchange import Exchange
 from governance.contract.facts import Inference, Usage
 from governance.contract.routes import RouteTable
 from governance.errors import BadRequestError, GovernanceError, NotFoundError, NotReadyError
@@ -24,6 +23,7 @@ from governance.oip.tensors import (
     binary_from_array,
     json_from_array,
 )
+from governance.testing import make_exchange
 
 ROUTES = RouteTable(oip_routes(10**6))
 
@@ -48,10 +48,9 @@ def exchange(body=b"", path="/v2/models/m/infer", method="POST", length=None):
     match = ROUTES.match(method, path)
     headers = [] if length is None else [(b"inference-header-content-length", str(length).encode())]
 
-    async def read():
-        return body
-
-    return Exchange("i", 0, 0, method, path, b"", match.route, match.model, match.version, headers, "", read)
+    return make_exchange(
+        method, path, route=match.route, body=body, headers=headers, model=match.model, version=match.version
+    )
 
 
 def server(**changes):

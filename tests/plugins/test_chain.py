@@ -11,7 +11,6 @@ from governance.audit.entry import decode_entry
 from governance.audit.receipt import Receipt
 from governance.audit.verify import prove, verify_evidence, verify_log
 from governance.contract.exchange import Exchange, Reply
-from governance.gate.pipeline import Pipeline
 from governance.contract.routes import RouteTable
 from governance.errors import (
     BadRequestError,
@@ -23,6 +22,7 @@ from governance.errors import (
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
+from governance.gate.pipeline import Pipeline
 from governance.keys import generate_signing_key
 from governance.keys.providers.file import write_new
 from governance.oip.routes import oip_routes
@@ -32,6 +32,7 @@ from governance.plugins.limits import LimitsPlugin
 from governance.plugins.policy import PolicyPlugin
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.settings import load_settings
+from governance.testing import make_exchange
 
 DIGITS = Path(__file__).parents[2] / "bentos/digits"
 ROUTES = RouteTable(oip_routes(10_000))
@@ -64,12 +65,15 @@ class Chain:
     def exchange(self, body=b"{}", path="/v2/models/digits-cnn/infer", method="POST", token=None, headers=()):
         match = ROUTES.match(method, path)
 
-        async def read():
-            return body
-
         bearer = (b"authorization", f"Bearer {token or self.token}".encode())
-        return Exchange(
-            "id", 1, 1, method, path, b"", match.route, match.model, match.version, [bearer, *headers], "", read
+        return make_exchange(
+            method,
+            path,
+            route=match.route,
+            body=body,
+            headers=[bearer, *headers],
+            model=match.model,
+            version=match.version,
         )
 
     async def call(self, **changes):

@@ -5,16 +5,17 @@ import logging
 import numpy as np
 import pytest
 
-from governance.contract.exchange import Exchange, Reply
+from governance.contract.exchange import Reply
 from governance.contract.facts import Inference
 from governance.contract.models import ModelLoad
-from governance.gate.pipeline import Pipeline
 from governance.contract.routes import RouteTable
 from governance.drift.profile import learn
 from governance.errors import ConfigurationError, ForbiddenError, ManifestMismatchError
+from governance.gate.pipeline import Pipeline
 from governance.oip.routes import oip_routes
 from governance.plugins.drift import DriftPlugin
 from governance.settings import Settings, load_settings
+from governance.testing import make_exchange
 
 ROUTES = RouteTable(oip_routes(10_000))
 CARD = {
@@ -76,7 +77,7 @@ class Worker:
                 raise ForbiddenError("no")
             return Reply(200, (), (b"answer",))
 
-        exchange = Exchange("i", 1, 1, "POST", "/", b"", match.route, model, None, [], "", lambda: b"")
+        exchange = make_exchange(route=match.route, model=model)
         return await self.pipeline.around(answer)(exchange)
 
     async def see(self, items, seed=0, shift=0.0):

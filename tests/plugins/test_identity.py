@@ -14,11 +14,12 @@ import httpx
 import pytest
 
 from governance.access.callers.caller import Caller
-from governance.contract.exchange import Connection, Exchange, Reply
+from governance.contract.exchange import Connection, Reply
 from governance.contract.routes import Route
 from governance.errors import ConfigurationError, NotReadyError, UnauthenticatedError
 from governance.plugins.identity import IdentityPlugin
 from governance.settings import Settings
+from governance.testing import make_exchange
 
 ROUTE = Route("GET", "/x", "metadata", "bentoml")
 CLIENT, SECRET = "robot", "a-secret-of-the-test"
@@ -106,21 +107,7 @@ def plugin(**issuer):
 
 
 async def ask(plugin, *headers, peer=""):
-    exchange = Exchange(
-        "i",
-        0,
-        0,
-        "GET",
-        "/x",
-        b"",
-        ROUTE,
-        None,
-        None,
-        list(headers),
-        "",
-        None,
-        connection=lambda: Connection(peer, None),
-    )
+    exchange = make_exchange("GET", "/x", route=ROUTE, headers=list(headers), connection=lambda: Connection(peer, None))
 
     async def proceed(exchange):
         return Reply(200, (), ())

@@ -6,13 +6,15 @@ import shutil
 import pytest
 
 from governance.access.callers.caller import Caller
-from governance.contract.exchange import Exchange, Reply, StreamedReply
-from governance.gate.pipeline import Pipeline
+from governance.contract.exchange import Reply, StreamedReply
 from governance.contract.facts import Usage
+from governance.contract.plugin import Plugin
 from governance.contract.routes import Route
 from governance.errors import NotReadyError, OverloadedError, RateLimitedError
+from governance.gate.pipeline import Pipeline
 from governance.plugins.limits import LimitsPlugin
 from governance.settings import Settings
+from governance.testing import make_exchange
 from tests.access.limits.test_shared_limits import Redis
 from tests.plugins.test_policy import Watcher
 
@@ -25,8 +27,8 @@ def pipeline(**limits):
     return Pipeline([Known(), LimitsPlugin(settings), Watcher()])
 
 
-class Known(Watcher):
-    name, gives = "known", frozenset({Caller})
+class Known(Plugin):
+    name, provides = "known", frozenset({Caller})
 
     async def handle(self, exchange, proceed):
         exchange.put(Caller(exchange.header(b"x-caller") or "ada", (), "k"))
@@ -34,7 +36,7 @@ class Known(Watcher):
 
 
 async def ask(pipe, caller="ada", model="m", items=0, route=INFER, work=None):
-    exchange = Exchange("i", 0, 0, "POST", "/ask", b"", route, model, None, [(b"x-caller", caller.encode())], "", None)
+    exchange = make_exchange("POST", "/ask", route=route, model=model, headers=[(b"x-caller", caller.encode())])
 
     async def server(exchange):
         if work is not None:
@@ -71,7 +73,7 @@ async def test_a_models_limit_counts_beside_the_callers_own():
 async def test_a_streamed_answer_is_under_way_until_its_end():
     pipe = pipeline(concurrency=1)
     await pipe.open()
-    exchange = Exchange("i", 0, 0, "POST", "/ask", b"", INFER, "m", None, [], "", None)
+    exchange = make_exchange("POST", "/ask", route=INFER, model="m")
 
     async def pieces():
         yield b"x"

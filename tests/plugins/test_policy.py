@@ -10,18 +10,20 @@ import pytest
 from governance.access.callers.caller import Caller
 from governance.access.grants import PAYLOAD_TYPE, Grant
 from governance.access.policies.verdict import Decision
-from governance.contract.exchange import Exchange, Reply
+from governance.contract.exchange import Reply
 from governance.contract.models import ModelLoad
-from governance.gate.pipeline import Pipeline
 from governance.contract.outputs import permitted_outputs
+from governance.contract.plugin import Plugin
 from governance.contract.routes import Route
 from governance.errors import ConfigurationError, ForbiddenError, NotFoundError, PurposeError
+from governance.gate.pipeline import Pipeline
 from governance.keys import generate_signing_key
 from governance.keys.dsse import add_signature, sign_document
 from governance.keys.providers.file import write_new
 from governance.plugins.policy import PolicyPlugin
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.settings import Settings
+from governance.testing import make_exchange
 
 SCHEMA = """
 entity Role; entity ModelGroup; entity Caller in [Role];
@@ -42,7 +44,7 @@ KEYS = [generate_signing_key() for _ in range(2)]
 class Service:
     """A plugin chain over a folder of policies."""
 
-    def __init__(self, folder, text, **sections):
+    def __init__(self, folder, text, plugins_behind=None, **sections):
         self.folder = folder
         (folder / "p.cedar").write_text(text)
         (folder / "s.cedarschema").write_text(SCHEMA)
@@ -54,15 +56,13 @@ class Service:
         base = {"service": {"name": "s"}, "models": {"m": {"artifact": "x", "groups": ["g"]}}, "policy": policy}
         self.settings = Settings.model_validate({**base, **sections})
         self.policy = PolicyPlugin(self.settings)
-        self.pipeline = Pipeline([Identified(), self.policy, PrivacyPlugin(self.settings), Watcher()])
+        behind = [PrivacyPlugin(self.settings)] if plugins_behind is None else plugins_behind
+        self.pipeline = Pipeline([Identified(), self.policy, *behind, Watcher()])
         self.events = self.pipeline.plugins[-1].events
 
     async def ask(self, body=b"{}", route=INFER, run=True, headers=(), caller="ada"):
-        async def read():
-            return body
-
         headers = [(b"content-type", b"application/json"), (b"x-caller", caller.encode()), *headers]
-        exchange = Exchange("i", 0, 0, route.method, route.template, b"", route, route.model, None, headers, "", read)
+        exchange = make_exchange(route.method, route.template, route=route, body=body, headers=headers)
 
         async def server(exchange):
             if run:
@@ -77,31 +77,22 @@ class Service:
         self.policy.model_loaded(ModelLoad("m", "1", "cpu", True, False, 0.0, card))
 
 
-class Identified:
-    name, needs, gives = "identified", frozenset(), frozenset({Caller})
-
-    async def open(self):
-        pass
-
-    async def close(self):
-        pass
+class Identified(Plugin):
+    name, provides = "identified", frozenset({Caller})
 
     async def handle(self, exchange, proceed):
         exchange.put(Caller(exchange.header(b"x-caller"), ("r",), "k"))
         return await proceed(exchange)
 
 
-class Watcher(Identified):
-    name, gives = "watcher", frozenset()
+class Watcher(Plugin):
+    name = "watcher"
 
     def __init__(self):
         self.events = []
 
     async def event_happened(self, event):
         self.events.append(event)
-
-    async def handle(self, exchange, proceed):
-        return await proceed(exchange)
 
 
 @pytest.fixture
@@ -225,13 +216,13 @@ async def test_a_profile_without_a_rule_for_the_route_refuses(start):
 @pytest.mark.parametrize(
     ("sections", "says"),
     [
-        ({}, "has not: .'strict'"),
+        ({}, "does not have: .'strict'"),
         (
             {
                 "privacy": {"profiles": {"strict": []}},
-                "service": {"name": "s", "plugins": ["identity", "privacy", "policy"]},
+                "plugins_behind": [],
             },
-            "does not stand behind",
+            "no plugin behind 'policy' enforces it: put 'privacy' after 'policy'",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from governance.cli.drift import EXIT_DRIFTED, EXIT_TOO_FEW
 from governance.cli.main import EXIT_CODES, exit_code
 from governance.errors import GovernanceError
-from governance.gate.gate import STATUS_OF, status_of
+from governance.gate.errors import STATUS_OF, status_of
 from tools.reference.markdown import page, table
 
 PAGE = Path("docs/reference/errors.md")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import time
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -15,11 +12,10 @@ from typing import BinaryIO
 import click
 
 from governance.canonical import parse_json
-from governance.contract.exchange import Exchange, Reply
-from governance.errors import ConfigurationError, NotFoundError
+from governance.contract.exchange import new_exchange
+from governance.errors import ConfigurationError
 from governance.gate.pipeline import Pipeline
 from governance.keys.uri import read
-from governance.plugins.privacy.reveal import REVEAL
 from governance.settings import Settings, load_settings
 
 BLOCK_LINES = 1_000
@@ -54,9 +50,10 @@ def reveal(file: BinaryIO, settings: Path, credential: str, purpose: str | None,
 
 
 async def _reveal(file: BinaryIO, settings: Settings, token: bytes, purpose: str | None, scope: str | None) -> None:
-    from governance.host.governance import WORKERS_ONLY, load_plugins
+    from governance.host.plugins import load_plugins
+    from governance.plugins.privacy.reveal import REVEAL
 
-    plugins = [plugin for plugin in load_plugins(settings) if plugin.name not in WORKERS_ONLY]
+    plugins = [plugin for plugin in load_plugins(settings) if not plugin.worker_only]
     missing = {"audit", "identity", "policy", "privacy"} - {plugin.name for plugin in plugins}
     if missing or not settings.privacy.reveal:
         what = f"the plugins {', '.join(sorted(missing))}" if missing else "reveal = true in [privacy]"
@@ -65,40 +62,16 @@ async def _reveal(file: BinaryIO, settings: Settings, token: bytes, purpose: str
     if purpose is not None:
         headers.append((b"governance-purpose", purpose.encode()))
     pipeline = Pipeline(plugins)
-    handle = pipeline.around(_nobody)
+    server = next(routes[REVEAL] for plugin in plugins if REVEAL in (routes := plugin.routes()))
+    handle = pipeline.around(server)
     await pipeline.open()
     try:
         for lines in _blocks(file):
             document = {"texts": lines} if scope is None else {"texts": lines, "scope": scope}
-            reply = await handle(_exchange(headers, json.dumps(document).encode()))
+            reply = await handle(new_exchange(REVEAL, headers, json.dumps(document).encode()))
             click.echo("\n".join(parse_json(b"".join(reply.body))["texts"]))
     finally:
         await pipeline.close()
-
-
-async def _nobody(exchange: Exchange) -> Reply:
-    raise NotFoundError("no plugin reveals anything")
-
-
-async def _body(body: bytes) -> bytes:
-    return body
-
-
-def _exchange(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Exchange:
-    return Exchange(
-        id=os.urandom(16).hex(),
-        received_at_us=time.time_ns() // 1000,
-        started_ns=time.perf_counter_ns(),
-        method=REVEAL.method,
-        path=REVEAL.template,
-        query=b"",
-        route=REVEAL,
-        model=None,
-        version=None,
-        headers=headers,
-        client_ip="",
-        read=partial(_body, body),
-    )
 
 
 def _blocks(file: BinaryIO) -> Iterator[list[str]]:

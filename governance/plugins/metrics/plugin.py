@@ -132,7 +132,7 @@ class MetricsPlugin(Plugin):
             tallies.set("policy_reload_failed", float(event.outcome == "refused"))
 
     def samples(self) -> Sequence[Sample]:
-        """Return the metrics of this package, summed over all workers; those of other workers are about a second old."""
+        """Return this package's metrics, summed over all workers; those of other workers are about a second old."""
         from prometheus_client import REGISTRY, CollectorRegistry
         from prometheus_client.multiprocess import MultiProcessCollector
 

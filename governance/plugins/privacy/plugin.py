@@ -87,7 +87,7 @@ class PrivacyPlugin(Plugin):
         return {REVEAL: self._reveal.answer} if self._settings.privacy.reveal else {}
 
     def model_loaded(self, load: ModelLoad) -> None:
-        """Use the rules of the model's signed card for its inputs, and refuse to start if the settings contradict them."""
+        """Use the rules of the model's signed card for its inputs; refuse to start if the settings contradict them."""
         contract = self._contracts[load.model] = Contract.from_card(load.card)
         self._plans = {}
         plan = self._plan(INFER, load.model)

@@ -11,7 +11,8 @@ from governance.errors import BadRequestError, DecryptionError
 from governance.plugins.privacy.scope import scope_of
 from governance.privacy.change.operators import Context, reveal
 from governance.privacy.change.scope import Scope
-from governance.privacy.request.records import Redactions, render_json
+from governance.privacy.redactions import Redactions
+from governance.privacy.request.records import render_json
 
 REVEAL = Route(
     "POST",

@@ -12,20 +12,20 @@ import pytest
 
 from governance.access.callers.api_keys import ApiKeyStore
 from governance.access.callers.authenticator import Credentials, Identity
-from governance.contract.exchange import Connection, Exchange, Reply, StreamedReply
+from governance.contract.exchange import Connection, Reply, StreamedReply
+from governance.contract.facts import Usage, is_admitted
 from governance.contract.measurements import Measurement, expiries
 from governance.contract.models import ModelLoad, ModelRefusal
-from governance.gate.pipeline import Pipeline
-from governance.contract.facts import Usage
+from governance.contract.plugin import Plugin
 from governance.contract.routes import UNLISTED, RouteTable
 from governance.errors import (
-    ConfigurationError,
     DecryptionError,
     KeyUnavailableError,
     NotFoundError,
     NotReadyError,
     UnauthenticatedError,
 )
+from governance.gate.pipeline import Pipeline
 from governance.keys import open_recipient, open_recipient_key, open_secret
 from governance.keys.operations import KEY_OPERATIONS
 from governance.keys.providers.file import write_new
@@ -38,21 +38,18 @@ from governance.plugins.metrics.tallies import Tallies
 from governance.privacy.redactions import Redactions, ReplyFindings
 from governance.runtime.gpu import GpuNumbers
 from governance.settings import RuntimeSettings, Settings
+from governance.testing import make_exchange
 
 ROUTES = RouteTable(oip_routes(1000))
 
 
-class Middle:
+class Middle(Plugin):
     """A plugin that takes its time, or refuses."""
 
-    name, needs, gives = "middle", frozenset(), frozenset()
+    name = "middle"
 
     def __init__(self, act=lambda exchange: None):
         self.act, self.numbers = act, []
-
-    async def open(self): ...
-
-    async def close(self): ...
 
     async def handle(self, exchange, proceed):
         self.act(exchange)
@@ -102,10 +99,16 @@ async def read():
 
 def exchange(method="POST", path="/v2/models/m/infer", version=None, headers=(), peer=""):
     match = ROUTES.match(method, path)
-    return Exchange(
-        "i", 0, 1, method, path, b"", match.route, match.model, version or match.version, list(headers), "", read,
+    return make_exchange(
+        method,
+        path,
+        route=match.route,
+        headers=list(headers),
+        model=match.model,
+        version=version or match.version,
+        started_ns=1,
         connection=lambda: Connection(peer, None),
-    )  # fmt: skip
+    )
 
 
 async def answer(reached):
@@ -272,7 +275,7 @@ async def test_numbers_of_other_plugins_are_taken_and_unknown_ones_dropped_with_
 async def test_only_the_sockets_own_address_is_trusted(chain, peer, headers, trusted):
     _, pipeline, middle, _ = chain
     seen = []
-    middle.act = lambda reached: seen.append(reached.route.public)
+    middle.act = lambda reached: seen.append(is_admitted(reached))
     asked = exchange("GET", "/metrics", headers=headers, peer=peer)
     asked.route = UNLISTED.__class__("GET", "/metrics", "metrics", "bentoml")
     await pipeline.around(answer)(asked)
@@ -285,7 +288,7 @@ async def test_a_refused_artifact_is_counted_by_reason(chain):
     plugin, pipeline, _, registry = chain
     plugin._flush()
     assert registry.counters["artifact_refusals_total", ("m", "signature")] == 0
-    pipeline.tell_refusal(ModelRefusal("m", "signature"))
+    pipeline.refuse(ModelRefusal("m", "signature"))
     plugin._flush()
     assert registry.counters["artifact_refusals_total", ("m", "signature")] == 1
     assert registry.counters["model_loads_total", ("m", "", "refused")] == 1
@@ -294,7 +297,7 @@ async def test_a_refused_artifact_is_counted_by_reason(chain):
 def test_two_processes_are_summed_and_the_dead_leave_no_gauges(tmp_path):
     program = """
 import asyncio, sys
-from governance.contract.exchange import Pipeline
+from governance.gate.pipeline import Pipeline
 from governance.plugins.metrics.plugin import MetricsPlugin
 from governance.settings import Settings
 
@@ -470,8 +473,8 @@ def test_the_documents_table_is_the_plugins():
 def test_tracing_without_an_endpoint_is_no_plugin():
     from governance.plugins.tracing import TracingPlugin
 
-    with pytest.raises(ConfigurationError, match="endpoint"):
-        TracingPlugin(settings())
+    assert not TracingPlugin.is_enabled(settings())
+    assert TracingPlugin.is_enabled(settings(tracing={"endpoint": "https://collector/v1/traces"}))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from governance.access.callers.caller import Caller
 from governance.access.policies.verdict import Decision, Verdict
 from governance.contract.models import ModelLoad
-from governance.gate.pipeline import Pipeline
 from governance.errors import ConfigurationError
+from governance.gate.pipeline import Pipeline
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.privacy.change.operators import Context
 from governance.privacy.redactions import Redactions
@@ -86,7 +86,7 @@ async def test_a_service_that_disagrees_with_the_card_does_not_start(changes, sa
 
 def test_a_contract_needs_the_plugin():
     load = ModelLoad("risk", "1", "cpu", True, False, 0.1, CARD)
-    with pytest.raises(ConfigurationError, match="'privacy' is not there"):
+    with pytest.raises(ConfigurationError, match="add the plugin 'privacy' to"):
         Pipeline([]).introduce([load])
     Pipeline([]).introduce([ModelLoad("risk", "1", "cpu", True, False, 0.1, {})])
 

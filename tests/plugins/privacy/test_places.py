@@ -11,11 +11,12 @@ from PIL import Image
 
 from governance.audit.entry import commitment, decode_entry
 from governance.audit.receipt import Receipt
-from governance.gate.pipeline import Pipeline
+from governance.contract.plugin import Plugin
 from governance.contract.routes import Route, RouteTable
 from governance.errors import ConfigurationError
-from governance.gate.gate import Gate
 from governance.gate.application import behind
+from governance.gate.gate import Gate
+from governance.gate.pipeline import Pipeline
 from governance.keys import generate_signing_key
 from governance.keys.providers.file import write_new
 from governance.plugins.audit import AuditPlugin
@@ -75,14 +76,10 @@ def key(monkeypatch):
     monkeypatch.setenv("K", "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=")
 
 
-class Redacted:
+class Redacted(Plugin):
     """Keeps what was done."""
 
-    name, needs, gives = "redacted", frozenset({Redactions}), frozenset()
-
-    async def open(self): ...
-
-    async def close(self): ...
+    name, requires = "redacted", frozenset({Redactions})
 
     async def handle(self, exchange, proceed):
         self.seen = exchange.get(Redactions)
@@ -399,14 +396,10 @@ async def test_a_stream_whose_beginning_cannot_be_sent_has_both_entries(tmp_path
     assert (begun.stream, ended.stream, ended.outcome, ended.reason) == ("begun", "ended", "failed", "cancelled")
 
 
-class Ends:
-    """Puts two ends beside each other, of which the one that comes first fails."""
+class Ends(Plugin):
+    """Adds two callbacks for the end of the exchange; the one that is called first fails."""
 
-    name, needs, gives, done = "ends", frozenset(), frozenset(), 0
-
-    async def open(self): ...
-
-    async def close(self): ...
+    name, done = "ends", 0
 
     async def handle(self, exchange, proceed):
         reply = await proceed(exchange)

@@ -6,12 +6,13 @@ import struct
 import pytest
 
 from governance.access.policies.verdict import Decision, Verdict
-from governance.contract.exchange import Exchange, Reply, StreamedReply
+from governance.contract.exchange import Reply, StreamedReply
 from governance.contract.routes import Route
 from governance.errors import BadRequestError, ForbiddenError
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.privacy.redactions import Redactions, ReplyFindings
 from governance.settings import Settings
+from governance.testing import make_exchange
 
 ASK = Route("POST", "/ask", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=10**6)
 INFER = Route(
@@ -24,10 +25,6 @@ INFER = Route(
 )
 
 
-async def read():
-    return b"{}"
-
-
 async def plugin(**text):
     section = {"route": text.pop("route", "/ask"), **text}
     made = PrivacyPlugin(Settings.model_validate({"service": {"name": "s"}, "privacy": {"text": [section]}}))
@@ -36,11 +33,9 @@ async def plugin(**text):
 
 
 async def call(made, body, route=ASK, headers=(), answer=None, decision=None, model=None, facts=()):
-    async def read():
-        return body if isinstance(body, bytes) else json.dumps(body).encode()
-
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = [(b"content-type", b"application/json"), *headers]
-    exchange = Exchange("i", 0, 0, "POST", route.template, b"", route, model, None, headers, "", read)
+    exchange = make_exchange("POST", route.template, route=route, body=body, headers=headers, model=model)
     for fact in filter(None, (decision, *facts)):
         exchange.put(fact)
 
@@ -74,9 +69,7 @@ async def test_a_reply_is_changed_if_the_settings_say_so():
 
 async def test_what_is_changed_in_a_streamed_reply_is_known_at_its_end():
     made = await plugin(replies=True)
-    exchange = Exchange(
-        "i", 0, 0, "POST", "/ask", b"", ASK, None, None, [(b"content-type", b"application/json")], "", read
-    )
+    exchange = make_exchange("POST", "/ask", route=ASK, body=b"{}", headers=[(b"content-type", b"application/json")])
 
     async def pieces():
         for piece in (b"mail a@b.", b"org, or call 415-5", b"55-2671 and a@b.org. ", b"Bye."):

@@ -54,7 +54,7 @@ def make_exchange(
 
 
 async def answer_ok(exchange: Exchange) -> Reply:
-    """Answer with status 200 and `{}`: the default server of `chain`."""
+    """Answer `exchange` with status 200 and `{}`: the default server of `chain`."""
     return Reply(200, ((b"content-type", b"application/json"),), (b"{}",))
 
 
@@ -94,6 +94,11 @@ def free_port() -> int:
 
 def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = "the condition") -> Any:
     """Call `condition` until it returns a true value, and return that.
+
+    Args:
+        condition: takes nothing; an exception counts as "not yet".
+        seconds: how long to try.
+        what: names the condition in the error.
 
     Raises:
         TimeoutError: if it has not within `seconds`; an exception of the last call is its cause.

@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from governance.artifacts.format import cipher
-from governance.artifacts.format.container import Header, SealedPart, UnverifiedContainer, read_container
+from governance.artifacts.format.container import Header, Part, UnverifiedContainer, read_container
 from governance.artifacts.format.manifest import Progress
 from governance.artifacts.format.recipients import unwrap_with, verify_commitment
 from governance.artifacts.memory import PlaintextMemory
-from governance.artifacts.scan.rules import DEFAULT_SCAN_LIMITS, ScanLimits
+from governance.artifacts.scan.rules import DEFAULT_LIMITS, Limits
 from governance.artifacts.scan.scan import admit, scanned_memory
 from governance.artifacts.seal import SealedFacts, admission_of
 from governance.artifacts.trust.trust import Trust, verify_signed_by
@@ -39,10 +39,13 @@ DECRYPTING_THREADS = 2
 
 @dataclass(slots=True)
 class OpenedArtifact:
-    """A verified artifact in memory.
+    """A verified artifact in memory, and a context manager that wipes it at its end.
 
-    `digest` names the signed manifest; `files` are plaintext by path, read-only, until `wipe`. A context manager that
-    wipes.
+    Attributes:
+        name, version: as signed.
+        digest: SHA-256 of the signed manifest, which identifies the model.
+        signers: who signed it, as in `SealedFacts`.
+        memory: the memory that holds the plaintext.
     """
 
     name: str
@@ -53,6 +56,7 @@ class OpenedArtifact:
 
     @property
     def files(self) -> Mapping[str, memoryview]:
+        """The plaintext of each file by its path, read-only, until `wipe`."""
         return {path: self.memory.view(path) for path in self.memory.layout}
 
     def wipe(self) -> None:
@@ -99,16 +103,19 @@ def open_sealed(
     minimum_version: int,
     trust: Trust,
     recipient_key: Unwrapper,
-    limits: ScanLimits = DEFAULT_SCAN_LIMITS,
+    limits: Limits = DEFAULT_LIMITS,
     progress: Progress = lambda _: None,
 ) -> OpenedArtifact:
     """Verify and decrypt an artifact into memory.
 
     Args:
-        name: what it must be called, or None if any name will do.
-        minimum_version: the rollback floor.
-        limits: of the admission scan.
-        progress: is told how many bytes of plaintext were verified.
+        path: the sealed file.
+        name: the name that it must have, or None for any name.
+        minimum_version: the lowest version that is accepted.
+        trust: whose signatures count.
+        recipient_key: the private key of a recipient.
+        limits: the limits of the scan that the model must pass.
+        progress: is called with the number of bytes of plaintext verified.
 
     Raises:
         IntegrityError: of the class that fits, its sentence beginning with the step that failed.
@@ -139,7 +146,12 @@ def open_sealed(
 
 
 def verify_sealed(path: Path, *, trust: Trust, progress: Progress = lambda _: None) -> SealedFacts:
-    """Verify all that can be without a recipient key: form, signatures, and every byte of ciphertext.
+    """Verify what can be verified without a recipient key: form, signatures, and every byte of ciphertext.
+
+    Args:
+        path: the sealed file.
+        trust: whose signatures count.
+        progress: is called with the number of bytes of ciphertext verified.
 
     Raises:
         IntegrityError: of the class that fits, its sentence beginning with the step that failed.
@@ -209,7 +221,7 @@ def _decrypt_parts(
 ) -> Mapping[str, str]:
     """Decrypt in threads, hash each file in its order as its parts arrive, and return the digests by path."""
 
-    def decrypt(part: SealedPart, offset: int) -> None:
+    def decrypt(part: Part, offset: int) -> None:
         cipher.decrypt(
             data_key,
             part.context(header_digest),
@@ -220,7 +232,7 @@ def _decrypt_parts(
 
     digests = {entry.path: hashlib.sha256() for entry in container.header.manifest.files}
     with ThreadPoolExecutor(DECRYPTING_THREADS, "decrypt") as pool:
-        pending: list[tuple[SealedPart, Future[None]]] = [
+        pending: list[tuple[Part, Future[None]]] = [
             (part, pool.submit(decrypt, part, offset)) for part, offset in container.part_offsets()
         ]
         try:

@@ -25,7 +25,7 @@ from governance.artifacts.format.manifest import Manifest, Progress, hash_source
 from governance.artifacts.format.packing import pack_models
 from governance.artifacts.format.recipients import authenticate, wrap_for
 from governance.artifacts.format.sources import SourceFile, read_folder
-from governance.artifacts.scan.rules import DEFAULT_SCAN_LIMITS, ScanLimits
+from governance.artifacts.scan.rules import DEFAULT_LIMITS, Limits
 from governance.artifacts.scan.scan import admit, scanned_sources
 from governance.artifacts.trust.signing import Admission, ModelSigner, sign_model
 from governance.artifacts.trust.trust import render_time
@@ -35,7 +35,15 @@ from governance.keys import Wrapper
 
 @dataclass(frozen=True, slots=True)
 class SealedFacts:
-    """What is known of an artifact without its plaintext. `digest` names the model, `signers` who signed it."""
+    """What is known of an artifact without its plaintext.
+
+    Attributes:
+        name, version: as signed.
+        created: when it was sealed (RFC 3339, UTC).
+        digest: SHA-256 of the signed manifest, which identifies the model.
+        signers: `sha256:FINGERPRINT` for a key, `x509:SUBJECT` for a certificate.
+        manifest: path, size and digest of each file.
+    """
 
     name: str
     version: int
@@ -54,7 +62,7 @@ def seal_folder(
     signers: Sequence[ModelSigner],
     recipients: Sequence[Wrapper],
     created: datetime,
-    limits: ScanLimits = DEFAULT_SCAN_LIMITS,
+    limits: Limits = DEFAULT_LIMITS,
     random: Callable[[int], bytes] = os.urandom,
     part_bytes: int = cipher.PART_BYTES,
     progress: Progress = lambda _: None,
@@ -62,10 +70,17 @@ def seal_folder(
     """Sign and encrypt a folder of model files into one file, which appears whole or not at all.
 
     Args:
-        version: positive; a server refuses to go back.
-        created: an aware time.
-        limits: of the admission scan.
-        progress: is told how many bytes of plaintext were worked on; in all, twice the folder's size.
+        folder: holds `model.onnx`, `card.json` and further files.
+        output: the file to write; an existing one is replaced.
+        name: the model's name; a server opens the artifact only under this name.
+        version: a positive number; a server refuses a lower one than it has served.
+        signers: signing keys, each with its certificates, if any.
+        recipients: what encrypts the data key for each recipient.
+        created: the time of sealing, with a time zone.
+        limits: the limits of the scan that the model must pass.
+        random: returns so many random bytes.
+        part_bytes: plaintext bytes of one encrypted part.
+        progress: is called with the number of bytes of plaintext processed; in total, twice the folder's size.
 
     Raises:
         ConfigurationError: if the folder, the keys or the name cannot be used, or the output cannot be written.

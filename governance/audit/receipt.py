@@ -16,7 +16,14 @@ _FORM = re.compile(r"v1;([A-Za-z0-9._/-]{1,200});(0|[1-9][0-9]{0,15});([A-Za-z0-
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Names one entry of one log, and holds the salt of its commitments."""
+    """The name of one entry of one log, with the salt of its commitments.
+
+    Attributes:
+        origin: the log's name.
+        index: the number of the entry, from 0.
+        leaf: the hash of the entry, 32 bytes (RFC 6962).
+        salt: 16 bytes.
+    """
 
     origin: str
     index: int
@@ -24,11 +31,12 @@ class Receipt:
     salt: bytes
 
     def to_text(self) -> str:
+        """Return the value of a Governance-Receipt header: `v1;ORIGIN;INDEX;LEAF;SALT`, bytes as base64url."""
         return f"v1;{self.origin};{self.index};{_encode(self.leaf)};{_encode(self.salt)}"
 
     @classmethod
     def from_text(cls, text: str) -> Receipt:
-        """Parse the value of a Governance-Receipt field.
+        """Parse `text`, the value of a Governance-Receipt header.
 
         Raises:
             BadRequestError: if it is none.

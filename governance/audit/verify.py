@@ -46,6 +46,11 @@ def logs_below(directory: Path) -> list[Path]:
 def verify_log(folder: Path, key: VerifyingKey, progress: Callable[[int], None] = lambda _: None) -> VerifiedLog:
     """Check every entry, every hash and every checkpoint of one log.
 
+    Args:
+        folder: the folder of one worker's log; it may be written meanwhile.
+        key: the public key of the checkpoints.
+        progress: is called with the number of bytes of each entry that was checked.
+
     Raises:
         LogInconsistentError: naming the first bad entry, by its number and its place in the file.
     """
@@ -82,6 +87,10 @@ def verify_log(folder: Path, key: VerifyingKey, progress: Callable[[int], None] 
 def prove(directory: Path, receipt: Receipt) -> dict[str, Any]:
     """Return the evidence for one receipt: entry, inclusion proof, checkpoint and salt, for anyone to check.
 
+    Args:
+        directory: the folder with the workers' logs.
+        receipt: the receipt of the answer.
+
     Raises:
         LogInconsistentError: if the log has no such entry, or no checkpoint over it yet.
     """
@@ -110,6 +119,11 @@ def verify_evidence(
     evidence: Any, key: VerifyingKey, *, request: bytes | None = None, reply: bytes | None = None
 ) -> Entry:
     """Return the entry that the evidence proves, and check the bodies against it where they are given.
+
+    Args:
+        evidence: what `prove` returned, parsed from JSON.
+        key: the public key of the checkpoints.
+        request, reply: the bodies as sent and as received, or None.
 
     Raises:
         LogInconsistentError: if it proves nothing, or a body is not the one that was logged.

@@ -17,7 +17,12 @@ Pieces = AsyncGenerator[bytes, None]
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The other end of the socket: its address, and its verified client certificate (DER), if TLS asked for one."""
+    """The other end of the socket.
+
+    Attributes:
+        peer: its address; empty if there is no socket.
+        certificate: its verified client certificate (DER), if TLS asked for one.
+    """
 
     peer: str
     certificate: bytes | None
@@ -30,7 +35,13 @@ def no_connection() -> Connection:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: status, header fields as ASGI has them (lower-case names), and the body in pieces."""
+    """One answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: header fields as ASGI has them, with lower-case names.
+        body: the body in pieces.
+    """
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -48,7 +59,11 @@ class StreamedReply(Reply):
     pieces: Pieces
 
     def through(self, wrap: Callable[[Pieces], Pieces]) -> StreamedReply:
-        """Return the same answer with its pieces wrapped."""
+        """Return the same answer with its pieces wrapped.
+
+        Args:
+            wrap: takes the pieces and returns those to send.
+        """
         return replace(self, pieces=wrap(self.pieces))
 
 
@@ -58,6 +73,7 @@ class Exchange:
 
     Attributes:
         id: 32 hex digits, unique to this request.
+        method, path, query: as the client sent them; the path is raw, and the query is without `?`.
         received_at_us: Unix time in microseconds.
         started_ns: `time.perf_counter_ns()` when the gate received the request.
         route: the matching entry of the closed list of routes; its `template` is the only safe metric label.
@@ -65,6 +81,7 @@ class Exchange:
             that does not exist.
         headers: request header fields, lower-case names, as ASGI has them.
         client_ip: the client's address as the server knows it, or an empty string.
+        read: reads the body from the client; a plugin calls `read_body`.
         connection: returns the other end of the socket itself.
         body: the body that the model gets: None until read, possibly changed by a plugin.
         received_body: the body that the caller sent, once read; the audit log commits to it.
@@ -98,11 +115,11 @@ class Exchange:
     _facts: dict[type, object] = field(default_factory=dict)
 
     def has_header(self, name: bytes) -> bool:
-        """Return whether the request has a header field of this (lower-case) name, once or more often."""
+        """Return whether the request has a header field `name` (lower-case), once or more often."""
         return any(key == name for key, _ in self.headers)
 
     def header(self, name: bytes) -> str | None:
-        """Return the value of a header field, or None if it is absent or occurs more than once."""
+        """Return the value of the header field `name` (lower-case), or None if it is absent or occurs twice or more."""
         values = [value for key, value in self.headers if key == name]
         return values[0].decode("latin-1") if len(values) == 1 else None
 
@@ -118,7 +135,7 @@ class Exchange:
         return self.body
 
     def put(self, fact: object) -> None:
-        """Share a fact with the other plugins.
+        """Share `fact` with the other plugins.
 
         Raises:
             RuntimeError: if this request already has a fact of the same type.
@@ -129,11 +146,11 @@ class Exchange:
         self._facts[kind] = fact
 
     def get(self, kind: type[Fact]) -> Fact | None:
-        """Return the fact of this type, or None. A plugin declares the type in `uses` or `observes`."""
+        """Return the fact of the type `kind`, or None. A plugin declares the type in `uses` or `observes`."""
         return cast("Fact | None", self._facts.get(kind))
 
     def require(self, kind: type[Fact]) -> Fact:
-        """Return the fact of this type. A plugin declares the type in `requires`, so that the chain guarantees it.
+        """Return the fact of the type `kind`. A plugin declares it in `requires`, so that the chain guarantees it.
 
         Raises:
             KeyError: if no plugin has put one.

@@ -1,6 +1,6 @@
 """Facts that the gate, the servers and the plugins share on an `Exchange`; each is written once.
 
-Facts of a domain package are defined there: `Caller`, `Decision`, `KillSwitch`, `Redactions`, `ReplyFindings`.
+Facts of a domain package are defined there: `Caller`, `Decision`, `StopBoard`, `Redactions`, `ReplyFindings`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from governance.access.policies.obligations import OutputTensors
+from governance.access.policies.obligations import Tensors
 from governance.contract.exchange import Exchange
 
 
@@ -18,6 +18,9 @@ class Admitted:
 
     A plugin in front of identity puts it, for example metrics for a scrape from a trusted network. Identity, limits and
     policy honour it; the audit log records it like any other request.
+
+    Attributes:
+        reason: why, for example `scrape from a trusted network`.
     """
 
     reason: str
@@ -49,7 +52,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The request's OpenTelemetry trace id, 32 hex digits; only put if the trace is recorded."""
+    """The trace of the request; it is put only if the trace is recorded.
+
+    Attributes:
+        trace_id: the OpenTelemetry trace id, 32 hex digits.
+    """
 
     trace_id: str
 
@@ -59,8 +66,12 @@ class Inference:
     """All inputs and outputs of one inference; the server that ran the model puts it.
 
     The tensors belong to the request: a plugin that keeps values makes a copy.
+
+    Attributes:
+        model: the name of the model that ran.
+        inputs, outputs: tensors by name, the batch first.
     """
 
     model: str
-    inputs: OutputTensors
-    outputs: OutputTensors
+    inputs: Tensors
+    outputs: Tensors

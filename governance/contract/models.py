@@ -16,6 +16,7 @@ class ModelLoad:
     """How the opening of one model ended; every plugin gets it once, by `Plugin.model_loaded`.
 
     Attributes:
+        model, version: its name and version, as signed.
         device: where the runtime proved that the model runs.
         ready: a model that is not ready is answered with 503.
         degraded: it runs on another device than the settings ask for first.
@@ -37,7 +38,12 @@ class ModelLoad:
 
 @dataclass(frozen=True, slots=True)
 class ModelRefusal:
-    """A model that a worker did not open; `reason` is the error's code."""
+    """A model that a worker did not open.
+
+    Attributes:
+        model: its name in the settings.
+        reason: the code of the error.
+    """
 
     model: str
     reason: str

@@ -32,7 +32,7 @@ class Chain:
     stages: tuple[str, ...] = ()
 
     async def announce(self, event: Event) -> None:
-        """Send an event to every plugin (`Plugin.event_happened`). Outside a chain: drop the event."""
+        """Send `event` to every plugin (`Plugin.event_happened`). Outside a chain: drop the event."""
 
     def measurements(self) -> Iterable[Measurement]:
         """Collect the measurements of all plugins and other sources. Outside a chain: none."""
@@ -72,7 +72,7 @@ class Plugin:
     chain: Chain = Chain()
 
     def __init__(self, settings: Any = None) -> None:
-        """Take what the plugin needs from `governance.settings.Settings`; open nothing.
+        """Take what the plugin needs from `settings` (`governance.settings.Settings`); open nothing.
 
         Raises:
             ConfigurationError: if the settings are wrong for this plugin; the service does not start.
@@ -80,7 +80,7 @@ class Plugin:
 
     @classmethod
     def is_enabled(cls, settings: Any) -> bool:
-        """Return whether the plugin takes part in the chain with these settings."""
+        """Return whether the plugin takes part in the chain with these `settings`."""
         return True
 
     async def open(self) -> None:
@@ -94,7 +94,7 @@ class Plugin:
         """Close what `open` opened, after the last request."""
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        """Answer a request: `await proceed(exchange)` runs the rest of the chain.
+        """Answer the request `exchange`; `await proceed(exchange)` runs the rest of the chain.
 
         Raises:
             GovernanceError: to refuse the request.
@@ -109,17 +109,17 @@ class Plugin:
         return {}
 
     def model_loaded(self, load: ModelLoad) -> None:
-        """Learn that a model was opened, before the first request.
+        """Learn that a model was opened (`load`), before the first request.
 
         Raises:
             GovernanceError: to refuse the model; the service does not start.
         """
 
     def model_refused(self, refusal: ModelRefusal) -> None:
-        """Learn that a model was not opened because it is not what was signed; the worker ends next."""
+        """Learn that a model was not opened because it is not what was signed (`refusal`); the worker ends next."""
 
     async def event_happened(self, event: Event) -> None:
-        """Learn of an event outside any request."""
+        """Learn of an `event` outside any request."""
 
     def measurements(self) -> Iterable[Measurement]:
         """Return the plugin's own numbers at once, about once a second; one that raises is logged and skipped."""
@@ -130,10 +130,15 @@ class Plugin:
         return ()
 
     def exchange_began(self, exchange: Exchange) -> None:
-        """Look at a request before any plugin handles it; an error is logged and changes no answer."""
+        """Look at a request (`exchange`) before any plugin handles it; an error is logged and changes no answer."""
 
     def exchange_ended(self, exchange: Exchange, reply: Reply | None, error: BaseException | None) -> None:
-        """Look at the end of a request: its reply, or the error that the gate turns into one.
+        """Look at the end of a request.
 
         An error raised here is logged and changes no answer.
+
+        Args:
+            exchange: the request.
+            reply: its reply, or None.
+            error: the error that the gate turns into an answer, or None.
         """

@@ -45,6 +45,9 @@ AnyService = TypeVar("AnyService", bound="Service[Any]")
 class Governance:
     """The settings of one service, and what is opened from them in each worker.
 
+    Args:
+        settings: validated settings; `from_file` reads them.
+
     Example:
         ```python
         governance = Governance.from_file("governance.toml")

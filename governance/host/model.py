@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from governance.access.stop import KillSwitch
+from governance.access.stop import StopBoard
 from governance.contract.exchange import Exchange
 from governance.contract.facts import Inference, Usage
 from governance.contract.outputs import permitted_outputs
@@ -28,10 +28,14 @@ class ModelFailure:
 
 
 class GovernedModel:
-    """An opened model, as a service's own code uses it.
+    """An opened model, as a service's own code uses it; `Governance.open_model` returns it.
 
     Within a request it runs only if the policy decided on this model, or on the service as a whole. Its usage goes into
     the audit log and the metrics.
+
+    Args:
+        name: the model's name.
+        opened: returns the runtime's model of a name, once the worker has opened it.
     """
 
     def __init__(self, name: str, opened: Callable[[str], Model]) -> None:
@@ -66,7 +70,7 @@ class GovernedModel:
         exchange = current_exchange.get()
         if exchange is not None and exchange.model not in (None, self.name):
             raise ForbiddenError(f"this call was permitted for another model than '{self.name}'")
-        stops = exchange.get(KillSwitch) if exchange is not None else None
+        stops = exchange.get(StopBoard) if exchange is not None else None
         if stops is not None:
             stops.verify(self.name)
         model = self._model

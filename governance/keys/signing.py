@@ -170,6 +170,9 @@ def generate_signing_key(algorithm: str = "ecdsa-p256") -> SigningKey:
 def load_verifying_key(path: Path) -> VerifyingKey:
     """Read a public signing key from its file.
 
+    Args:
+        path: a PEM file (SubjectPublicKeyInfo).
+
     Raises:
         ConfigurationError: if it cannot be read or is no such key.
     """

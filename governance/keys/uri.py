@@ -39,6 +39,9 @@ SECRET_BYTES = 32
 def open_secret(uri: str) -> bytes:
     """Return a symmetric secret of 32 bytes, kept as base64 text.
 
+    Args:
+        uri: `file:PATH` or `env:NAME`.
+
     Raises:
         ConfigurationError: if the URI, the provider's access rules or the content are wrong.
         KeyUnavailableError: if the key cannot be read now.
@@ -59,6 +62,9 @@ def open_secret(uri: str) -> bytes:
 def open_signing_key(uri: str) -> Signer:
     """Return a signing key: kept as PKCS #8 PEM (RFC 5958), or in a key service or token.
 
+    Args:
+        uri: `file:`, `env:`, `awskms:`, `vault:` or `pkcs11:`.
+
     Raises:
         ConfigurationError: if the URI, the provider's access rules or the content are wrong.
         KeyUnavailableError: if the key cannot be read or asked for now.
@@ -74,7 +80,10 @@ def open_signing_key(uri: str) -> Signer:
 
 
 def open_recipient_key(uri: str) -> Unwrapper:
-    """Return what unwraps a data key: a recipient's private key, or a key service or token.
+    """Return what decrypts a data key: a recipient's private key, or a key service or token.
+
+    Args:
+        uri: `file:`, `env:`, `awskms:`, `vault:` or `pkcs11:`.
 
     Raises:
         ConfigurationError: if the URI, the provider's access rules or the content are wrong.
@@ -91,7 +100,10 @@ def open_recipient_key(uri: str) -> Unwrapper:
 
 
 def open_recipient(place: str) -> Wrapper:
-    """Return whom to wrap a data key for: the path of a public key, or a key service's or token's URI.
+    """Return what encrypts a data key for one recipient.
+
+    Args:
+        place: the path of a public key, or the URI of a key in a key service or token.
 
     Raises:
         ConfigurationError: if the URI, the provider's access rules or the content are wrong.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 
 from governance.access.callers.caller import Caller
-from governance.access.limits.local import Limit, LimitScope, LimitStatus
+from governance.access.limits.local import Limit, Scope, Standing
 from governance.access.limits.shared import SharedLimits
 from governance.access.limits.shedding import Slots
 from governance.contract.events import Event
@@ -43,9 +43,9 @@ class LimitsPlugin(Plugin):
         clock: Callable[[], float] = time.time,
     ) -> None:
         limits = settings.limits
-        everything = LimitScope(EVERYTHING, _limit(limits), clock, limits.max_callers)
-        self._scopes: dict[str | None, tuple[LimitScope, ...]] = {
-            name: (everything, LimitScope(name, _limit(model), clock, limits.max_callers))
+        everything = Scope(EVERYTHING, _limit(limits), clock, limits.max_callers)
+        self._scopes: dict[str | None, tuple[Scope, ...]] = {
+            name: (everything, Scope(name, _limit(model), clock, limits.max_callers))
             for name, model in limits.models.items()
         }
         self._everywhere = (everything,)
@@ -90,7 +90,7 @@ class LimitsPlugin(Plugin):
         yield Measurement("queue_length", self._slots.waiting)
         yield Measurement("event_loop_lag_seconds", max(0.0, self._slots.lag_seconds))
 
-    async def _take(self, scopes: Sequence[LimitScope], caller: str) -> Sequence[LimitStatus | None]:
+    async def _take(self, scopes: Sequence[Scope], caller: str) -> Sequence[Standing | None]:
         if self._shared is not None:
             try:
                 standings = await self._shared.take(scopes, caller)
@@ -103,7 +103,7 @@ class LimitsPlugin(Plugin):
         now = self._monotonic()
         return [scope.take(caller, now) for scope in scopes]
 
-    async def _count_items(self, exchange: Exchange, scopes: Sequence[LimitScope], caller: str) -> None:
+    async def _count_items(self, exchange: Exchange, scopes: Sequence[Scope], caller: str) -> None:
         usage = exchange.get(Usage)
         if usage is None:
             return
@@ -137,9 +137,9 @@ def _limit(settings: LimitSettings) -> Limit:
     )
 
 
-def _enter(scopes: Sequence[LimitScope], caller: str) -> list[LimitScope]:
+def _enter(scopes: Sequence[Scope], caller: str) -> list[Scope]:
     """Enter every scope, or none."""
-    entered: list[LimitScope] = []
+    entered: list[Scope] = []
     try:
         for scope in scopes:
             if scope.concurrency is not None:
@@ -151,13 +151,13 @@ def _enter(scopes: Sequence[LimitScope], caller: str) -> list[LimitScope]:
     return entered
 
 
-def _leave(entered: Sequence[LimitScope], caller: str) -> None:
+def _leave(entered: Sequence[Scope], caller: str) -> None:
     for scope in entered:
         if scope.concurrency is not None:
             scope.concurrency.leave(caller)
 
 
-def _add_standing(exchange: Exchange, scopes: Sequence[LimitScope], standings: Sequence[LimitStatus | None]) -> None:
+def _add_standing(exchange: Exchange, scopes: Sequence[Scope], standings: Sequence[Standing | None]) -> None:
     for scope, standing in zip(scopes, standings, strict=True):
         if standing is not None and scope.policy is not None:
             now = f'"{scope.name}";r={standing.left};t={math.ceil(standing.reset_seconds)}'

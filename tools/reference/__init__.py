@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tools.reference.api import api_files
 from tools.reference.commands import commands_files
 from tools.reference.errors import errors_files
+from tools.reference.facts import facts_files
 from tools.reference.metrics import metrics_files
 from tools.reference.settings import settings_files
 
 
 def reference_files() -> dict[Path, str]:
     """Return the text of every generated reference file, by its path relative to the repository."""
-    return {**settings_files(), **commands_files(), **errors_files(), **metrics_files()}
+    makers = (settings_files, commands_files, errors_files, metrics_files, api_files, facts_files)
+    return {path: text for maker in makers for path, text in maker().items()}

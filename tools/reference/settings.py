@@ -74,10 +74,16 @@ def settings_page(root: type[BaseModel] = Settings) -> str:
         (f"[`{part.heading}`](#{_anchor(part.heading)})", _first_sentence(part.model)) for part in sections(root)
     ]
     parts, shown = [], dict[type[BaseModel], str]()
+    free = list(_free_tables(root))
+    overview += [
+        (f"[`{heading}`](#{_anchor(heading)})", (field.description or "").split(". ")[0].rstrip(".") + ".")
+        for heading, field in free
+    ]
     for part in sections(root):
         same = shown.setdefault(part.model, part.heading)
         rows = _rows(part) if same == part.heading else f"It has the keys of [`{same}`](#{_anchor(same)})."
         parts.append(f"## `{part.heading}`\n\n{_prose(part.model)}\n\n{rows}")
+    parts += [_free_part(heading, field) for heading, field in free]
     return page(
         "Settings", "governance/settings", INTRODUCTION, table(("Section", "What it configures"), overview), *parts
     )
@@ -88,6 +94,25 @@ def sections(root: type[BaseModel] = Settings) -> Iterator[Part]:
     for name, hint in typing.get_type_hints(root).items():
         if name in root.model_fields:
             yield from _below(name, hint, f"{ENVIRONMENT}{name.upper()}__", "")
+
+
+def _free_tables(root: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the top-level tables by name whose keys others define, such as the settings of plugins."""
+    hints = typing.get_type_hints(root)
+    for name, field in root.model_fields.items():
+        if section_of(hints[name])[1] is None:
+            yield f"[{name}.NAME]", field
+
+
+def _free_part(heading: str, field: FieldInfo) -> str:
+    name = heading.strip("[]").removesuffix(".NAME")
+    examples = "\n\n".join(
+        f"[{name}.{one}]\n" + "\n".join(f"{key} = {toml_value(value)}" for key, value in table_.items())
+        for example in field.examples or ()
+        for one, table_ in example.items()
+    )
+    variable = f"{ENVIRONMENT}{name.upper()}__<NAME>__<KEY>"
+    return f"## `{heading}`\n\n{field.description}\n\n```toml\n{examples}\n```\n\nEnvironment: `{variable}`"
 
 
 def _below(heading: str, hint: Any, prefix: str | None, whole: str) -> Iterator[Part]:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from governance.access.callers.caller import AttributeValue
-from governance.access.policies.obligations import NO_OBLIGATIONS, Obligations, strictest
+from governance.access.callers.caller import Attribute
+from governance.access.policies.obligations import NONE, Obligations, strictest
 from governance.errors import ForbiddenError
 
 
-class PolicyRequest(NamedTuple):
+class Request(NamedTuple):
     """One question to the policies.
 
     Attributes:
@@ -30,8 +30,8 @@ class PolicyRequest(NamedTuple):
     groups: tuple[str, ...]
     route: str
     purpose: str | None = None
-    attributes: tuple[tuple[str, AttributeValue], ...] = ()
-    model_attributes: tuple[tuple[str, AttributeValue], ...] = ()
+    attributes: tuple[tuple[str, Attribute], ...] = ()
+    model_attributes: tuple[tuple[str, Attribute], ...] = ()
     client_ip: str | None = None
     minute: int | None = None
     data_classes: tuple[str, ...] | None = None
@@ -46,7 +46,7 @@ class Verdict:
     policy_ids: tuple[str, ...]
     policy_digest: str
     errors: tuple[str, ...] = ()
-    obligations: Obligations = NO_OBLIGATIONS
+    obligations: Obligations = NONE
 
     def __str__(self) -> str:
         if self.errors:
@@ -58,14 +58,15 @@ class Verdict:
 
 @dataclass(slots=True)
 class Decision:
-    """The policies' word on one request: given before the body is read, and again when data classes were found in it.
+    """The decision of the policies on one request: before the body is read, and again once data classes are found.
 
     Attributes:
-        verdict: what holds now.
-        shadow: what the candidate policies would say, or None if there are none.
-        grant: the id of the grant that broke the glass, or None.
-        purpose: what the caller names, if cards or policies know it; "other" for any other word, which nothing records.
-        fulfilled: set by whoever carried out `verdict.obligations.output`.
+        verdict: the decision that holds now.
+        review: decides again, for a set of data classes.
+        shadow: the decision of the candidate policies, or None if there are none.
+        grant: the id of the emergency grant that made the difference, or None.
+        purpose: the caller's purpose, if cards or policies name it; "other" for any other word, which is not recorded.
+        fulfilled: true once the server has limited the answer as `verdict.obligations.output` says.
     """
 
     verdict: Verdict

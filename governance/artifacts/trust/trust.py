@@ -36,7 +36,14 @@ _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose signatures count: keys, authorities' certificates; with `cosigners`, each must bear one of theirs too."""
+    """Whose signatures on artifacts count.
+
+    Attributes:
+        keys: public keys of signers.
+        threshold: how many different signers must have signed.
+        authorities: certificates; a signer whose certificate one of them has issued counts too.
+        cosigners: ML-DSA-65 keys; if there are any, each signature needs one by such a key as well.
+    """
 
     keys: tuple[VerifyingKey, ...]
     threshold: int
@@ -46,6 +53,11 @@ class Trust:
     @classmethod
     def from_files(cls, paths: Sequence[Path], threshold: int, cosigners: Sequence[Path] = ()) -> Trust:
         """Read the trusted public keys and certificates.
+
+        Args:
+            paths: PEM files with public keys or certificates of authorities.
+            threshold: how many different signers must have signed.
+            cosigners: PEM files with ML-DSA-65 public keys.
 
         Raises:
             ConfigurationError: if one cannot be read, or the threshold cannot be met by distinct signers.

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from governance.access.limits.local import Limit, LimitScope
+from governance.access.limits.local import Limit, Scope
 from governance.access.limits.shared import SharedLimits
 from governance.errors import ConfigurationError, NotReadyError, RateLimitedError
 
@@ -71,7 +71,7 @@ async def replicas(redis):
 
 
 def scopes(**limit):
-    return [LimitScope("caller", Limit(**limit), time.time)]
+    return [Scope("caller", Limit(**limit), time.time)]
 
 
 async def count(replicas, limited, caller="a/b", times=20):

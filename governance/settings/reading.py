@@ -19,20 +19,20 @@ from governance.settings.tree import Settings
 ENVIRONMENT_PREFIX = "GOVERNANCE_"
 AnySection = TypeVar("AnySection", bound=Section)
 
-# A key in a file, or a passphrase, token or PIN in one, named within a key's URI.
+# A file named in a key's URI: the key itself, or its passphrase, token or PIN.
 _RELATIVE_FILE = re.compile(r"(^|=)file:(?!/)")
 
 
 def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read, override from the environment, validate, and make every path absolute.
+    """Read a settings file, apply the overrides of the environment, validate, and make every path absolute.
 
     Args:
-        file: a TOML file.
+        file: a TOML file; relative paths in it are relative to its folder.
         environment: `GOVERNANCE_AUDIT__DIRECTORY=/var/audit` sets `directory` in `[audit]`;
             lists and tables are given as JSON.
 
     Raises:
-        ConfigurationError: naming the file, the key and what is wrong with it.
+        ConfigurationError: the file cannot be read, or a key is unknown or wrong; the message names both.
     """
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
 
 
 def _spelled(table: Mapping[str, Any], wanted: str) -> str:
-    """Find the key as the file spells it: `digits_cnn` in the environment means `digits-cnn` in the file."""
+    """Return the key as the file spells it: `digits_cnn` in the environment means `digits-cnn` in the file."""
     return next((key for key in table if key.lower().replace("-", "_") == wanted.replace("-", "_")), wanted)
 
 
@@ -102,7 +102,7 @@ def _value(text: str) -> Any:
 
 
 def _sentence(error: ValidationError, *section: str) -> str:
-    """Say where and what without repeating the value, which may be a secret."""
+    """Return which keys are wrong and why, without their values, which may be secrets."""
     return "; ".join(
         f"[{'.'.join(str(part) for part in (*section, *detail['loc']))}] {detail['msg'].removesuffix('.')}"
         for detail in error.errors(include_input=False, include_url=False)

@@ -36,7 +36,7 @@ for candidate in $engine docker podman buildah; do
   if command -v "$candidate" >/dev/null; then engine=$candidate && break; fi
 done
 [ -n "$engine" ] || { echo "none of docker, podman and buildah is here" >&2 && exit 1; }
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' governance/__init__.py)
 tag=${tag:-bento-governance-$bento:$version-$runtime}
 
 arguments=(--build-arg "BENTO=$bento" --build-arg "RUNTIME=$runtime" --build-arg "EXTRAS=$extras"

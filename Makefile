@@ -10,10 +10,13 @@ RUNTIME := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 # A pinned PyTorch, so that an index with CPU builds serves one; training alone needs it, serving never.
 TORCH ?= torch==2.13.0
 
+# One tested version of every package, for the environment and for what builds in it; `make lock` renews them.
+CONSTRAINED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
+
 # Tests run in so many processes; a file's tests stay together. Many of them wait for a real service.
 WORKERS ?= 2
 
-.PHONY: help serve watch test check generate models env serving-env bench clean
+.PHONY: help serve watch test check generate models env serving-env lock bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -45,16 +48,20 @@ bench: models ## Measure what the README claims, beside its peers
 
 env: $(VENV)/.installed-$(RUNTIME) ## Make the environment for working on the project
 
-$(VENV)/.installed-$(RUNTIME): pyproject.toml setup.py $(wildcard governance/privacy/native/*.pyx)
+$(VENV)/.installed-$(RUNTIME): pyproject.toml constraints.txt setup.py $(wildcard governance/privacy/native/*.pyx)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ($(RUNTIME) runtime); the first time takes a few minutes."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' --editable '.[$(RUNTIME),training,dev]'
+	$(CONSTRAINED) $(BIN)/python -m pip install --quiet '$(TORCH)' --editable '.[$(RUNTIME),training,dev]'
 	@touch $@
 
 serving-env: ## Install what serving needs and nothing of training, into .venv-serving
 	$(PYTHON) -m venv .venv-serving
-	.venv-serving/bin/python -m pip install --quiet --disable-pip-version-check '.[$(RUNTIME)]'
+	$(CONSTRAINED) .venv-serving/bin/python -m pip install --quiet '.[$(RUNTIME)]'
+
+# `make lock PACKAGES="numpy onnx"` changes those alone, and adds what pyproject.toml names newly.
+lock: env ## Renew constraints.txt: the newest versions that pyproject.toml allows, for all Pythons
+	TORCH='$(TORCH)' $(BIN)/python -m tools.lock $(PACKAGES)
 
 clean: ## Remove the environment, the trained models, and the digits service's keys, callers and audit log
 	rm -rf $(VENV) .venv-serving .state bentos/digits/state build dist *.egg-info

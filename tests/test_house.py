@@ -3,24 +3,71 @@
 import re
 import tomllib
 from importlib import import_module
-from importlib.metadata import requires
+from importlib.metadata import requires, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from governance import __version__
 from governance.cli.main import COMMANDS
 from governance.plugins import BUILT_IN
 from governance.settings import Settings
+from tools.lock import render_constraints
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 
 
 def test_the_built_in_plugins_are_the_entry_points():
     assert dict(BUILT_IN) == PROJECT["entry-points"]["bento_governance.plugins"]
 
 
-def test_the_version_stands_once():
-    assert PROJECT["version"] == __version__
+def test_the_version_is_written_once():
+    assert PROJECT["dynamic"] == ["version"]
+    assert "version" not in PROJECT
+    assert version("bento-governance") == __version__
+    assert str(Version(__version__)) == __version__
+    chart = (ROOT / "helm/bento-governance/Chart.yaml").read_text()
+    assert f'\nappVersion: "{__version__}"\n' in chart
+
+
+def constraints() -> dict[str, list[Requirement]]:
+    """The pinned versions in `constraints.txt` by package; a package has several where Pythons differ."""
+    found: dict[str, list[Requirement]] = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            pin = Requirement(line)
+            found.setdefault(canonicalize_name(pin.name), []).append(pin)
+    return found
+
+
+def test_the_constraints_pin_every_requirement_to_a_version_that_it_allows():
+    """If this fails after a requirement changed: `make lock PACKAGES=NAME`."""
+    pinned = constraints()
+    extras = [text for texts in PROJECT["optional-dependencies"].values() for text in texts]
+    for text in (*PROJECT["dependencies"], *extras, *PYPROJECT["build-system"]["requires"]):
+        wanted = Requirement(text)
+        if wanted.name in ("bento-governance", "torch"):
+            continue
+        assert pinned.get(canonicalize_name(wanted.name)), text
+        for pin in pinned[canonicalize_name(wanted.name)]:
+            (exact,) = pin.specifier
+            assert exact.operator == "==", pin
+            assert wanted.specifier.contains(exact.version, prereleases=True), (text, str(pin))
+
+
+def test_the_constraints_name_no_build_of_torch_and_no_index():
+    assert not [name for name in constraints() if re.match(r"torch|triton$|cuda|nvidia-(?!ml-py)", name)]
+    assert not re.search(r"https?:|^-|@", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+
+
+def test_new_constraints_leave_out_torch_and_the_packages_of_its_cuda_builds():
+    compiled = "--index-url x\nnumpy==2.4.6 ; python_full_version < '3.12'\ntorch==2.13.0\nnvidia-nvtx==13\ncuda-bindings==13\nnvidia-ml-py==13\n"
+    pins = [line for line in render_constraints(compiled).splitlines() if not line.startswith("#")]
+    assert pins == ["numpy==2.4.6 ; python_full_version < '3.12'", "nvidia-ml-py==13"]
 
 
 def test_serving_needs_no_torch_and_no_runtime_of_a_kind():

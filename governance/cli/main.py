@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import click
 
+from governance import __version__
 from governance.errors import (
     ConfigurationError,
     GovernanceError,
@@ -66,7 +67,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup)
-@click.version_option(package_name="bento-governance")
+@click.version_option(__version__, prog_name="bento-governance")
 def command() -> None:
     """Manage a governed BentoML service: keys, artifacts, callers, policies, the audit log.
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
+
+import httpx
 
 from governance.contract.exchange import Exchange, Reply, new_exchange
 from governance.contract.models import ModelLoad
@@ -92,53 +94,89 @@ def free_port() -> int:
         return port
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = "the condition") -> Any:
-    """Call `condition` until it returns a true value, and return that.
+def eventually(condition: Callable[[], Any], seconds: float = 20.0, every: float = 0.1) -> Any:
+    """Call `condition` until it returns a true value, and return that; after `seconds`, return its last value.
+
+    Example: `assert eventually(lambda: log.read_text().count("ready") == 2)`.
 
     Args:
-        condition: takes nothing; an exception counts as "not yet".
+        condition: takes nothing.
         seconds: how long to try.
-        what: names the condition in the error.
-
-    Raises:
-        TimeoutError: if it has not within `seconds`; an exception of the last call is its cause.
+        every: the pause between two calls, in seconds.
     """
-    deadline, failure = time.monotonic() + seconds, None
-    while time.monotonic() < deadline:
-        try:
-            if value := condition():
-                return value
-            failure = None
-        except Exception as error:
-            failure = error
-        time.sleep(0.05)
-    raise TimeoutError(f"{what} did not hold within {seconds:g} s") from failure
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(every)
+    return value
 
 
-def wait_until_answered(url: str, process: subprocess.Popen[Any] | None = None, seconds: float = 120.0) -> None:
-    """Wait until a URL answers with status 200.
+def listens(port: int) -> bool:
+    """Return whether a process listens on a TCP port of the loopback address.
+
+    Args:
+        port: the port.
+    """
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def answers(url: str, status: int = 200) -> bool:
+    """Return whether a URL answers with this status.
 
     Args:
         url: for example `http://127.0.0.1:3000/readyz`.
-        process: the process that serves; if it ends, waiting ends too.
-        seconds: how long to wait.
+        status: the expected status.
+    """
+    try:
+        return httpx.get(url, timeout=5).status_code == status
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path],
+    ready: Callable[[], Any],
+    *,
+    log: Path | None = None,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    seconds: float = 60.0,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in a process of its own while the block runs; the block begins when the server is ready.
+
+    Example:
+        ```python
+        port = free_port()
+        with running(["bentoml", "serve", "--port", str(port)], lambda: answers(f"http://127.0.0.1:{port}/readyz")):
+            ...
+        ```
+
+    Args:
+        command: the program and its arguments.
+        ready: returns a true value when the server can be used; called again and again until then.
+        log: the file for the server's output; by default a temporary one.
+        cwd: the folder that it starts in.
+        environment: all its environment variables; by default those of this process.
+        seconds: how long to wait for `ready`, and for the end.
 
     Raises:
-        RuntimeError: if the process has ended.
-        TimeoutError: if there was no such answer in time.
+        RuntimeError: with the server's output, if it ends before it is ready, or is not ready in time.
     """
-
-    def answered() -> bool:
-        if process is not None and process.poll() is not None:
-            raise RuntimeError(f"the server ended with exit status {process.returncode}")
+    with tempfile.TemporaryDirectory() as folder:
+        file = log or Path(folder) / "log"
+        with file.open("ab") as output:
+            process = subprocess.Popen(
+                [str(word) for word in command], cwd=cwd, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
         try:
-            with urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310 (the test's own URL)
-                return int(reply.status) == 200
-        except (urllib.error.URLError, OSError):
-            return False
-
-    deadline = time.monotonic() + seconds
-    while not answered():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{url} did not answer within {seconds:g} s")
-        time.sleep(0.1)
+            if not eventually(lambda: process.poll() is not None or ready(), seconds) or process.poll() is not None:
+                raise RuntimeError(f"{command[0]} is not ready: {file.read_text(errors='replace')}")
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -6,11 +6,34 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
+Kind = Literal["counter", "gauge", "histogram"]
+Merge = Literal["all", "livesum", "livemax", "livemin"]
 SOON_SECONDS = 14 * 86_400
 # A metric's name, its labels, and its value, as a scrape shows them.
 Sample = tuple[str, Mapping[str, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The declaration of a metric. A plugin declares its own in `Plugin.metrics`.
+
+    Attributes:
+        name: without the prefix `governance_`; it begins with the plugin's name, and a counter ends in `_total`.
+        kind: counter, gauge or histogram.
+        labels: the names of the labels; their values must come from closed sets.
+        help: one sentence for the reader of a dashboard.
+        buckets: upper bounds of a histogram, in the metric's unit (seconds, bytes).
+        merge: how a gauge is merged over the running workers.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+    merge: Merge = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +41,7 @@ class Measurement:
     """One number of a plugin.
 
     Attributes:
-        name: the metric's name without the prefix `governance_`; the metrics plugin's table declares it.
+        name: the metric's name without the prefix `governance_`; `Plugin.metrics` declares it.
         value: a counter's sum since the start, a gauge's state, or for a histogram each value that was observed since
             the last reading.
         labels: label values in the declared order; they come from closed sets.

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Reply
-from governance.contract.measurements import Measurement, Sample
+from governance.contract.measurements import Measurement, Metric, Sample
 from governance.contract.models import ModelLoad, ModelRefusal
 from governance.contract.routes import Route
 
@@ -27,9 +27,11 @@ class Chain:
 
     Attributes:
         stages: the names of the plugins, outermost first, and `server` last; `Exchange.marks` has this order.
+        metrics: the metrics that the plugins declare.
     """
 
     stages: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
 
     async def announce(self, event: Event) -> None:
         """Send `event` to every plugin (`Plugin.event_happened`). Outside a chain: drop the event."""
@@ -57,6 +59,7 @@ class Plugin:
         settings_model: the model of the plugin's own section `[plugins.NAME]`, a subclass of
             `governance.settings.Section`; None if the plugin has no settings. Read it with
             `governance.settings.plugin_settings`.
+        metrics: the declarations of the plugin's own metrics, whose numbers `measurements` returns.
         worker_only: the plugin is not opened for the check that runs in the main process before the workers start.
         chain: the chain that the plugin is part of; set before `open`.
     """
@@ -68,6 +71,7 @@ class Plugin:
     observes: ClassVar[frozenset[type]] = frozenset()
     enforces: ClassVar[frozenset[str]] = frozenset()
     settings_model: ClassVar[type[Any] | None] = None
+    metrics: ClassVar[tuple[Metric, ...]] = ()
     worker_only: ClassVar[bool] = False
     chain: Chain = Chain()
 

@@ -34,6 +34,7 @@ class Pipeline(Chain):
         check_order(plugins)
         self.plugins = tuple(plugins)
         self.stages = (*(plugin.name for plugin in plugins), SERVER)
+        self.metrics = tuple(metric for plugin in plugins for metric in plugin.metrics)
         self._sources = (*(plugin for plugin in plugins if overrides(plugin, "measurements")), *sources)
         self._observers = tuple(
             plugin for plugin in plugins if overrides(plugin, "exchange_began") or overrides(plugin, "exchange_ended")

@@ -31,6 +31,12 @@ def check_plugin(plugin: object) -> None:
         facts = getattr(plugin, attribute)
         if not isinstance(facts, frozenset) or not all(isinstance(fact, type) for fact in facts):
             raise ConfigurationError(f"plugin '{plugin.name}': `{attribute}` must be a frozenset of types of facts")
+    prefix = plugin.name.replace("-", "_") + "_"
+    for metric in plugin.metrics:
+        if not metric.name.startswith(prefix):
+            raise ConfigurationError(
+                f"plugin '{plugin.name}': the metric '{metric.name}' must have a name that begins with '{prefix}'"
+            )
     for hook in HOOKS:
         _check_hook(plugin, hook)
 

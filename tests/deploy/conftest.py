@@ -1,7 +1,6 @@
 """A real Prometheus, and what it watches, on loopback."""
 
 import shutil
-import subprocess
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -12,9 +11,10 @@ import pytest
 import yaml
 
 from deploy.prometheus.rules import ROOT, RULES
+from governance.testing import answers, free_port, running
+from governance.testing import eventually as soon
 from tests.deploy.catalogue import Exporter
-from tests.e2e.conftest import digit, free_port, state  # noqa: F401
-from tests.e2e.conftest import eventually as soon
+from tests.e2e.conftest import digit, state  # noqa: F401
 
 # A Prometheus looks every few seconds, so what it is to tell takes longer.
 eventually = partial(soon, seconds=30, every=0.2)
@@ -31,24 +31,8 @@ def need(*programs: str) -> None:
 def process(command, log: Path, url: str):
     """Run a server until the block ends; it is there when `url` answers."""
     need(command[0])
-    with log.open("wb") as output:
-        running = subprocess.Popen(list(map(str, command)), stdout=output, stderr=output)
-
-    def answers():
-        if running.poll() is not None:
-            raise RuntimeError(log.read_text())
-        try:
-            return httpx.get(url, timeout=2).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    try:
-        if not eventually(answers):
-            raise RuntimeError(log.read_text())
-        yield running
-    finally:
-        running.terminate()
-        running.wait(20)
+    with running(command, partial(answers, url), log=log) as server:
+        yield server
 
 
 class Prometheus:

@@ -17,7 +17,8 @@ from jsonschema import Draft201909Validator
 
 from deploy.prometheus.rules import ROOT
 from governance.settings import load_settings
-from tests.deploy.conftest import eventually, free_port, need
+from governance.testing import free_port, listens, running
+from tests.deploy.conftest import need
 from tests.e2e.conftest import BIN
 
 DEPLOY = ROOT / "deploy"
@@ -212,23 +213,12 @@ def test_redis_asks_for_the_password_of_the_file(prepared, tmp_path):
     configuration = (folder / "state/secrets/redis_configuration").read_text().replace("dir /data", f"dir {tmp_path}")
     port = free_port()
     (tmp_path / "redis.conf").write_text(f"{configuration}\nport {port}\nbind 127.0.0.1\n")
-    running = subprocess.Popen(["redis-server", tmp_path / "redis.conf"], stdout=subprocess.DEVNULL)
-    try:
+    with running(["redis-server", tmp_path / "redis.conf"], lambda: listens(port)):
         password = (folder / "state/secrets/redis_password").read_text()
         with redis.Redis(port=port, password=password) as known, redis.Redis(port=port) as stranger:
-
-            def answers():
-                try:
-                    return known.ping()
-                except redis.exceptions.ConnectionError:
-                    return False
-
-            assert eventually(answers)
+            assert known.ping()
             with pytest.raises(redis.exceptions.AuthenticationError):
                 stranger.ping()
-    finally:
-        running.terminate()
-        running.wait(10)
 
 
 def test_prometheus_reads_with_a_key_that_may_read_metrics(prepared):

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from deploy.prometheus.rules import ROOT
+from governance.testing import free_port
 from tests.deploy.conftest import eventually, need
-from tests.e2e.conftest import free_port
 
 SCRIPT = ROOT / "deploy/local.sh"
 

@@ -2,36 +2,21 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 
+from governance.testing import answers, free_port, running
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def eventually(look, seconds=20, every=0.1):
-    """Return what is looked for as soon as it is there; what there was last if it never came."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        found = look()
-        if found:
-            return found
-        time.sleep(every)
-    return look()
 
 
 class State:
@@ -85,28 +70,12 @@ class Running:
 def serving(state: State, target="bentos.digits.service:Digits", cwd=ROOT, environment=None, arguments=()):
     port, log = free_port(), state.folder / f"serve-{time.monotonic_ns()}.log"
     command = [str(BIN / "bentoml"), "serve", target, "--host", "127.0.0.1", "--port", str(port), *arguments]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=cwd, env={**state.environment, **(environment or {})}, stdout=output, stderr=output
-        )
-    try:
-        for _ in range(300):
-            if process.poll() is not None:
-                raise RuntimeError(log.read_text())
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.2)
-        else:
-            raise RuntimeError(log.read_text())
-        running = Running(port, state, log)
-        yield running
-        running.client.close()
-    finally:
-        process.terminate()
-        process.wait(30)
+    environment = {**state.environment, **(environment or {})}
+    ready = partial(answers, f"http://127.0.0.1:{port}/readyz")
+    with running(command, ready, log=log, cwd=cwd, environment=environment):
+        service = Running(port, state, log)
+        yield service
+        service.client.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import ROOT, State, eventually, serving
+from governance.testing import eventually
+from tests.e2e.conftest import ROOT, State, serving
 from tests.plugins.test_identity import Provider
 
 SETTINGS = ROOT / "bentos/digits/governance.toml"

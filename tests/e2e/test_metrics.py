@@ -6,6 +6,8 @@ import subprocess
 import threading
 import time
 import warnings
+from contextlib import ExitStack
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from types import SimpleNamespace
@@ -16,7 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from governance.plugins.metrics.table import PREFIX, TABLE
 from governance.settings import load_settings
-from tests.e2e.conftest import ROOT, eventually, free_port, serving
+from governance.testing import answers, eventually, free_port, running
+from tests.e2e.conftest import ROOT, serving
 
 SERVICE = f"""
 import bentoml
@@ -93,8 +96,9 @@ class Prometheus:
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/data",
             f"--web.listen-address={self.url.removeprefix('http://')}", "--enable-feature=exemplar-storage",
         ]  # fmt: skip
-        with (folder / "prometheus.log").open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.process = ExitStack()
+        ready = partial(answers, f"{self.url}/-/ready")
+        self.process.enter_context(running(command, ready, log=folder / "prometheus.log"))
 
     def value(self, query):
         try:
@@ -110,8 +114,7 @@ class Prometheus:
         return {found["labels"]["trace_id"] for one in series for found in one["exemplars"]}
 
     def close(self):
-        self.process.terminate()
-        self.process.wait(20)
+        self.process.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 import json
 import ssl
-import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -14,7 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.e2e.conftest import BIN, ROOT, free_port
+from governance.testing import free_port, running
+from tests.e2e.conftest import BIN, ROOT
 
 URI = "spiffe://hospital/web"
 
@@ -65,8 +64,6 @@ def guarded(state, tmp_path_factory):
         "--ssl-certfile", str(folder / "server.pem"), "--ssl-keyfile", str(folder / "server.key"),
         "--ssl-ca-certs", str(folder / "authority.pem"), "--ssl-cert-reqs", str(int(ssl.CERT_REQUIRED)),
     ]  # fmt: skip
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def client(name):
         context = ssl.create_default_context(cafile=folder / "authority.pem")
@@ -74,21 +71,15 @@ def guarded(state, tmp_path_factory):
             context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
         return httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=context, timeout=30)
 
-    try:
-        for _ in range(150):
-            try:
-                with client("web") as probe:
-                    if probe.get("/readyz").status_code == 200:
-                        break
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.2)
-        else:
-            raise RuntimeError((folder / "log").read_text())
+    def ready():
+        try:
+            with client("web") as probe:
+                return probe.get("/readyz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    with running(command, ready, log=folder / "log", cwd=ROOT, environment=environment):
         yield client, folder
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_a_verified_certificate_names_the_caller(guarded):

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import BIN, ROOT, State, eventually, serving
+from governance.testing import eventually
+from tests.e2e.conftest import BIN, ROOT, State, serving
 from tests.e2e.test_canaries import CANARIES
 
 SERVICE = """

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from tests.e2e.conftest import BIN, ROOT, State, eventually, free_port, serving
+from governance.testing import eventually, free_port
+from tests.e2e.conftest import BIN, ROOT, State, serving
 
 
 def start(state, **environment):

@@ -4,10 +4,9 @@ import asyncio
 import base64
 import json
 import os
-import socket
-import subprocess
 import sys
-import time
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -19,16 +18,10 @@ from governance.contract.routes import Route
 from governance.errors import ConfigurationError, NotReadyError, UnauthenticatedError
 from governance.plugins.identity import IdentityPlugin
 from governance.settings import Settings
-from governance.testing import make_exchange
+from governance.testing import answers, free_port, make_exchange, running
 
 ROUTE = Route("GET", "/x", "metadata", "bentoml")
 CLIENT, SECRET = "robot", "a-secret-of-the-test"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Provider:
@@ -67,20 +60,14 @@ class Provider:
             "--port",
             str(self.port),
         ]
-        self.process = subprocess.Popen(
-            command, cwd=self.folder, env={**os.environ, "PYTHONWARNINGS": "ignore"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )  # fmt: skip
-        for _ in range(300):
-            try:
-                httpx.get(f"{self.url}/.well-known/openid-configuration")
-                return self
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        raise RuntimeError("nanoidp did not start")
+        self.process = ExitStack()
+        environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+        ready = partial(answers, f"{self.url}/.well-known/openid-configuration")
+        self.process.enter_context(running(command, ready, cwd=self.folder, environment=environment))
+        return self
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+        self.process.close()
 
     def key_set(self):
         return httpx.get(f"{self.url}/.well-known/jwks.json").content

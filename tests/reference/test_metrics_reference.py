@@ -2,11 +2,12 @@
 
 import pytest
 
-from governance.plugins.metrics.table import PREFIX, TABLE, Declared
+from governance.contract.measurements import Metric
+from governance.plugins.metrics.table import PREFIX, TABLE
 from tools.reference.metrics import metrics_page
 
 
-def faults(metric: Declared) -> list[str]:
+def faults(metric: Metric) -> list[str]:
     found = []
     if not metric.help.endswith("."):
         found.append("no sentence")
@@ -25,6 +26,6 @@ def test_every_metric_is_documented(name):
 
 
 def test_an_undocumented_metric_is_noticed():
-    assert faults(Declared("x_total", "counter", (), "")) == ["no sentence"]
-    assert faults(Declared("x", "counter", (), "X.")) == ["name"]
-    assert faults(Declared("x_seconds", "histogram", (), "X.")) == ["buckets"]
+    assert faults(Metric("x_total", "counter", (), "")) == ["no sentence"]
+    assert faults(Metric("x", "counter", (), "X.")) == ["name"]
+    assert faults(Metric("x_seconds", "histogram", (), "X.")) == ["buckets"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from governance.contract.measurements import Metric
 from governance.plugins.metrics import table as metrics
 from tools.reference.markdown import codes, page, table
 
@@ -38,5 +39,5 @@ def metrics_page() -> str:
     return page("Metrics", "governance/plugins/metrics/table.py", INTRODUCTION, *parts)
 
 
-def _kind(declared: metrics.Declared) -> str:
+def _kind(declared: Metric) -> str:
     return f"gauge ({MERGES[declared.merge]})" if declared.kind == "gauge" else declared.kind

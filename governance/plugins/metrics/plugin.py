@@ -20,10 +20,11 @@ from governance.artifacts.trust.certificates import signer_expiries
 from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Reply, StreamedReply
 from governance.contract.facts import Admitted, Trace, Usage
-from governance.contract.measurements import Measurement, Sample, expiries
+from governance.contract.measurements import Measurement, Metric, Sample, expiries
 from governance.contract.models import ModelLoad, ModelRefusal
 from governance.contract.plugin import Plugin, Proceed
 from governance.errors import (
+    ConfigurationError,
     CredentialKind,
     CredentialReason,
     GovernanceError,
@@ -38,6 +39,7 @@ from governance.errors import (
 from governance.keys.operations import KEY_OPERATIONS
 from governance.keys.uri import created_at
 from governance.plugins.metrics.exposition import Exemplars, accepts_openmetrics, to_openmetrics
+from governance.plugins.metrics.table import TABLE
 from governance.plugins.metrics.tallies import Tallies, dead_workers, forget_workers, registered
 from governance.plugins.watch import Watch
 from governance.privacy.redactions import Redactions, ReplyFindings
@@ -73,7 +75,7 @@ class MetricsPlugin(Plugin):
         self._reset()
 
     def _reset(self) -> None:
-        tallies = self._tallies = Tallies()
+        tallies = self._tallies = Tallies(self._table())
         counters = tallies.counters
         self._requests, self._decisions = counters["requests_total"], counters["decisions_total"]
         self._policies, self._items = counters["policy_decisions_total"], counters["inference_items_total"]
@@ -83,6 +85,19 @@ class MetricsPlugin(Plugin):
         self._batch_items = tallies.histogram("batch_items")
         self._stage_rows: list[list[float]] = []
         self._exemplars = Exemplars()
+
+    def _table(self) -> dict[str, Metric]:
+        """Return all declared metrics by name.
+
+        Raises:
+            ConfigurationError: if a plugin declares a metric that exists already.
+        """
+        table = dict(TABLE)
+        for metric in self.chain.metrics:
+            if metric.name in table:
+                raise ConfigurationError(f"the metric '{metric.name}' is declared twice: rename it in the plugin")
+            table[metric.name] = metric
+        return table
 
     async def open(self) -> None:
         """Register the metrics in the process's default registry, which BentoML sums over its workers."""

@@ -6,9 +6,9 @@ Label values come from closed sets only: routes, served models, outcomes, error 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+
+from governance.contract.measurements import Merge, Metric
 
 PREFIX = "governance_"
 
@@ -21,33 +21,17 @@ DISK_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.00
 KEY_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 LOAD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
-Kind = Literal["counter", "gauge", "histogram"]
-# How a gauge is merged over the running workers.
-Merge = Literal["all", "livesum", "livemax", "livemin"]
+
+def _counter(name: str, labels: str, help: str) -> Metric:
+    return Metric(name, "counter", tuple(labels.split()), help)
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """One metric; `name` is without the prefix."""
-
-    name: str
-    kind: Kind
-    labels: tuple[str, ...]
-    help: str
-    buckets: tuple[float, ...] = ()
-    merge: Merge = "all"
+def _gauge(name: str, labels: str, merge: Merge, help: str) -> Metric:
+    return Metric(name, "gauge", tuple(labels.split()), help, merge=merge)
 
 
-def _counter(name: str, labels: str, help: str) -> Declared:
-    return Declared(name, "counter", tuple(labels.split()), help)
-
-
-def _gauge(name: str, labels: str, merge: Merge, help: str) -> Declared:
-    return Declared(name, "gauge", tuple(labels.split()), help, merge=merge)
-
-
-def _histogram(name: str, labels: str, buckets: tuple[float, ...], help: str) -> Declared:
-    return Declared(name, "histogram", tuple(labels.split()), help, buckets)
+def _histogram(name: str, labels: str, buckets: tuple[float, ...], help: str) -> Metric:
+    return Metric(name, "histogram", tuple(labels.split()), help, buckets)
 
 
 _REQUESTS = (
@@ -212,7 +196,7 @@ _DRIFT = (
 )
 _BUILD = (_gauge("build_info", "version", "livemax", "1, with the version of bento-governance."),)
 
-SUBJECTS: Mapping[str, tuple[Declared, ...]] = MappingProxyType(
+SUBJECTS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
     {
         "Requests": _REQUESTS,
         "Inference": _INFERENCE,
@@ -224,6 +208,6 @@ SUBJECTS: Mapping[str, tuple[Declared, ...]] = MappingProxyType(
         "Build": _BUILD,
     }
 )
-TABLE: Mapping[str, Declared] = MappingProxyType(
+TABLE: Mapping[str, Metric] = MappingProxyType(
     {declared.name: declared for subject in SUBJECTS.values() for declared in subject}
 )

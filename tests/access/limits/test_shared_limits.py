@@ -2,23 +2,18 @@
 
 import asyncio
 import shutil
-import socket
 import subprocess
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from governance.access.limits.local import Limit, Scope
 from governance.access.limits.shared import SharedLimits
 from governance.errors import ConfigurationError, NotReadyError, RateLimitedError
+from governance.testing import free_port, listens, running
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Redis:
@@ -38,21 +33,16 @@ class Redis:
             "--dir",
             str(self.folder),
         ]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            time.sleep(0.05)
-        raise RuntimeError("redis-server did not start")
+        self.process = ExitStack()
+        self.process.enter_context(running(command, lambda: listens(self.port)))
+        return self
 
     def all_keys(self):
         command = ["redis-cli", "-p", str(self.port), "keys", "*"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+        self.process.close()
 
 
 @pytest.fixture

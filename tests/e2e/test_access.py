@@ -121,7 +121,7 @@ def test_forged_tokens_get_401_and_no_reason_why(own, provider, digit):
 def test_a_purpose_that_the_card_does_not_know_is_refused(own, digit):
     assert infer(own, digit, governance_purpose="demonstration").status_code == 200
     reply = infer(own, digit, governance_purpose="research")
-    assert reply.status_code == 403 and "purposes" in reply.json()["error"]
+    assert reply.status_code == 403 and "purpose" in reply.json()["error"]
     assert any(entry["reason"] == "purpose" for entry in entries(own))
 
 
@@ -181,7 +181,7 @@ def test_policies_change_while_it_runs_and_broken_ones_do_not(own, digit):
     file.write_text(text)
     assert eventually(lambda: every_worker(own, digit, 200))
     log = own.log.read_text()
-    assert "changed policies are refused, and the old ones stay" in log and "does not parse" in log
+    assert "changed policies are invalid, and the old ones stay" in log and "does not parse" in log
 
 
 def test_the_shadow_is_counted_and_not_enforced(own, digit):

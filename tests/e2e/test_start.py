@@ -81,7 +81,7 @@ def test_a_broken_policy_stops_the_start_with_its_line(state, tmp_path):
     ("name", "value", "says"),
     [
         ("GOVERNANCE_LIMITS__BURTS", "1", "burts"),
-        ("GOVERNANCE_SERVICE__PLUGINS", '["policy", "identity"]', "needs Caller"),
+        ("GOVERNANCE_SERVICE__PLUGINS", '["policy", "identity"]', "requires Caller"),
         ("GOVERNANCE_SERVICE__PLUGINS", '["nothing"]', "no plugin is called"),
         ("GOVERNANCE_MODELS__DIGITS_CNN__MINIMUM_VERSION", "2", "step 7"),
     ],

@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 
 from bentos.redactor.page import app
 from governance import Governance
-from governance.privacy.change.operators import Context
-from governance.privacy.change.text import Profile, TextAnonymizer
+from governance.privacy.change.context import Context
+from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
 
 MAX_CHARACTERS = 200_000
@@ -46,7 +46,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self.detectors = Detectors(governance.open_tagger())
-        self.anonymizer = TextAnonymizer(self.detectors, Profile.parse({}), Context())
+        self.anonymizer = TextAnonymizer(self.detectors, AnonymizationProfile.parse({}), Context())
 
     @bentoml.api
     def redact(self, text: Annotated[str, Field(max_length=MAX_CHARACTERS)]) -> Redaction:

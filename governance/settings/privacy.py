@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from governance.privacy.change.operators import FIELD, Operator
-from governance.privacy.change.scope import Scope
+from governance.privacy.change.scope import PseudonymScope
 from governance.privacy.request.paths import parse_path
 from governance.settings.section import Name, Section, checked_by
 
@@ -16,7 +16,7 @@ FREE_TEXT = "text"
 
 PathText = Annotated[str, checked_by(parse_path)]
 OperatorText = Annotated[str, checked_by(Operator.parse)]
-ScopeText = Annotated[str, checked_by(Scope.parse)]
+ScopeText = Annotated[str, checked_by(PseudonymScope.parse)]
 
 
 class PrivacyField(Section):

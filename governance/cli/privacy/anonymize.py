@@ -17,10 +17,10 @@ import click
 from governance.cli.privacy import options
 from governance.errors import BadRequestError, ConfigurationError
 from governance.keys import open_secret
-from governance.privacy.change.operators import Context
-from governance.privacy.change.text import DEFAULT, Profile, TextAnonymizer
+from governance.privacy.change.context import Context
+from governance.privacy.change.text import DEFAULT, AnonymizationProfile, TextAnonymizer
 from governance.privacy.datasets import report as reports
-from governance.privacy.datasets.change import OF_DATES, OF_NUMBERS, Changer
+from governance.privacy.datasets.change import Changer
 from governance.privacy.datasets.findings import Tally
 from governance.privacy.datasets.formats.batch import Asked, Reader
 from governance.privacy.datasets.formats.choose import open_reader
@@ -203,11 +203,11 @@ def _treatment(
         treatment = replace(treatment, others=Rule.parse("keep"))
     table = dict(treatment.entities.operators)
     given = dict(item.partition("=")[::2] if "=" in item else (DEFAULT, item) for item in operators)
-    table |= {entity: Profile.parse(given).operators[entity] for entity in given}
+    table |= {entity: AnonymizationProfile.parse(given).operators[entity] for entity in given}
     treatment = replace(
         treatment,
         columns=MappingProxyType(own),
-        entities=Profile(MappingProxyType(table)),
+        entities=AnonymizationProfile(MappingProxyType(table)),
         quasi=quasi or treatment.quasi,
         sensitive=sensitive or treatment.sensitive,
     )
@@ -291,7 +291,7 @@ def _as_text(reader: Reader, treatment: Treatment, but: tuple[str, ...]) -> list
             continue
         is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
         is_date = types.is_date(kind) or types.is_timestamp(kind)
-        if rule.operator.name not in (OF_NUMBERS if is_number else OF_DATES if is_date else ()):
+        if ("number" if is_number else "date" if is_date else "") not in rule.operator.definition.applies_to:
             texts.append(name)
     return texts
 

@@ -27,9 +27,10 @@ from governance.keys import open_secret
 from governance.plugins.privacy.reveal import REVEAL, RevealServer
 from governance.plugins.privacy.scope import scope_of
 from governance.plugins.privacy.tagger import open_tagger
-from governance.privacy.change.operators import Context, Operator
-from governance.privacy.change.scope import Scope
-from governance.privacy.change.text import Profile, TextAnonymizer
+from governance.privacy.change.context import Context
+from governance.privacy.change.operators import Operator
+from governance.privacy.change.scope import PseudonymScope
+from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
 from governance.privacy.pictures.faces import Faces
 from governance.privacy.pictures.images import ImageRules
@@ -67,7 +68,7 @@ class PrivacyPlugin(Plugin):
         self._settings, self._clock = settings, clock
         self._hash_key = privacy.hash_key
         _verify(settings)
-        self._scope = Scope.parse(privacy.scope)
+        self._scope = PseudonymScope.parse(privacy.scope)
         self._reveal = RevealServer(self._scope, clock)
         self._contracts: dict[str, Contract] = {}
         self._plans: dict[tuple[str, str | None, tuple[str, ...]], Plan] = {}
@@ -168,10 +169,10 @@ class PrivacyPlugin(Plugin):
         return FreeText(
             paths=tuple(parse_path(pointer) for pointer in text.pointers),
             anonymizer=TextAnonymizer(
-                Detectors(tagger, text.threshold), Profile.parse(text.profile), Context(self._key)
+                Detectors(tagger, text.threshold), AnonymizationProfile.parse(text.profile), Context(self._key)
             ),
             classes=text.classes,
-            scope=self._scope if text.scope is None else Scope.parse(text.scope),
+            scope=self._scope if text.scope is None else PseudonymScope.parse(text.scope),
             subject=parse_path(text.subject) if text.subject is not None else None,
             dear=text.tagger,
             reply_paths=_reply_paths(text) if text.replies else (),

@@ -9,8 +9,9 @@ from governance.contract.exchange import Exchange, Reply
 from governance.contract.routes import Route
 from governance.errors import BadRequestError, DecryptionError
 from governance.plugins.privacy.scope import scope_of
-from governance.privacy.change.operators import Context, reveal
-from governance.privacy.change.scope import Scope
+from governance.privacy.change.context import Context
+from governance.privacy.change.keyed import reveal
+from governance.privacy.change.scope import PseudonymScope
 from governance.privacy.redactions import Redactions
 from governance.privacy.request.records import render_json
 
@@ -33,7 +34,7 @@ class RevealServer:
         clock: returns Unix seconds.
     """
 
-    def __init__(self, scope: Scope, clock: Callable[[], float]) -> None:
+    def __init__(self, scope: PseudonymScope, clock: Callable[[], float]) -> None:
         self._scope, self._clock = scope, clock
         self._key: bytes | None = None
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from governance.access.callers.caller import Caller
 from governance.access.policies.verdict import Decision
 from governance.contract.exchange import Exchange
-from governance.privacy.change.scope import Scope
+from governance.privacy.change.scope import PseudonymScope
 
 
-def scope_of(exchange: Exchange, scope: Scope, now_seconds: float) -> str:
+def scope_of(exchange: Exchange, scope: PseudonymScope, now_seconds: float) -> str:
     """Return the scope's text for a request: `{caller}`, `{purpose}`, `{year}` and `{month}` are filled in.
 
     Example: `{purpose}/{year}` becomes `treatment/2026`.

@@ -1,133 +1,225 @@
-"""What is done to a finding, a field or a column: operators by name, each with what it keeps and what it hides.
+"""The table of operators: one row says all that the project knows about an operator.
 
-Those with a key derive their own from it, by operator and context, so that a hash of one is no hash of another
-(NIST SP 800-108). Equal values stay equal under one context, and whoever has not the key cannot find them by trying.
+A profile or setting writes an operator as `NAME` or `NAME:NUMBER`, such as `mask` or `mask:4`. `docs/privacy.md` shows
+the table; a test compares both.
 """
 
 from __future__ import annotations
 
-import base64
-import hmac
-import math
 import re
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from functools import lru_cache
-from typing import Any
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from datetime import date
+from types import MappingProxyType
+from typing import Any, Literal
 
 from governance.canonical import canonical_json
-from governance.errors import ConfigurationError, DecryptionError
+from governance.errors import ConfigurationError
+from governance.privacy.change import dates, erasing, keyed, numbers, surrogates
+from governance.privacy.change.context import Context, keyed_digest
 
-TOKEN = re.compile(r"<([A-Z_]{2,40}):([A-Za-z0-9_-]{22,})>")
-MAX_SHIFT_DAYS = 365
-# What a declared field is called where nothing says what it is.
+# The entity of a declared field whose setting names none.
 FIELD = "FIELD"
-DROP, MASK = "drop", "***"
-FF1_LEAST_DIGITS = 6
-_DIGITS = "0123456789"
+DROP, KEEP, MASKED = "drop", "keep", "***"
 _OPERATOR = re.compile(r"([a-z0-9-]{1,20})(?::(\d{1,6}(?:\.\d{1,6})?))?")
-_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
-_DATE = re.compile(r"(\d{4})([\-/.])(\d{1,2})\2(\d{1,2})|(\d{1,2})([\-/.])(\d{1,2})\6(\d{4})")
+
+# Arguments: value, entity, the operator's number (0 if it takes none), context.
+ChangeText = Callable[[str, str, float, Context], str]
+ChangeNumber = Callable[[float, str, float, Context], float]
+ChangeDate = Callable[[date, str, float, Context], date]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """The number that may follow an operator's name, as 10 in `bucket:10`.
+
+    Attributes:
+        meaning: What the number counts, with its unit.
+        default: The number of an operator that is written without one.
+        example: A number that a document can show.
+        is_fraction: Whether decimals are accepted.
+        is_positive: Whether 0 is refused.
+    """
+
+    meaning: str
+    default: float
+    example: int
+    is_fraction: bool = False
+    is_positive: bool = False
+
+    def verify(self, operator: str, text: str) -> float:
+        """Return the number that a text says.
+
+        Raises:
+            ConfigurationError: If the number has decimals or is 0, and must not.
+        """
+        if "." in text and not self.is_fraction:
+            raise ConfigurationError(f"the operator '{operator}' takes a whole number, and not {text}")
+        if self.is_positive and not float(text):
+            raise ConfigurationError(f"the operator '{operator}' takes a number above 0")
+        return float(text)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorDefinition:
+    """One row of the table.
+
+    Attributes:
+        name: As settings write it.
+        keeps: What stays of a value (Markdown).
+        hides: What cannot be learnt about the value, and what can (Markdown).
+        change_text: Changes a text or a finding in a text.
+        change_value: Changes the JSON value of a declared field; None if it is changed as text.
+        change_number: Changes a number so that it stays a number; None if there is no such way.
+        change_date: Changes a date so that it stays a date; None if there is no such way.
+        parameter: The number after the name; None if the operator takes none.
+        needs_key: Whether the operator works only with a key.
+        uses_subject: Whether the result depends on the context's subject.
+        is_reversible: Whether the key turns the result back into the value.
+        erases: Whether nothing of the value is left; a number in a tensor becomes 0.
+        needs_scalar: Whether the value must be one text or one number. An object, a list, true, false or null then
+            becomes `<ENTITY>`.
+    """
+
+    name: str
+    keeps: str
+    hides: str
+    change_text: ChangeText
+    change_value: Callable[[Any, str, Operator, Context], Any] | None = None
+    change_number: ChangeNumber | None = None
+    change_date: ChangeDate | None = None
+    parameter: Parameter | None = None
+    needs_key: bool = False
+    uses_subject: bool = False
+    is_reversible: bool = False
+    erases: bool = False
+    needs_scalar: bool = False
+
+    @property
+    def applies_to(self) -> frozenset[Literal["text", "number", "date"]]:
+        """The types of values that keep their type; a value of another type becomes text."""
+        types: dict[Literal["text", "number", "date"], object] = {
+            "text": self.change_text,
+            "number": self.change_number,
+            "date": self.change_date,
+        }
+        return frozenset(name for name, change in types.items() if change is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One operator with its settings, as a profile names it: `mask`, `mask:4`, `truncate:3`, `bucket:10`."""
+    """An operator with its number, as a profile names it: `mask`, `mask:4`, `truncate:3`, `bucket:10`.
+
+    Attributes:
+        name: Name of its row in the table.
+        number: The number after the colon, or None.
+        definition: Its row in the table.
+        drops: Whether a field is removed with its name, and a column with its header.
+        keeps: Whether values stay as they are.
+    """
 
     name: str
     number: float | None = None
+    definition: OperatorDefinition = field(init=False, repr=False, compare=False)
+    drops: bool = field(init=False, repr=False, compare=False)
+    keeps: bool = field(init=False, repr=False, compare=False)
+    _parameter: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Look the row up once, since operators run for each finding."""
+        definition = OPERATORS[self.name]
+        default = definition.parameter.default if definition.parameter is not None else 0.0
+        object.__setattr__(self, "definition", definition)
+        object.__setattr__(self, "drops", self.name == DROP)
+        object.__setattr__(self, "keeps", self.name == KEEP)
+        object.__setattr__(self, "_parameter", default if self.number is None else self.number)
 
     @classmethod
     def parse(cls, text: str) -> Operator:
-        """Read `NAME` or `NAME:NUMBER`.
+        """Read `NAME` or `NAME:NUMBER`: `mask:4` becomes `Operator("mask", 4.0)`.
 
         Raises:
-            ConfigurationError: if there is no such operator, or it takes no such number.
+            ConfigurationError: If there is no such operator, or it does not take this number.
         """
         found = _OPERATOR.fullmatch(text)
-        name, number = (found[1], found[2]) if found is not None else ("", None)
-        if name not in OPERATORS or (number is not None and name not in NUMBERED):
-            known = ", ".join(sorted(OPERATORS))
+        definition = OPERATORS.get(found[1]) if found is not None else None
+        number = found[2] if found is not None else None
+        if definition is None or (number is not None and definition.parameter is None):
+            with_number = ", ".join(name for name, row in OPERATORS.items() if row.parameter is not None)
             raise ConfigurationError(
-                f"no operator '{text[:40]}'; there are: {known}; with a number: {', '.join(NUMBERED)}"
+                f"no operator '{text[:40]}'; there are: {', '.join(sorted(OPERATORS))}; with a number: {with_number}"
             )
-        if number is not None and "." in number and name not in FRACTIONS:
-            raise ConfigurationError(f"the operator '{name}' takes a whole number, and not {number}")
-        if name in POSITIVE and not float(number or 1):
-            raise ConfigurationError(f"the operator '{name}' takes a number above 0")
-        return cls(name, float(number) if number is not None else None)
-
-    @property
-    def count(self) -> int | None:
-        """The number, of those that count something."""
-        return None if self.number is None else int(self.number)
+        if number is None or definition.parameter is None:
+            return cls(definition.name)
+        return cls(definition.name, definition.parameter.verify(definition.name, number))
 
     @property
     def needs_key(self) -> bool:
-        """Whether it cannot work without a key."""
-        return self.name in KEYED
+        """Whether the operator works only with a key."""
+        return self.definition.needs_key
 
+    def change_text(self, value: str, entity: str, context: Context) -> str:
+        """Return the text that replaces a finding: `mask:4` makes `*****1234` of `123451234`.
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """With what operators work.
+        Args:
+            value: The finding.
+            entity: What it is, such as `PERSON`.
+            context: Key, scope and subject.
 
-    Attributes:
-        key: 32 secret bytes, or None.
-        scope: tenant, purpose and epoch: values are equal under the same one alone.
-        subject: whose data it is, where that is known: dates of one subject are shifted alike.
-    """
+        Raises:
+            ConfigurationError: If the operator needs a key or a package, and there is none.
+        """
+        return self.definition.change_text(value, entity, self._parameter, context)
 
-    key: bytes | None = field(default=None, repr=False)
-    scope: str = ""
-    subject: str = ""
+    def change_value(self, value: Any, entity: str, context: Context) -> Any:
+        """Return what replaces the JSON value of a declared field, or `Dropped`.
 
+        Different from `change_text`: `mask` without a number gives `***`, since the length of a declared field says
+        something; `hash` gives 64 hex digits of HMAC-SHA256 (RFC 2104) over the value's canonical JSON (RFC 8785);
+        `noise` keeps a number a number.
 
-Apply = Callable[[str, str, Operator, Context], str]
-ChangeValue = Callable[[Any, str, Operator, Context], Any]
+        Raises:
+            ConfigurationError: If the operator needs a key or a package, and there is none.
+            ValueError: If the value cannot be written as canonical JSON.
+        """
+        change = self.definition.change_value or _as_text
+        return change(value, entity, self, context)
 
+    def change_number(self, value: float, entity: str, context: Context) -> float:
+        """Return the number that replaces a number: `bucket:10` makes 40 of 42, the lower bound of its range.
 
-def transform(value: str, entity: str, operator: Operator, context: Context) -> str:
-    """Return what takes the place of a value.
+        Raises:
+            ConfigurationError: If the operator cannot keep a number a number, or needs a key and there is none.
+        """
+        change = self.definition.change_number
+        if change is None:
+            raise ConfigurationError(f"the operator '{self.name}' is for text, and not for numbers")
+        return change(value, entity, self._parameter, context)
 
-    Raises:
-        ConfigurationError: if the operator needs a key, and there is none.
-    """
-    return OPERATORS[operator.name](value, entity, operator, context)
+    def change_date(self, value: date, entity: str, context: Context) -> date:
+        """Return the date that replaces a date.
+
+        Raises:
+            ConfigurationError: If the operator cannot keep a date a date, or needs a key and there is none.
+            OverflowError: If the result is no year from 1 to 9999.
+        """
+        change = self.definition.change_date
+        if change is None:
+            raise ConfigurationError(f"the operator '{self.name}' is not for dates")
+        return change(value, entity, self._parameter, context)
 
 
 class Dropped:
-    """Stands for a value that goes away with its name or place."""
-
-
-def transform_value(value: Any, entity: str, operator: Operator, context: Context) -> Any:
-    """Return what takes the place of a declared field's value, or `Dropped`.
-
-    Here `mask` puts three stars (the length of a declared field would tell something), `hash` puts HMAC-SHA256 over
-    its canonical JSON in hex (RFC 2104, RFC 8785), and a number stays one under `noise`.
-
-    Raises:
-        ConfigurationError: if the operator needs a key, and there is none.
-        ValueError: if the value cannot be written as canonical JSON.
-    """
-    change: ChangeValue = _OF_VALUES.get(operator.name, _as_text)
-    return change(value, entity, operator, context)
+    """Result of `drop` for a declared field: the value is removed with its name or place."""
 
 
 def _as_text(value: Any, entity: str, operator: Operator, context: Context) -> str:
-    """Change a text, a number as text, and an object or a list as its canonical JSON or not at all."""
+    """Change a text as it is, a number as its text, and an object or a list as its canonical JSON or not at all."""
     if not isinstance(value, str):
-        if operator.name in _OF_ONE_VALUE and not _is_number(value):
+        if operator.definition.needs_scalar and not _is_number(value):
             return f"<{entity}>"
         value = canonical_json(value).decode()
-    return transform(value, entity, operator, context)
+    return operator.change_text(value, entity, context)
 
 
 def _drop_value(value: Any, entity: str, operator: Operator, context: Context) -> Any:
@@ -139,259 +231,149 @@ def _keep_value(value: Any, entity: str, operator: Operator, context: Context) -
 
 
 def _mask_value(value: Any, entity: str, operator: Operator, context: Context) -> str:
-    return MASK if operator.number is None else _as_text(value, entity, operator, context)
+    return MASKED if operator.number is None else _as_text(value, entity, operator, context)
 
 
 def _hash_value(value: Any, entity: str, operator: Operator, context: Context) -> str:
-    return hmac.digest(_derived(context, "hash", entity, 32), canonical_json(value), "sha256").hex()
+    return keyed_digest(context, "hash", entity, canonical_json(value)).hex()
 
 
 def _noise_value(value: Any, entity: str, operator: Operator, context: Context) -> Any:
     if not _is_number(value):
         return _as_text(value, entity, operator, context)
-    made = value + laplace(float(value), entity, operator.number or 1.0, context)
-    return round(made) if isinstance(value, int) else made
+    changed = operator.change_number(value, entity, context)
+    return round(changed) if isinstance(value, int) else changed
+
+
+def _keep_number(value: float, entity: str, number: float, context: Context) -> float:
+    return value
+
+
+def _keep_date(value: date, entity: str, number: float, context: Context) -> date:
+    return value
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def reveal(text: str, context: Context) -> str:
-    """Return a text with its reversible tokens turned back.
-
-    Raises:
-        DecryptionError: if a token is not of this key and scope, or was changed.
-    """
-    return TOKEN.sub(lambda token: _untoken(token[1], token[2], context), text)
-
-
-def _redact(value: str, entity: str, operator: Operator, context: Context) -> str:
-    return ""
-
-
-def _replace(value: str, entity: str, operator: Operator, context: Context) -> str:
-    return f"<{entity}>"
-
-
-def _mask(value: str, entity: str, operator: Operator, context: Context) -> str:
-    """Letters and digits become stars, all but the last `number` of them."""
-    keep, masked = operator.count or 0, []
-    for character in reversed(value):
-        if character.isalnum() and keep:
-            keep -= 1
-            masked.append(character)
-        else:
-            masked.append("*" if character.isalnum() else character)
-    return "".join(reversed(masked))
-
-
-def _hash(value: str, entity: str, operator: Operator, context: Context) -> str:
-    digest = hmac.digest(_derived(context, "hash", entity, 32), _normal(value).encode(), "sha256").hex()
-    return f"<{entity}:{digest[:32]}>"
-
-
-def _token(value: str, entity: str, operator: Operator, context: Context) -> str:
-    """AES-SIV (RFC 5297): deterministic, authenticated, and turned back by whoever has the key."""
-    sealed = AESSIV(_derived(context, "token", entity, 64)).encrypt(
-        value.encode("utf-8", "surrogatepass"), [entity.encode()]
-    )
-    return f"<{entity}:{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}>"
-
-
-def _untoken(entity: str, text: str, context: Context) -> str:
-    try:
-        sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        opened = AESSIV(_derived(context, "token", entity, 64)).decrypt(sealed, [entity.encode()])
-    except (InvalidTag, ValueError):
-        raise DecryptionError("a token is not of this key and scope, or it was changed") from None
-    return opened.decode("utf-8", "surrogatepass")
-
-
-def _ff1(value: str, entity: str, operator: Operator, context: Context) -> str:
-    """Format-preserving encryption of numbers (NIST SP 800-38G, FF1); what has letters in it is replaced."""
-    return _format_preserving(value, entity, context, decrypt=False)
-
-
-def decrypt_format(value: str, entity: str, context: Context) -> str:
-    """Return what `ff1` made into `value`; nothing tells whether key and scope are the right ones."""
-    return _format_preserving(value, entity, context, decrypt=True)
-
-
-def _format_preserving(value: str, entity: str, context: Context, *, decrypt: bool) -> str:
-    try:
-        from fastfpe import ff1
-    except ImportError:
-        raise ConfigurationError("FF1 needs a package: pip install 'bento-governance[privacy]'") from None
-    places = [place for place, character in enumerate(value) if character in _DIGITS]
-    # SP 800-38G Rev. 1 asks for a million possible values at least.
-    if len(places) < FF1_LEAST_DIGITS or sum(map(str.isalnum, value)) > len(places):
-        return f"<{entity}>"
-    key = _derived(context, "ff1", entity, 32).hex()
-    digits = "".join(value[place] for place in places)
-    changed = (ff1.decrypt if decrypt else ff1.encrypt)(key, "", _DIGITS, digits)
-    characters = list(value)
-    for place, character in zip(places, changed, strict=True):
-        characters[place] = character
-    return "".join(characters)
-
-
-def _surrogate(value: str, entity: str, operator: Operator, context: Context) -> str:
-    """Somebody else of the same kind, always the same one for a value; made up, and perhaps somebody's by chance."""
-    seed = int.from_bytes(
-        hmac.digest(_derived(context, "surrogate", entity, 32), _normal(value).encode(), "sha256")[:8]
-    )
-    faker = _faker("zh_CN" if any("\u4e00" <= character <= "\u9fff" for character in value) else "en_US")
-    faker.seed_instance(seed)
-    made = _SURROGATES.get(entity)
-    if made is not None:
-        return str(getattr(faker, made)()).replace("\n", ", ")
-    return "".join(
-        str(faker.random_digit())
-        if character.isdigit()
-        else faker.random_letter().lower()
-        if character.isalpha()
-        else character
-        for character in value
-    )
-
-
-def _shift_date(value: str, entity: str, operator: Operator, context: Context) -> str:
-    """So many days earlier or later, the same for all dates of a subject, so that time between them stays."""
-    most = operator.count or MAX_SHIFT_DAYS
-    number = int.from_bytes(
-        hmac.digest(_derived(context, "date", "DATE_TIME", 32), context.subject.encode(), "sha256")[:8]
-    )
-    days = timedelta(days=number % (2 * most) - most or 1)
-    match = _DATE.fullmatch(value.strip())
-    if match is None:
-        return f"<{entity}>"
-    try:
-        if match[1]:
-            moved = date(int(match[1]), int(match[3]), int(match[4])) + days
-            return f"{moved.year:04}{match[2]}{moved.month:02}{match[2]}{moved.day:02}"
-        day, month = (int(match[5]), int(match[7])) if int(match[7]) <= 12 else (int(match[7]), int(match[5]))
-        moved = date(int(match[8]), month, day) + days
-    except (ValueError, OverflowError):
-        return f"<{entity}>"
-    first, second = (moved.day, moved.month) if int(match[7]) <= 12 else (moved.month, moved.day)
-    return f"{first:02}{match[6]}{second:02}{match[6]}{moved.year:04}"
-
-
-def _bucket(value: str, entity: str, operator: Operator, context: Context) -> str:
-    """A number becomes the range that it lies in: 42 with `bucket:10` is 40-49."""
-    found, width = _NUMBER.fullmatch(value.strip()) or re.search(r"\d{1,15}", value), operator.number or 10.0
-    if found is None:
-        return f"<{entity}>"
-    low = bucket_floor(float(found[0]), width)
-    return f"{low:g}-{low + width - (1 if width.is_integer() else 0):g}"
-
-
-def bucket_floor(number: float, width: float) -> float:
-    """Return the lower bound of the range of this width that a number lies in."""
-    return math.floor(number / width) * width
-
-
-def _noise(value: str, entity: str, operator: Operator, context: Context) -> str:
-    """A number becomes one near it: Laplace noise of this scale is added, the same for equal values.
-
-    Noise that were drawn again each time would go away by asking often. It is no differential privacy.
-    """
-    found = _NUMBER.fullmatch(value.strip())
-    if found is None:
-        return f"<{entity}>"
-    decimals = len(found[0].partition(".")[2])
-    made = float(found[0]) + laplace(float(found[0]), entity, operator.number or 1.0, context)
-    return f"{made:.{decimals}f}"
-
-
-def laplace(number: float, entity: str, scale: float, context: Context) -> float:
-    """Return the noise that belongs to a number under a key: Laplace-distributed (inverse transform), mean 0.
-
-    Raises:
-        ConfigurationError: if there is no key.
-    """
-    digest = hmac.digest(_derived(context, "noise", entity, 32), struct.pack("<d", number), "sha256")
-    # 53 bits, so that each is a double, and never 0 or 1.
-    share = ((int.from_bytes(digest[:8]) >> 11) + 0.5) / 2**53
-    return -scale * math.copysign(math.log1p(-2 * abs(share - 0.5)), share - 0.5)
-
-
-def _truncate(value: str, entity: str, operator: Operator, context: Context) -> str:
-    """The first characters alone: 94105 with `truncate:3` is 941."""
-    return value[: operator.count if operator.count is not None else 3]
-
-
-def _keep(value: str, entity: str, operator: Operator, context: Context) -> str:
-    return value
-
-
-OPERATORS: Mapping[str, Apply] = {
-    # In text there is nothing to drop but the words; a field goes with its name, a column with its header.
-    DROP: _redact,
-    "redact": _redact,
-    "replace": _replace,
-    "mask": _mask,
-    "hash": _hash,
-    "token": _token,
-    "ff1": _ff1,
-    "surrogate": _surrogate,
-    "shift-date": _shift_date,
-    "bucket": _bucket,
-    "noise": _noise,
-    "truncate": _truncate,
-    "keep": _keep,
-}
-KEYED = frozenset({"hash", "token", "ff1", "surrogate", "shift-date", "noise"})
-NUMBERED = ("mask", "shift-date", "bucket", "noise", "truncate")
-FRACTIONS, POSITIVE = frozenset({"bucket", "noise"}), frozenset({"shift-date", "bucket", "noise"})
-# These need a value that is one number or one date; of an object or a list there is nothing they could do.
-_OF_ONE_VALUE = frozenset({"mask", "ff1", "surrogate", "shift-date", "bucket", "noise", "truncate"})
-# What is done otherwise to a declared field than to a finding in text.
-_OF_VALUES: Mapping[str, ChangeValue] = {
-    DROP: _drop_value,
-    "keep": _keep_value,
-    "mask": _mask_value,
-    "hash": _hash_value,
-    "noise": _noise_value,
-}
-_SURROGATES = {
-    "PERSON": "name",
-    "LOCATION": "city",
-    "ADDRESS": "street_address",
-    "ORGANIZATION": "company",
-    "EMAIL_ADDRESS": "safe_email",
-    "PHONE_NUMBER": "phone_number",
-    "CREDIT_CARD": "credit_card_number",
-    "IBAN_CODE": "iban",
-    "IP_ADDRESS": "ipv4_private",
-    "URL": "url",
-    "US_SSN": "ssn",
-}
-
-
-@lru_cache(4096)
-def _expand(key: bytes, operator: str, entity: str, scope: str, size: int) -> bytes:
-    info = f"bento-governance privacy {operator}\x00{entity}\x00{scope}".encode()
-    return HKDFExpand(SHA256(), size, info).derive(key)
-
-
-def _derived(context: Context, operator: str, entity: str, size: int) -> bytes:
-    """Return the key of one operator, entity and scope: HKDF-Expand (RFC 5869) of a secret that is uniform already."""
-    if context.key is None:
-        raise ConfigurationError(f"the operator '{operator}' needs a key: [privacy] hash_key")
-    return _expand(context.key, operator, entity, context.scope, size)
-
-
-def _normal(value: str) -> str:
-    """What differs only in spaces and capitals is the same."""
-    return re.sub(r"\s+", " ", value).strip().casefold()
-
-
-@lru_cache
-def _faker(locale: str) -> Any:
-    try:
-        from faker import Faker
-    except ImportError:
-        raise ConfigurationError("surrogates need a package: pip install 'bento-governance[privacy]'") from None
-    return Faker(locale)
+_ROWS = (
+    OperatorDefinition(
+        "replace",
+        keeps="the kind: `<PERSON>`",
+        hides="everything else",
+        change_text=erasing.replace,
+        erases=True,
+    ),
+    OperatorDefinition(
+        "redact",
+        keeps="nothing",
+        hides="everything; that a text became shorter can be seen",
+        change_text=erasing.redact,
+        erases=True,
+    ),
+    OperatorDefinition(
+        "mask",
+        keeps="length, separators, and with `mask:4` the last four characters",
+        hides="the other letters and digits; a short value can be guessed from its length",
+        change_text=erasing.mask,
+        change_value=_mask_value,
+        parameter=Parameter("last letters and digits that stay", default=0.0, example=4),
+        needs_scalar=True,
+    ),
+    OperatorDefinition(
+        "hash",
+        keeps="that two values are equal",
+        hides="the value: without the key it cannot be found by trying; equal values can be counted",
+        change_text=keyed.hash_text,
+        change_value=_hash_value,
+        needs_key=True,
+    ),
+    OperatorDefinition(
+        "token",
+        keeps="that two values are equal; `privacy reveal` turns it back",
+        hides="the value, from readers without the key (AES-SIV); equal values can be counted",
+        change_text=keyed.tokenize,
+        needs_key=True,
+        is_reversible=True,
+    ),
+    OperatorDefinition(
+        "ff1",
+        keeps="length and form of a number, that two values are equal",
+        hides="the number, by format-preserving encryption (NIST SP 800-38G, FF1); a value with letters, or with fewer "
+        "than six digits, is replaced",
+        change_text=keyed.encrypt_format,
+        needs_key=True,
+        is_reversible=True,
+        needs_scalar=True,
+    ),
+    OperatorDefinition(
+        "surrogate",
+        keeps="kind and equality: the name of another person",
+        hides="the value; a reader with the key can try values; the result may by chance be an existing person's",
+        change_text=surrogates.surrogate,
+        needs_key=True,
+        needs_scalar=True,
+    ),
+    OperatorDefinition(
+        "shift-date",
+        keeps="days between the dates of one subject",
+        hides="the date, by up to so many days; one known date of a subject shows the shift of all",
+        change_text=dates.shift,
+        change_date=dates.shift_date,
+        parameter=Parameter("most days that a date moves", default=365.0, example=30, is_positive=True),
+        needs_key=True,
+        uses_subject=True,
+        needs_scalar=True,
+    ),
+    OperatorDefinition(
+        "bucket",
+        keeps="the range: `40-49` for 42 with `bucket:10`",
+        hides="the number within its range; rare values stay rare",
+        change_text=numbers.bucket,
+        change_number=numbers.bucket_number,
+        parameter=Parameter("width of a range", default=10.0, example=10, is_fraction=True, is_positive=True),
+        needs_scalar=True,
+    ),
+    OperatorDefinition(
+        "noise",
+        keeps="a number near it, the same for equal numbers",
+        hides="the exact number, by keyed Laplace noise of that scale; not differential privacy: equal values can be "
+        "counted",
+        change_text=numbers.noise,
+        change_value=_noise_value,
+        change_number=numbers.noise_number,
+        parameter=Parameter(
+            "scale of the noise: its mean absolute value", default=1.0, example=5, is_fraction=True, is_positive=True
+        ),
+        needs_key=True,
+        needs_scalar=True,
+    ),
+    OperatorDefinition(
+        "truncate",
+        keeps="the first characters: `941` for 94105 with `truncate:3`",
+        hides="the rest; the first characters may say enough",
+        change_text=erasing.truncate,
+        parameter=Parameter("first characters that stay", default=3.0, example=3),
+        needs_scalar=True,
+    ),
+    OperatorDefinition(
+        DROP,
+        keeps="nothing: a field is removed with its name, a column with its header, a finding with its words",
+        hides="everything",
+        # Text has no name to remove.
+        change_text=erasing.redact,
+        change_value=_drop_value,
+        erases=True,
+    ),
+    OperatorDefinition(
+        KEEP,
+        keeps="everything",
+        hides="nothing",
+        change_text=erasing.keep,
+        change_value=_keep_value,
+        change_number=_keep_number,
+        change_date=_keep_date,
+    ),
+)
+OPERATORS: Mapping[str, OperatorDefinition] = MappingProxyType({row.name: row for row in _ROWS})

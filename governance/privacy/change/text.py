@@ -1,14 +1,15 @@
-"""Anonymized text: findings are changed as a profile says, and what lies between them stays."""
+"""Texts with their findings changed as a profile says; everything between findings stays as it is."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from governance.errors import ConfigurationError
-from governance.privacy.change.operators import Context, Operator, transform
+from governance.privacy.change.context import Context
+from governance.privacy.change.operators import Operator
 from governance.privacy.find.detect import Detectors
 from governance.privacy.find.finding import Finding
 
@@ -16,26 +17,30 @@ DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """Which operator changes which entity; `default` changes all others."""
+class AnonymizationProfile:
+    """The operator for each entity.
+
+    Attributes:
+        operators: Operators by entity; `default` is the one for all other entities.
+    """
 
     operators: Mapping[str, Operator]
 
     @classmethod
-    def parse(cls, table: Mapping[str, str]) -> Profile:
-        """Read `{"PERSON": "surrogate", "default": "replace"}`.
+    def parse(cls, table: Mapping[str, str]) -> AnonymizationProfile:
+        """Read a table such as `{"PERSON": "surrogate", "default": "mask"}`; the default of `default` is `replace`.
 
         Raises:
-            ConfigurationError: for an operator that there is not.
+            ConfigurationError: If a value is no operator.
         """
         operators = {entity: Operator.parse(text) for entity, text in table.items()}
         return cls(MappingProxyType({DEFAULT: Operator("replace"), **operators}))
 
-    def verify(self, context: Context) -> Profile:
-        """Return the profile if it can work in this context.
+    def verify(self, context: Context) -> AnonymizationProfile:
+        """Return the profile if the context has all that its operators need.
 
         Raises:
-            ConfigurationError: if an operator needs a key, and there is none.
+            ConfigurationError: If an operator needs a key and the context has none.
         """
         keyed = [operator.name for operator in self.operators.values() if operator.needs_key]
         if keyed and context.key is None:
@@ -49,31 +54,57 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Anonymized:
-    """A changed text, and how many findings of each entity were changed."""
+    """A changed text.
+
+    Attributes:
+        text: The text with its findings changed.
+        counts: Changed findings by entity; empty if the text is as it was.
+    """
 
     text: str
     counts: Mapping[str, int]
 
 
+# Takes texts and returns each of them changed, in their order.
+AnonymizeTexts = Callable[[Sequence[str]], Sequence[Anonymized]]
+
+
 class TextAnonymizer:
-    """Finds and changes personal data in texts.
+    """Finds personal data in texts and changes it.
+
+    With the profile `{"PERSON": "mask", "default": "replace"}`, `Ada Lovelace: ada@example.org` becomes
+    `*** ********: <EMAIL_ADDRESS>`.
 
     Args:
-        tally: is told how many findings of each entity were changed.
+        detectors: Find personal data.
+        profile: The operator for each entity.
+        context: Key, scope and subject of the operators.
+        counter: Is incremented for each changed finding, by entity; None to count nothing.
+
+    Raises:
+        ConfigurationError: If the profile needs a key and the context has none.
     """
 
     def __init__(
-        self, detectors: Detectors, profile: Profile, context: Context, tally: Counter[str] | None = None
+        self,
+        detectors: Detectors,
+        profile: AnonymizationProfile,
+        context: Context,
+        counter: Counter[str] | None = None,
     ) -> None:
         self._detectors, self._profile, self._context = detectors, profile.verify(context), context
-        self._tally = tally
+        self._counter = counter
 
-    def within(self, context: Context, tally: Counter[str] | None = None) -> TextAnonymizer:
-        """Return the same anonymizer for another scope or subject, with a tally of its own."""
-        return TextAnonymizer(self._detectors, self._profile, context, tally)
+    def within(self, context: Context, counter: Counter[str] | None = None) -> TextAnonymizer:
+        """Return an anonymizer with the same detectors and profile, for another scope or subject.
+
+        Raises:
+            ConfigurationError: If the profile needs a key and the context has none.
+        """
+        return TextAnonymizer(self._detectors, self._profile, context, counter)
 
     def find(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """Return the findings of each text."""
+        """Return the findings of each text, in order and without overlaps."""
         return self._detectors.find_all(texts)
 
     def anonymize(self, texts: Sequence[str]) -> list[Anonymized]:
@@ -81,26 +112,33 @@ class TextAnonymizer:
         return [self.change(text, findings) for text, findings in zip(texts, self.find(texts), strict=True)]
 
     def changes(self, texts: Sequence[str]) -> list[tuple[int, Anonymized]]:
-        """Return the texts in which something was changed, each with its number: most have nothing to change."""
+        """Return only the texts that are changed, each with its index in `texts`.
+
+        Most texts of a request have no findings: this costs less than `anonymize`, which makes a result for each.
+        """
         found = self._detectors.find_in(texts)
-        made = [(number, self.change(texts[number], findings)) for number, findings in found.items()]
-        return [(number, changed) for number, changed in made if changed.counts]
+        changed = [(number, self.change(texts[number], findings)) for number, findings in found.items()]
+        return [(number, one) for number, one in changed if one.counts]
 
     def change(self, text: str, findings: Sequence[Finding]) -> Anonymized:
-        """Return a text with these findings changed; they are in order, and none lies over another."""
+        """Return a text with these findings changed.
+
+        Args:
+            text: The text.
+            findings: Its findings, in order and without overlaps.
+        """
         pieces: list[str] = []
         position, counts = 0, dict[str, int]()
         for finding in findings:
             entity = finding.entity
             operator = self._profile.of(entity)
-            if operator.name == "keep":
+            if operator.keeps:
                 continue
-            value = text[finding.start : finding.end]
             pieces.append(text[position : finding.start])
-            pieces.append(transform(value, entity, operator, self._context))
+            pieces.append(operator.change_text(text[finding.start : finding.end], entity, self._context))
             position = finding.end
             counts[entity] = counts.get(entity, 0) + 1
         pieces.append(text[position:])
-        if self._tally is not None:
-            self._tally.update(counts)
+        if self._counter is not None:
+            self._counter.update(counts)
         return Anonymized("".join(pieces), counts)

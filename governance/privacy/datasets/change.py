@@ -12,7 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from governance.errors import BadRequestError, ConfigurationError
-from governance.privacy.change.operators import Context, Operator, bucket_floor, laplace, transform, transform_value
+from governance.privacy.change.context import Context
+from governance.privacy.change.numbers import is_number_text
+from governance.privacy.change.operators import Operator
 from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.datasets.cells import leaves, text_of
 from governance.privacy.datasets.findings import Looker, Tally
@@ -21,9 +23,7 @@ from governance.privacy.datasets.scan import places_of
 from governance.privacy.datasets.treatment import Rule, Treatment
 from governance.privacy.find.finding import Finding
 
-OF_NUMBERS, OF_DATES = frozenset({"bucket", "noise"}), frozenset({"shift-date"})
 REMEMBERED = 200_000
-_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
 _DAY_AND_TIME = re.compile(r"(\d{4}-\d\d-\d\d)([T ].{1,40})", re.DOTALL)
 
 
@@ -51,7 +51,9 @@ class Changer:
         self._looker, self._anonymizer, self._tally, self._is_typed = looker, anonymizer, tally, is_typed
         self._memory: dict[Any, Any] = {}
         operators = treatment.entities.operators.values()
-        self._text_by_subject = treatment.subject is not None and any(item.name in OF_DATES for item in operators)
+        self._text_by_subject = treatment.subject is not None and any(
+            item.definition.uses_subject for item in operators
+        )
         self.kept: set[str] = set()
 
     def change(self, batch: Batch, but: Sequence[str] = ()) -> dict[str, list[Any]]:
@@ -97,7 +99,7 @@ class Changer:
     def _change_values(
         self, batch: Batch, name: str, values: list[Any], subjects: list[str] | None, rule: Rule, operator: Operator
     ) -> list[Any]:
-        if operator.name not in OF_DATES:
+        if not operator.definition.uses_subject:
             subjects = None
         if subjects is None and _all_texts(values):
             first = dict(zip(reversed(values), range(len(values) - 1, -1, -1), strict=True))
@@ -204,7 +206,7 @@ class Changer:
             return leaf
         operator, entity = operators[0], findings[0].entity
         context = replace(self._context, subject=subject) if subject else self._context
-        if len(findings) == 1 and operator.name in (OF_DATES if isinstance(leaf, date) else OF_NUMBERS):
+        if len(findings) == 1 and ("date" if isinstance(leaf, date) else "number") in operator.definition.applies_to:
             return change_value(leaf, entity, operator, context)
         if not self._is_typed and not isinstance(leaf, date):
             return self._anonymizer.change(text, findings).text
@@ -234,20 +236,20 @@ def change_value(value: Any, entity: str, operator: Operator, context: Context) 
         ValueError: if the operator cannot change it.
     """
     if isinstance(value, bytes):
-        if operator.name not in ("redact", "replace"):
+        if not operator.definition.erases:
             raise ValueError
-        return transform("", entity, operator, context)
+        return operator.change_text("", entity, context)
     if isinstance(value, bool):
-        return transform_value(str(value).lower(), entity, operator, context)
+        return operator.change_value(str(value).lower(), entity, context)
     if isinstance(value, int | float | Decimal):
-        if operator.name in OF_NUMBERS:
+        if operator.definition.change_number is not None:
             return _change_number(value, entity, operator, context)
-        return transform_value(float(value) if isinstance(value, Decimal) else value, entity, operator, context)
+        return operator.change_value(float(value) if isinstance(value, Decimal) else value, entity, context)
     if isinstance(value, date):
         return _change_date(value, entity, operator, context)
     if isinstance(value, str):
         return _of_text(value)(entity, operator, context)
-    return transform_value(value, entity, operator, context)
+    return operator.change_value(value, entity, context)
 
 
 def _change_number(
@@ -256,10 +258,7 @@ def _change_number(
     number = float(value)
     if not math.isfinite(number):
         return value
-    if operator.name == "bucket":
-        made = bucket_floor(number, operator.number or 10.0)
-    else:
-        made = number + laplace(number, entity, operator.number or 1.0, context)
+    made = operator.change_number(number, entity, context)
     if isinstance(value, Decimal):
         return Decimal(repr(made)).quantize(value)
     return round(made) if isinstance(value, int) else made
@@ -267,19 +266,18 @@ def _change_number(
 
 def _change_date(value: date, entity: str, operator: Operator, context: Context) -> Any:
     day = value.date() if isinstance(value, datetime) else value
-    made = transform(day.isoformat() if operator.name in OF_DATES else value.isoformat(), entity, operator, context)
-    if operator.name not in OF_DATES:
-        return made
-    moved = date.fromisoformat(made)
+    if operator.definition.change_date is None:
+        return operator.change_text(value.isoformat(), entity, context)
+    moved = operator.change_date(day, entity, context)
     return value.replace(year=moved.year, month=moved.month, day=moved.day)
 
 
 def _of_text(value: str) -> Callable[[str, Operator, Context], Any]:
     def change(entity: str, operator: Operator, context: Context) -> Any:
-        if operator.name == "bucket" and _NUMBER.fullmatch(value.strip()):
-            return f"{bucket_floor(float(value), operator.number or 10.0):.15g}"
-        if operator.name in OF_DATES and (parts := _DAY_AND_TIME.fullmatch(value)):
-            return transform(parts[1], entity, operator, context) + parts[2]
-        return transform_value(value, entity, operator, context) if value else value
+        if operator.name == "bucket" and is_number_text(value):
+            return f"{operator.change_number(float(value), entity, context):.15g}"
+        if operator.definition.uses_subject and (parts := _DAY_AND_TIME.fullmatch(value)):
+            return operator.change_text(parts[1], entity, context) + parts[2]
+        return operator.change_value(value, entity, context) if value else value
 
     return change

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from governance.errors import ConfigurationError
-from governance.privacy.change.operators import DROP, FIELD, Context, Operator
-from governance.privacy.change.text import Profile
+from governance.privacy.change.context import Context
+from governance.privacy.change.operators import DROP, FIELD, Operator
+from governance.privacy.change.text import AnonymizationProfile
 
 FREE_TEXT, KEEP = "text", "keep"
 _KNOWN = frozenset({"columns", "others", "entities", "subject", "scope", "quasi", "sensitive"})
@@ -64,7 +65,7 @@ class Treatment:
 
     columns: Mapping[str, Rule] = field(default_factory=dict)
     others: Rule = TEXT_RULE
-    entities: Profile = field(default_factory=lambda: Profile.parse({}))
+    entities: AnonymizationProfile = field(default_factory=lambda: AnonymizationProfile.parse({}))
     subject: str | None = None
     scope: str = ""
     quasi: tuple[str, ...] = ()
@@ -88,7 +89,7 @@ class Treatment:
         return cls(
             MappingProxyType({name: _rule(name, value) for name, value in columns.items()}),
             _rule("others", document.get("others", FREE_TEXT)),
-            Profile.parse(entities),
+            AnonymizationProfile.parse(entities),
             subject,
             scope,
             _names(document, "quasi"),

@@ -15,7 +15,8 @@ from urllib.parse import unquote_plus, urlencode
 from governance.canonical import parse_json
 from governance.errors import BadRequestError
 from governance.multipart import Part, parse_multipart, render_multipart
-from governance.privacy.change.operators import DROP, FIELD, Context, Dropped, Operator, transform_value
+from governance.privacy.change.context import Context
+from governance.privacy.change.operators import FIELD, Dropped, Operator
 from governance.privacy.change.text import Anonymized
 from governance.privacy.redactions import Redactions
 from governance.privacy.request.leaves import change_text
@@ -56,7 +57,7 @@ class _Changes:
         self._rules: dict[str, NamedRule] = {}
         for rule in rules:
             first = self._rules.setdefault(rule.name, rule)
-            if rule.operator is not None and rule.operator.name == DROP and first.operator != rule.operator:
+            if rule.operator is not None and rule.operator.drops and first.operator != rule.operator:
                 self._rules[rule.name] = rule
         self._operators, self._entities, self._classes = Counter[str](), Counter[str](), set[str]()
 
@@ -79,7 +80,7 @@ class _Changes:
             return changed.text
         self._operators[rule.operator.name] += 1
         try:
-            made = transform_value(value, rule.entity, rule.operator, self._context)
+            made = rule.operator.change_value(value, rule.entity, self._context)
         except (ValueError, OverflowError):
             raise BadRequestError("a declared field holds a value that cannot be changed") from None
         return None if made is Dropped else str(made)

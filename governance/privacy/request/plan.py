@@ -11,8 +11,8 @@ from typing import Any
 from governance.canonical import parse_json
 from governance.errors import BadRequestError
 from governance.multipart import MULTIPART, Part, media_type_of
-from governance.privacy.change.operators import Context
-from governance.privacy.change.scope import Scope
+from governance.privacy.change.context import Context
+from governance.privacy.change.scope import PseudonymScope
 from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.pictures.images import ImageRules, clean_body, clean_parts
 from governance.privacy.redactions import Redactions
@@ -34,7 +34,7 @@ class FreeText:
     paths: tuple[Path, ...]
     anonymizer: TextAnonymizer
     classes: Mapping[str, str]
-    scope: Scope
+    scope: PseudonymScope
     subject: Path | None
     dear: bool = False
     reply_paths: tuple[Path, ...] = ()

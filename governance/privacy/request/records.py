@@ -9,7 +9,8 @@ from typing import Any
 
 from governance.canonical import parse_json
 from governance.errors import BadRequestError
-from governance.privacy.change.operators import DROP, FIELD, Context, Dropped, Operator, transform_value
+from governance.privacy.change.context import Context
+from governance.privacy.change.operators import FIELD, Dropped, Operator
 from governance.privacy.redactions import Redactions
 from governance.privacy.request.paths import Path, Place, parse_path
 
@@ -63,7 +64,7 @@ def redact(holder: list[Any], rules: Sequence[Rule], context: Context) -> Redact
     dropped: list[Place] = []
     for rule, (container, key) in _unique(matches):
         try:
-            changed = transform_value(container[key], rule.entity, rule.operator, context)
+            changed = rule.operator.change_value(container[key], rule.entity, context)
         except (ValueError, OverflowError, RecursionError):
             raise BadRequestError("a declared field holds a value that JSON cannot carry exactly") from None
         if changed is Dropped:
@@ -92,7 +93,7 @@ def _unique(found: Sequence[tuple[Rule, Place]]) -> list[tuple[Rule, Place]]:
     first: dict[tuple[int, Any], tuple[Rule, Place]] = {}
     for rule, place in found:
         key = id(place[0]), place[1]
-        if key not in first or (rule.operator.name == DROP and first[key][0].operator.name != DROP):
+        if key not in first or (rule.operator.drops and not first[key][0].operator.drops):
             first[key] = rule, place
     return list(first.values())
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from governance.errors import BadRequestError, ConfigurationError
-from governance.privacy.change.operators import DROP, FIELD, Context, Operator, bucket_floor, laplace, transform
+from governance.privacy.change.context import Context
+from governance.privacy.change.operators import FIELD, Operator
 from governance.privacy.change.text import Anonymized
 
 Array = np.ndarray[Any, Any]
@@ -28,8 +29,6 @@ _NUMBERS = {
     "UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": "<i1", "INT16": "<i2", "INT32": "<i4",
     "INT64": "<i8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
 }  # fmt: skip
-# What can be done to a number that has to stay one; all else is for text.
-OF_NUMBERS = frozenset({DROP, "redact", "replace", "bucket", "noise", "keep"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def _changed(values: Array, column: Column, context: Context) -> Array:
     if values.dtype.kind == "O":
         made = np.empty(values.shape, object)
         made.reshape(-1)[:] = [
-            transform(str(value), column.entity, column.operator, context) for value in values.ravel().tolist()
+            column.operator.change_text(str(value), column.entity, context) for value in values.ravel().tolist()
         ]
         return made
     return _changed_numbers(values, column, context)
@@ -80,17 +79,13 @@ def _changed(values: Array, column: Column, context: Context) -> Array:
 def _changed_numbers(values: Array, column: Column, context: Context) -> Array:
     """Numbers stay numbers of their type: `bucket` leaves the lower bound, `drop` and its like leave 0."""
     operator = column.operator
-    if operator.name not in OF_NUMBERS:
-        raise ConfigurationError(f"the operator '{operator.name}' is for text, and '{column.tensor}' holds numbers")
-    if operator.name == "keep":
+    if operator.keeps:
         return values
-    if operator.name == "bucket":
-        made = [bucket_floor(value, operator.number or 10.0) for value in _finite(values, column)]
-    elif operator.name == "noise":
-        scale = operator.number or 1.0
-        made = [value + laplace(value, column.entity, scale, context) for value in _finite(values, column)]
-    else:
+    if operator.definition.erases:
         return np.zeros_like(values)
+    if operator.definition.change_number is None:
+        raise ConfigurationError(f"the operator '{operator.name}' is for text, and '{column.tensor}' holds numbers")
+    made = [operator.change_number(value, column.entity, context) for value in _finite(values, column)]
     array = np.array(made, np.float64)
     if values.dtype.kind in "iu":
         limits = np.iinfo(values.dtype)

@@ -11,7 +11,7 @@ from governance.contract.models import ModelLoad
 from governance.errors import ConfigurationError
 from governance.gate.pipeline import Pipeline
 from governance.plugins.privacy.plugin import PrivacyPlugin
-from governance.privacy.change.operators import Context
+from governance.privacy.change.context import Context
 from governance.privacy.redactions import Redactions
 from governance.privacy.request.card_contract import Contract
 from governance.privacy.request.tensors import change_columns

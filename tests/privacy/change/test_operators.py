@@ -1,34 +1,31 @@
-"""Operators: what each keeps and hides, that keys and scopes separate, and that tokens come back for their key alone."""
+"""Operators: results, equality under one key and scope only, tokens, and the table in docs/privacy.md."""
 
 import re
+from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.errors import ConfigurationError, DecryptionError
-from governance.privacy.change.operators import (
-    KEYED,
-    OPERATORS,
-    Context,
-    Operator,
-    decrypt_format,
-    reveal,
-    transform,
-    transform_value,
-)
-from governance.privacy.change.text import Profile, TextAnonymizer
+from governance.privacy.change.context import Context
+from governance.privacy.change.keyed import decrypt_format, reveal
+from governance.privacy.change.operators import OPERATORS, Operator
+from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
 from governance.privacy.find.finding import Finding
 from governance.privacy.request.leaves import change_text
 from governance.privacy.request.paths import Pointer
 
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs/privacy.md"
+KEYED = {name for name in OPERATORS if Operator(name).needs_key}
 KEY = Context(b"k" * 32, "hospital/research/2026")
 OTHERS = [Context(b"x" * 32, KEY.scope), Context(KEY.key, "hospital/billing/2026")]
 
 
 def change(value, operator, entity="PERSON", context=KEY):
-    return transform(value, entity, Operator.parse(operator), context)
+    return Operator.parse(operator).change_text(value, entity, context)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +48,7 @@ def change(value, operator, entity="PERSON", context=KEY):
         ("keep", "Ada", "PERSON", "Ada"),
     ],
 )
-def test_an_operator_does_what_it_says(operator, value, entity, expected):
+def test_operator_change_text(operator, value, entity, expected):
     assert change(value, operator, entity) == expected
 
 
@@ -70,7 +67,7 @@ NIST = [
 
 
 @pytest.mark.parametrize(("key", "tweak", "plain", "cipher"), NIST)
-def test_the_library_is_nists_ff1(key, tweak, plain, cipher):
+def test_ff1_library_passes_the_samples_of_nist(key, tweak, plain, cipher):
     """Samples of NIST SP 800-38G (FF1samples)."""
     from fastfpe import ff1
 
@@ -79,18 +76,18 @@ def test_the_library_is_nists_ff1(key, tweak, plain, cipher):
 
 
 @given(st.from_regex(r"[0-9]{4}[ -]?[0-9]{4,8}", fullmatch=True))
-def test_ff1_keeps_the_form_of_a_number_and_comes_back(value):
+def test_ff1_keeps_the_form_of_a_number_and_decrypt_format_reverses_it(value):
     made = change(value, "ff1", "ID")
     assert [c if not c.isdigit() else "9" for c in made] == [c if not c.isdigit() else "9" for c in value]
     assert decrypt_format(made, "ID", KEY) == value
 
 
-def test_ff1_replaces_what_has_too_few_digits_or_letters():
+def test_ff1_replaces_values_with_letters_or_too_few_digits():
     assert change("12345", "ff1", "ID") == change("AB-123456", "ff1", "ID") == "<ID>"
 
 
 @pytest.mark.parametrize("operator", ["hash", "token", "surrogate"])
-def test_equal_values_stay_equal_under_one_key_and_scope_alone(operator):
+def test_hash_token_surrogate_are_equal_only_under_one_key_and_scope(operator):
     made = change("Ada Lovelace", operator)
     assert made == change("Ada Lovelace", operator) != change("Bob", operator)
     assert "Ada" not in made and "Lovelace" not in made
@@ -99,17 +96,17 @@ def test_equal_values_stay_equal_under_one_key_and_scope_alone(operator):
     assert change("Ada Lovelace", operator, "ORGANIZATION") != made
 
 
-def test_a_hash_does_not_see_capitals_and_spaces():
+def test_hash_ignores_capitals_and_spaces():
     assert change("ada  LOVELACE", "hash") == change("Ada Lovelace", "hash")
 
 
 @given(st.text(min_size=1, max_size=60))
-def test_a_token_comes_back(value):
+def test_reveal_decrypts_tokens(value):
     text = f"x {change(value, 'token')} y"
     assert reveal(text, KEY) == f"x {value} y"
 
 
-def test_a_token_comes_back_for_its_key_and_scope_alone():
+def test_reveal_refuses_other_keys_other_scopes_and_changed_tokens():
     token = change("Ada", "token")
     for context in OTHERS:
         with pytest.raises(DecryptionError):
@@ -120,18 +117,16 @@ def test_a_token_comes_back_for_its_key_and_scope_alone():
     assert reveal("<PERSON> and <PERSON:short>", KEY) == "<PERSON> and <PERSON:short>"
 
 
-def test_a_surrogate_is_of_the_same_kind():
+def test_surrogate_is_of_the_same_kind():
     assert re.fullmatch(r"[^@]+@example\.(org|com|net)", change("ada@hospital.org", "surrogate", "EMAIL_ADDRESS"))
     assert all("\u4e00" <= character <= "\u9fff" for character in change("张伟", "surrogate"))
     plate = change("ABC-1234", "surrogate", "LICENSE_PLATE")
     assert re.fullmatch(r"[a-z]{3}-\d{4}", plate)
 
 
-def test_dates_of_one_subject_move_together():
+def test_shift_date_moves_all_dates_of_a_subject_alike():
     def moved(value, subject):
-        return transform(value, "DATE_TIME", Operator.parse("shift-date:30"), Context(KEY.key, KEY.scope, subject))
-
-    from datetime import date
+        return Operator.parse("shift-date:30").change_text(value, "DATE_TIME", Context(KEY.key, KEY.scope, subject))
 
     first, second = (date.fromisoformat(moved(day, "ada")) for day in ("2020-02-27", "2020-03-05"))
     assert (second - first).days == 7 and first != date(2020, 2, 27) and abs((first - date(2020, 2, 27)).days) <= 30
@@ -140,7 +135,7 @@ def test_dates_of_one_subject_move_together():
     assert moved("17 May 1984", "ada") == moved("99/99/1984", "ada") == "<DATE_TIME>"
 
 
-def test_noise_is_laplace_of_its_scale_and_the_same_for_equal_numbers():
+def test_noise_is_laplace_of_its_scale_and_equal_for_equal_numbers():
     made = [float(change(f"{number}.000000", "noise:3", "DOSE")) - number for number in range(4_000)]
     assert abs(sum(made) / len(made)) < 0.3
     # The mean absolute deviation of Laplace noise is its scale.
@@ -165,39 +160,83 @@ def test_noise_is_laplace_of_its_scale_and_the_same_for_equal_numbers():
         ("keep", {"a": 1}, {"a": 1}),
     ],
 )
-def test_a_declared_value_is_changed_whatever_it_is(operator, value, expected):
-    assert transform_value(value, "FIELD", Operator.parse(operator), KEY) == expected
+def test_operator_change_value_of_any_json_type(operator, value, expected):
+    assert Operator.parse(operator).change_value(value, "FIELD", KEY) == expected
 
 
-def test_a_number_stays_one_under_noise():
-    assert isinstance(transform_value(7, "FIELD", Operator.parse("noise:5"), KEY), int)
-    assert isinstance(transform_value(7.5, "FIELD", Operator.parse("noise:0.5"), KEY), float)
+def test_noise_keeps_the_type_of_a_number():
+    assert isinstance(Operator.parse("noise:5").change_value(7, "FIELD", KEY), int)
+    assert isinstance(Operator.parse("noise:0.5").change_value(7.5, "FIELD", KEY), float)
 
 
 @pytest.mark.parametrize("text", ["noise:0", "bucket:0", "bucket:0.0", "mask:1.5", "shift-date:0", "truncate:0.5"])
-def test_an_operator_takes_no_number_that_makes_no_sense(text):
+def test_operator_parse_refuses_zero_and_fractions_where_they_make_no_sense(text):
     with pytest.raises(ConfigurationError, match="takes a"):
         Operator.parse(text)
 
 
-def test_what_needs_a_key_says_so():
-    assert {name for name in OPERATORS if Operator(name).needs_key} == KEYED
+def test_operators_that_need_a_key_refuse_to_work_without_one():
+    assert {"hash", "token", "ff1", "surrogate", "shift-date", "noise"} == KEYED
     for name in KEYED:
         with pytest.raises(ConfigurationError, match="needs a key"):
-            transform("7" if name == "noise" else "1984-05-17", "DATE_TIME", Operator(name), Context())
+            Operator(name).change_text("7" if name == "noise" else "1984-05-17", "DATE_TIME", Context())
         with pytest.raises(ConfigurationError, match="needs a key"):
-            TextAnonymizer(Detectors(), Profile.parse({"PERSON": name}), Context())
+            TextAnonymizer(Detectors(), AnonymizationProfile.parse({"PERSON": name}), Context())
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "expected"),
+    [("bucket:10", 42, 40), ("bucket", 42.5, 40), ("bucket:0.5", 1.75, 1.5), ("keep", 7, 7)],
+)
+def test_operator_change_number_stays_a_number(operator, value, expected):
+    assert Operator.parse(operator).change_number(value, "AGE", KEY) == expected
+
+
+def test_operator_change_number_and_change_date_refuse_values_they_cannot_keep():
+    for name, definition in OPERATORS.items():
+        if "number" not in definition.applies_to:
+            with pytest.raises(ConfigurationError, match="not for numbers"):
+                Operator(name).change_number(7.0, "AGE", KEY)
+        if "date" not in definition.applies_to:
+            with pytest.raises(ConfigurationError, match="not for dates"):
+                Operator(name).change_date(date(2024, 2, 27), "DATE_TIME", KEY)
+
+
+def test_shift_date_moves_texts_and_dates_alike():
+    operator = Operator.parse("shift-date:30")
+    moved = operator.change_date(date(2024, 2, 27), "DATE_TIME", KEY)
+    assert moved.isoformat() == operator.change_text("2024-02-27", "DATE_TIME", KEY) != "2024-02-27"
+    with pytest.raises(OverflowError):
+        Operator.parse("shift-date:999999").change_date(date(9999, 12, 31), "DATE_TIME", KEY)
+
+
+def documented_row(definition):
+    """Return the line of docs/privacy.md that shows one row of the table."""
+    written, parameter = f"`{definition.name}`", definition.parameter
+    if parameter is not None:
+        written += f", `{definition.name}:{parameter.example}` ({parameter.meaning}; {parameter.default:g})"
+    types = ", ".join(name for name in ("text", "number", "date") if name in definition.applies_to)
+    flags = ("yes" if flag else "" for flag in (definition.needs_key, definition.is_reversible))
+    return f"| {' | '.join((written, definition.keeps, definition.hides, types, *flags))} |"
+
+
+def test_operators_table_of_the_documentation_is_the_table_of_the_code():
+    section = DOCUMENT.read_text().partition("## Operators\n")[2].partition("\n## ")[0]
+    shown = [line for line in section.splitlines() if line.startswith("| `")]
+    assert shown == [documented_row(definition) for definition in OPERATORS.values()]
 
 
 @pytest.mark.parametrize("text", ["", "nothing", "mask:x", "replace:3", "hash:1", "mask:-1", "truncate:9999999"])
-def test_an_operator_that_there_is_not_is_named(text):
+def test_operator_parse_refuses_unknown_operators(text):
     with pytest.raises(ConfigurationError, match="no operator"):
         Operator.parse(text)
 
 
-def test_a_text_is_changed_where_its_findings_are():
+def test_text_anonymizer_changes_findings_as_the_profile_says():
     anonymizer = TextAnonymizer(
-        Detectors(), Profile.parse({"CREDIT_CARD": "mask:4", "EMAIL_ADDRESS": "keep", "default": "redact"}), KEY
+        Detectors(),
+        AnonymizationProfile.parse({"CREDIT_CARD": "mask:4", "EMAIL_ADDRESS": "keep", "default": "redact"}),
+        KEY,
     )
     [made] = anonymizer.anonymize(["卡 4111 1111 1111 1111, mail a@b.org, 电话13812345678。"])
     assert made.text == "卡 **** **** **** 1111, mail a@b.org, 电话。"
@@ -205,10 +244,12 @@ def test_a_text_is_changed_where_its_findings_are():
 
 
 @given(st.text(max_size=60), st.data())
-def test_what_lies_between_findings_stays(text, data):
+def test_text_anonymizer_keeps_the_text_between_findings(text, data):
     places = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=6)))
     findings = [Finding("X", start, end, 1.0, "") for start, end in zip(places[::2], places[1::2], strict=False)]
-    made = TextAnonymizer(Detectors(), Profile.parse({"default": "redact"}), KEY).change(text, findings).text
+    made = (
+        TextAnonymizer(Detectors(), AnonymizationProfile.parse({"default": "redact"}), KEY).change(text, findings).text
+    )
     kept = list(text)
     for finding in findings:
         kept[finding.start : finding.end] = [""] * (finding.end - finding.start)
@@ -233,6 +274,6 @@ def test_what_lies_between_findings_stays(text, data):
         (7, [()], 7),
     ],
 )
-def test_the_strings_of_a_document_are_changed(document, pointers, expected):
-    anonymizer = TextAnonymizer(Detectors(), Profile.parse({}), KEY)
+def test_change_text_changes_the_strings_of_a_document(document, pointers, expected):
+    anonymizer = TextAnonymizer(Detectors(), AnonymizationProfile.parse({}), KEY)
     assert change_text(document, [Pointer(segments) for segments in pointers], anonymizer.anonymize)[0] == expected

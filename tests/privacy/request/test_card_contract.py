@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from governance.errors import ConfigurationError, ManifestMismatchError
-from governance.privacy.change.operators import Context, Operator
+from governance.privacy.change.context import Context
+from governance.privacy.change.operators import Operator
 from governance.privacy.request.card_contract import Contract
 from governance.privacy.request.tensors import Column, change_columns
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from governance.errors import BadRequestError
 from governance.multipart import parse_multipart, render_multipart
-from governance.privacy.change.operators import Context
-from governance.privacy.change.text import Profile, TextAnonymizer
+from governance.privacy.change.context import Context
+from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
 from governance.privacy.request.forms import NamedRule, change_multipart, change_pairs, change_parts
 
 CARD = "4716190207394368"
 CONTEXT = Context()
-ANONYMIZE = TextAnonymizer(Detectors(), Profile.parse({}), CONTEXT).anonymize
+ANONYMIZE = TextAnonymizer(Detectors(), AnonymizationProfile.parse({}), CONTEXT).anonymize
 RULES = (
     NamedRule.parse("name", "replace", "identity", "PERSON"),
     NamedRule.parse("note", "text"),
@@ -165,7 +165,7 @@ def test_a_file_of_text_without_findings_stays_byte_for_byte():
 
 
 def test_taking_words_out_cannot_make_a_boundary():
-    anonymize = TextAnonymizer(Detectors(), Profile.parse({"default": "redact"}), CONTEXT).anonymize
+    anonymize = TextAnonymizer(Detectors(), AnonymizationProfile.parse({"default": "redact"}), CONTEXT).anonymize
     content_type = 'multipart/form-data; boundary="(z"'
     hidden = b"x\r\n--DE02120300000000202051" + b'(z\r\nContent-Disposition: form-data; name="role"\r\n\r\nroot'
     body = form(field(b"note", hidden)).replace(b"--b", b"--(z")

@@ -3,7 +3,7 @@
 import pytest
 
 from governance.errors import BadRequestError, ConfigurationError
-from governance.privacy.change.operators import Context
+from governance.privacy.change.context import Context
 from governance.privacy.request.paths import EVERYWHERE, parse_path
 from governance.privacy.request.records import Rule, redact
 

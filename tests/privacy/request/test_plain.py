@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from governance.canonical import parse_json
 from governance.errors import BadRequestError
-from governance.privacy.change.operators import Context
-from governance.privacy.change.scope import Scope
-from governance.privacy.change.text import Profile, TextAnonymizer
+from governance.privacy.change.context import Context
+from governance.privacy.change.scope import PseudonymScope
+from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
 from governance.privacy.request.leaves import MAX_LEAVES
 from governance.privacy.request.paths import EVERYWHERE, Pointer, parse_path
@@ -21,7 +21,13 @@ from governance.privacy.request.plan import FreeText, Plan
 from governance.privacy.request.records import render_json
 
 CONTEXT = Context()
-TEXT = FreeText((EVERYWHERE,), TextAnonymizer(Detectors(), Profile.parse({}), CONTEXT), {}, Scope.parse(""), None)
+TEXT = FreeText(
+    (EVERYWHERE,),
+    TextAnonymizer(Detectors(), AnonymizationProfile.parse({}), CONTEXT),
+    {},
+    PseudonymScope.parse(""),
+    None,
+)
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([":", ' ":', "a@b.example"])
 )

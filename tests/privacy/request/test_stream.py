@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governance.privacy.change.operators import Context
-from governance.privacy.change.text import Profile, TextAnonymizer
+from governance.privacy.change.context import Context
+from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
 from governance.privacy.request.stream import LONGEST, units_of
 
-ANONYMIZER = TextAnonymizer(Detectors(), Profile.parse({}), Context())
+ANONYMIZER = TextAnonymizer(Detectors(), AnonymizationProfile.parse({}), Context())
 SECRETS = ["4716190207394368", "4716 1902 0739 4368", "DE02120300000000202051", "wilhelmina@hospital.example",
            "4716\u200b190207394368", "４７１６１９０２０７３９４３６８"]  # fmt: skip
 WORDS = ["the", "patient.", "said!", "so\n", "然后。", "\n\n", "café", "\u200f", "wait?", "data: x", "{", '"']

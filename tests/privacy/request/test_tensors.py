@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.errors import BadRequestError, ConfigurationError
-from governance.privacy.change.operators import Context, Operator
+from governance.privacy.change.context import Context
+from governance.privacy.change.operators import Operator
 from governance.privacy.request.tensors import Column, change_columns, change_tensors
 
 KEY = Context(b"k" * 32, "s")

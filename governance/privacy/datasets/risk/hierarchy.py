@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from governance.errors import ConfigurationError
-from governance.privacy.change.operators import bucket_floor
+from governance.privacy.change.numbers import bucket_floor
 from governance.privacy.datasets.risk.risk import Coded, Codes, number_of
 
 TOP = "*"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Serves the bento as process 1: SIGTERM reaches it, and it lets the calls in flight finish.
+# Serves the bento as process 1, so that SIGTERM reaches it; it completes the requests in flight, then exits.
 set -eu
 if [ $# -gt 0 ]; then
   exec "$@"

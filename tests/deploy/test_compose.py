@@ -96,13 +96,13 @@ def test_ports_are_on_loopback_alone(name):
 
 
 def test_networks_let_each_see_only_whom_it_needs():
-    assert COMPOSE["networks"]["watch"]["internal"] and COMPOSE["networks"]["limits"]["internal"]
+    assert COMPOSE["networks"]["monitoring"]["internal"] and COMPOSE["networks"]["limits"]["internal"]
     on = {
         network: {name for name, service in SERVICES.items() if network in service["networks"]}
         for network in COMPOSE["networks"]
     }
     assert on["limits"] == {"service", "redis"}
-    assert "redis" not in on["door"] and "redis" not in on["watch"]
+    assert "redis" not in on["external"] and "redis" not in on["monitoring"]
 
 
 def test_no_secret_stands_in_the_file():

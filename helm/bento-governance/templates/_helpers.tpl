@@ -1,4 +1,4 @@
-{{/* Names, labels, paths, and the settings that the service reads. */}}
+{{/* Names, labels, paths, and the text of governance.toml. */}}
 {{- define "bg.name" -}}{{ default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}{{- end }}
 {{- define "bg.fullname" -}}
 {{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
@@ -48,7 +48,7 @@ runAsNonRoot: true
 runAsUser: {{ int .Values.userId }}
 runAsGroup: {{ int .Values.userId }}
 fsGroup: {{ int .Values.userId }}
-# Never touches the modes of files that are there: what is for its owner alone stays so.
+# Does not change the modes of existing files, so that files readable only by their owner stay so.
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
@@ -57,7 +57,7 @@ seccompProfile:
 {{- define "bg.policyConfigMap" -}}{{ default (printf "%s-policy" (include "bg.fullname" .)) .Values.policy.existingConfigMap }}{{- end }}
 {{- define "bg.trustConfigMap" -}}{{ default (printf "%s-trust" (include "bg.fullname" .)) .Values.trust.existingConfigMap }}{{- end }}
 
-{{/* A key: a file of the Secret, copied into memory, or the URI of a key service. */}}
+{{/* A key's URI: a file of the Secret, which the init container copies into memory, or a key service. */}}
 {{- define "bg.key" -}}
 {{- if contains ":" . }}{{ . }}{{ else }}file:/run/bento-governance/keys/{{ . }}{{ end }}
 {{- end }}
@@ -66,7 +66,7 @@ seccompProfile:
 {{- range . }}{{ $paths = append $paths (printf "/etc/bento-governance/trust/%s" .) }}{{ end -}}
 {{ toJson $paths }}
 {{- end }}
-{{/* Where a model's file lies in the pod: list NAME MODEL. */}}
+{{/* Path of a model's sealed file in the pod. Argument: list NAME MODEL. */}}
 {{- define "bg.modelPath" -}}
 {{- $name := index . 0 }}{{ $model := index . 1 -}}
 {{- if eq $model.source "image" }}{{ $model.path }}
@@ -74,7 +74,7 @@ seccompProfile:
 {{- else }}/models/fetched/{{ $name }}.sealed{{ end }}
 {{- end }}
 
-{{/* Where a model is downloaded from, and its digest: a file, or a blob of a registry, HOST/NAME@sha256:HEX. */}}
+{{/* URL and digest of a downloaded model: of a file, or of a blob of a registry, HOST/NAME@sha256:HEX. */}}
 {{- define "bg.modelUrl" -}}
 {{- if eq .source "http" }}{{ .url }}
 {{- else }}{{ $parts := splitn "/" 2 .reference }}{{ $named := splitn "@" 2 $parts._1 }}https://{{ $parts._0 }}/v2/{{ $named._0 }}/blobs/{{ $named._1 }}{{ end }}
@@ -83,7 +83,7 @@ seccompProfile:
 {{- if eq .source "http" }}{{ .sha256 }}{{ else }}{{ regexReplaceAll "^.*@sha256:" .reference "" }}{{ end }}
 {{- end }}
 
-{{/* governance.toml: the values' sections, and what is the chart's: paths, keys, shared limits. */}}
+{{/* governance.toml: the sections in .Values.settings, and the keys that the chart sets: paths, keys, models. */}}
 {{- define "bg.settings" -}}
 {{- $all := deepCopy .Values.settings -}}
 {{- $models := dict -}}

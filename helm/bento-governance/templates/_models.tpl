@@ -1,4 +1,4 @@
-{{/* Mounts of the models' volumes: list ROOT READONLY; only what is downloaded is ever written, by its init step. */}}
+{{/* Mounts of the models' volumes. Argument: list ROOT READONLY; READONLY is false only for the init container that downloads models. */}}
 {{- define "bg.modelMounts" -}}
 {{- $root := index . 0 }}{{ $readOnly := index . 1 }}{{ $seen := dict }}{{ $mounts := list -}}
 {{- range $name, $model := $root.Values.models }}

@@ -1,6 +1,6 @@
-"""Every metric that the service exposes, once: the fake exporter and the checks of rules and dashboards read this table.
+"""Every metric that the service exposes, for the fake exporter and the checks of rules and dashboards.
 
-`test_catalogue.py` holds it against what the metrics plugin really declares.
+`test_catalogue.py` compares this table with the metrics that the plugin declares.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its labels, some values of them, and for a gauge the number that it shows (`None`: the time now)."""
+    """One metric: its labels, label values of some series, and a gauge's value (`None`: a time 30 days from now)."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -103,7 +103,7 @@ CATALOGUE = (
 
 
 class Exporter:
-    """A stand-in for the service on loopback that exposes every metric of the table; gauges can be set."""
+    """A fake service on loopback that exposes every metric of the table; gauges can be set."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -113,10 +113,10 @@ class Exporter:
             for metric in CATALOGUE
         }
         self._chance = random.Random(0)
-        self.live()
+        self.simulate_traffic()
 
-    def live(self) -> None:
-        """Count a little of everything, as a service with traffic would."""
+    def simulate_traffic(self) -> None:
+        """Change every metric, as a service with traffic does."""
         for metric in CATALOGUE:
             for values in metric.series:
                 child = self.child(metric.name, *values)

@@ -1,4 +1,4 @@
-"""A real Prometheus, and what it watches, on loopback."""
+"""A real Prometheus on loopback, and the targets that it scrapes."""
 
 import shutil
 import time
@@ -16,12 +16,12 @@ from governance.testing import eventually as soon
 from tests.deploy.catalogue import Exporter
 from tests.e2e.conftest import digit, state  # noqa: F401
 
-# A Prometheus looks every few seconds, so what it is to tell takes longer.
+# Prometheus scrapes and evaluates every second, so tests wait longer for it than for the service.
 eventually = partial(soon, seconds=30, every=0.2)
 
 
 def need(*programs: str) -> None:
-    """Skip where a program is not installed, and say so."""
+    """Skip the test if a program is not installed."""
     for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed here")
@@ -29,28 +29,32 @@ def need(*programs: str) -> None:
 
 @contextmanager
 def process(command, log: Path, url: str):
-    """Run a server until the block ends; it is there when `url` answers."""
+    """Run a server until the block ends; the block starts once `url` answers 200."""
     need(command[0])
     with running(command, partial(answers, url), log=log) as server:
         yield server
 
 
 class Prometheus:
-    """A running Prometheus with our rules, and its HTTP API."""
+    """A running Prometheus with the project's rules, and its HTTP API."""
 
     def __init__(self, url: str):
         self.url = url
         self.client = httpx.Client(base_url=url, timeout=30)
 
     def query(self, expression: str) -> list[dict]:
-        """Return the series of an instant query; an error of Prometheus is one here."""
+        """Return the series of an instant query.
+
+        Raises:
+            ValueError: Prometheus answers with an error.
+        """
         reply = self.client.get("/api/v1/query", params={"query": expression}).json()
         if reply["status"] != "success":
             raise ValueError(f"{expression}: {reply['error']}")
         return reply["data"]["result"]
 
     def within(self, expression: str, seconds: int = 300) -> list[dict]:
-        """Return the series of a query over the last time, second by second, as for marks on a dashboard's time axis."""
+        """Return the series of a query over the last seconds, one value per second, as Grafana does for annotations."""
         now = time.time()
         asked = {"query": expression, "start": now - seconds, "end": now, "step": 1}
         reply = self.client.get("/api/v1/query_range", params=asked).json()
@@ -64,7 +68,7 @@ class Prometheus:
 
 @contextmanager
 def watching(folder: Path, target: str, *, key_file: Path | None = None, alertmanager: str | None = None):
-    """Start Prometheus with the project's own configuration, at a second's interval, and only what differs here replaced."""
+    """Start Prometheus with the project's configuration, with an interval of one second and the addresses of the test."""
     document = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     document["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     document["rule_files"] = [f"{RULES}/*.yaml"]
@@ -92,7 +96,7 @@ def watching(folder: Path, target: str, *, key_file: Path | None = None, alertma
 
 @pytest.fixture(scope="session")
 def fake():
-    """The exporter that stands for the service, and where it listens."""
+    """The fake service, and its address."""
     exporter, port = Exporter(), free_port()
     with exporter.serving(port):
         yield exporter, f"127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""An alert rings: from a number, through Prometheus and Alertmanager, to whoever is to be told; and it ends again."""
+"""Alertmanager: routes, inhibition and templates, and an alert on its whole way from a metric to the webhook."""
 
 import json
 import re
@@ -18,14 +18,14 @@ NAMES = set(alerts())
 
 
 class Receiver:
-    """A webhook on loopback that keeps what it is told."""
+    """A webhook on loopback that keeps the notifications it receives."""
 
     def __init__(self):
-        told = self.told = []
+        received = self.received = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
-                told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
                 self.send_response(200)
                 self.end_headers()
 
@@ -43,11 +43,11 @@ class Receiver:
         self.server.server_close()
 
     def alerts(self, name):
-        return [(part["receiver"], alert) for part in self.told for alert in part["alerts"] if alert["labels"]["alertname"] == name]  # fmt: skip
+        return [(part["receiver"], alert) for part in self.received for alert in part["alerts"] if alert["labels"]["alertname"] == name]  # fmt: skip
 
 
 def for_debian(text, url):
-    """Write the URL into the configuration: Debian's Alertmanager (0.25) does not know `url_file` yet."""
+    """Write the URL into the configuration, since Debian's Alertmanager (0.25) does not support `url_file`."""
     return re.sub(r"url_file: \S+", f"url: {url}", text).replace("/etc/alertmanager/", f"{FOLDER}/")
 
 
@@ -60,7 +60,7 @@ def receiver():
 
 @pytest.fixture(scope="module")
 def alertmanager(receiver, tmp_path_factory):
-    """The project's own configuration, told to wait a second instead of minutes."""
+    """A running Alertmanager with the project's configuration, but with waits of one second instead of minutes."""
     folder = tmp_path_factory.mktemp("alertmanager")
     text = for_debian((FOLDER / "alertmanager.yml").read_text(), receiver.url)
     text = re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", text)
@@ -82,40 +82,42 @@ def configuration(tmp_path_factory):
     return file
 
 
-def test_amtool_accepts_the_configuration_and_the_templates(configuration):
+def test_alertmanager_configuration_and_templates_pass_amtool(configuration):
     done = subprocess.run(["amtool", "check-config", configuration], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "1 templates" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("severity", "receiver_name"), [("critical", "now"), ("warning", "today"), ("info", "nobody")])
-def test_each_severity_reaches_whom_it_should(configuration, severity, receiver_name):
+@pytest.mark.parametrize(
+    ("severity", "receiver_name"), [("critical", "critical"), ("warning", "warning"), ("info", "none")]
+)
+def test_alertmanager_routes_each_severity_to_its_receiver(configuration, severity, receiver_name):
     name = next(name for name, rule in alerts().items() if rule["labels"]["severity"] == severity)
     command = ["amtool", "config", "routes", "test", f"--config.file={configuration}", f"severity={severity}", f"alertname={name}"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == receiver_name
 
 
-def test_inhibition_names_only_alerts_that_exist():
+def test_alertmanager_inhibition_names_only_existing_alerts():
     text = (FOLDER / "alertmanager.yml").read_text()
     for pattern in re.findall(r"Governance[^\"]*", text):
         assert any(re.fullmatch(pattern, name) for name in NAMES), pattern
 
 
-def test_templates_say_what_to_do(configuration):
+def test_alertmanager_templates_link_to_the_runbook(configuration):
     command = ["amtool", "template", "render", f"--template.glob={FOLDER}/*.tmpl", '--template.text={{ template "governance.title" . }}|{{ template "governance.text" . }}']  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "|" in done.stdout and "What to do: " in done.stdout
 
 
-def test_the_kill_switch_rings_and_ends(fake, alertmanager, receiver, tmp_path):
+def test_kill_switch_alert_reaches_the_webhook_and_resolves(fake, alertmanager, receiver, tmp_path):
     exporter, target = fake
     stopped = exporter.child("governance_stopped", "digits-rnn")
     stopped.set(1)
     try:
         with watching(tmp_path, target, alertmanager=alertmanager):
             assert eventually(lambda: receiver.alerts("GovernanceKillSwitchOn"))
-            who, alert = receiver.alerts("GovernanceKillSwitchOn")[0]
-            assert (who, alert["status"], alert["labels"]["model"]) == ("now", "firing", "digits-rnn")
+            name, alert = receiver.alerts("GovernanceKillSwitchOn")[0]
+            assert (name, alert["status"], alert["labels"]["model"]) == ("critical", "firing", "digits-rnn")
             assert "digits-rnn is stopped by the kill switch" in alert["annotations"]["summary"]
             assert re.fullmatch(
                 r"http://.+/user/RUNBOOK.html#governancekillswitchon", alert["annotations"]["runbook_url"]
@@ -142,7 +144,7 @@ def suppressed(alertmanager, instance):
     return {alert["labels"]["alertname"] for alert in found if alert["status"]["inhibitedBy"]}
 
 
-def test_what_cannot_be_read_silences_its_other_alerts_and_no_others(alertmanager):
+def test_alertmanager_target_down_inhibits_other_alerts_of_that_instance_only(alertmanager):
     common = {"job": "governance", "severity": "critical"}
     put(
         alertmanager,

@@ -1,14 +1,14 @@
-"""The table that the fake exporter, the rules and the dashboards are held to is what the service declares."""
+"""The catalogue of metrics, which rules and dashboards are checked against, equals what the service declares."""
 
 from governance.plugins.metrics.table import PREFIX, TABLE
 from tests.deploy.catalogue import CATALOGUE
 
 
-def test_the_catalogue_is_what_the_metrics_plugin_declares():
+def test_catalogue_equals_the_metrics_that_the_plugin_declares():
     declared = {(PREFIX + metric.name, metric.kind, metric.labels) for metric in TABLE.values()}
     assert {(metric.name, metric.kind, metric.labels) for metric in CATALOGUE} == declared
     assert len(CATALOGUE) == len(TABLE)
 
 
-def test_the_latency_objective_is_a_bucket():
+def test_latency_objective_is_a_histogram_bucket():
     assert 0.25 in TABLE["request_seconds"].buckets

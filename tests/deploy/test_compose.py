@@ -1,6 +1,6 @@
-"""The compose file: valid by the specification's schema, hardened, and nothing that it names is missing.
+"""The compose file: valid by the specification's schema, hardened, and every file that it names exists.
 
-No container engine runs here: what the containers would read and run is tried without them.
+No container is started: the tests check what the containers would read and run.
 """
 
 import json
@@ -36,7 +36,7 @@ SERVICES = COMPOSE["services"]
 
 
 def interpolated(text, environment):
-    """Fill ${NAME:-default} and ${NAME:?message} in as Compose does; `$$` is a dollar."""
+    """Replace ${NAME:-default} and ${NAME:?message} as Compose does; `$$` is a dollar."""
 
     def value(found):
         name, kind, rest = found[1], found[2], found[3]
@@ -49,23 +49,23 @@ def interpolated(text, environment):
     return re.sub(r"(?<!\$)\$\{(\w+)(?:(:-|:\?)([^}]*))?\}", value, text).replace("$$", "$")
 
 
-def test_the_file_is_valid_by_the_specification():
+def test_compose_file_is_valid_by_the_compose_specification():
     document = load()
     document.pop("x-hardened")
-    # The project's name came into the specification in 2022, after this copy of its schema.
+    # The specification has `name` since 2022; this copy of its schema is older.
     assert document.pop("name") == "governance"
     validator = Draft201909Validator(json.loads(SCHEMA.read_text()))
     assert [f"{list(error.path)}: {error.message}" for error in validator.iter_errors(document)] == []
     document["services"]["redis"]["readonly"] = True
-    assert list(validator.iter_errors(document)), "the schema refuses what it does not know"
+    assert list(validator.iter_errors(document)), "the schema accepts an unknown key"
 
 
-def test_it_starts_all_that_belongs_together():
+def test_compose_file_has_all_five_services():
     assert set(SERVICES) == {"service", "redis", "prometheus", "alertmanager", "grafana"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_hardened(name):
+def test_compose_services_are_hardened(name):
     service = SERVICES[name]
     environment = {"GOVERNANCE_UID": "10001", "GOVERNANCE_GID": "10001"}
     assert interpolated(service["user"], environment) == OWNER
@@ -81,7 +81,7 @@ def test_every_service_is_hardened(name):
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_image_has_a_version_and_can_be_pinned(name):
+def test_compose_images_have_a_version_and_can_be_pinned(name):
     image = SERVICES[name]["image"]
     default = interpolated(image, {})
     assert re.search(r":[a-z]*v?[0-9][\w.-]*$|:local$", default) and not default.endswith(":latest")
@@ -90,12 +90,12 @@ def test_every_image_has_a_version_and_can_be_pinned(name):
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_ports_are_on_loopback_alone(name):
+def test_compose_ports_are_only_on_loopback(name):
     for port in SERVICES[name].get("ports", []):
         assert interpolated(port, {}).startswith("127.0.0.1:")
 
 
-def test_networks_let_each_see_only_whom_it_needs():
+def test_compose_networks_connect_only_what_is_needed():
     assert COMPOSE["networks"]["monitoring"]["internal"] and COMPOSE["networks"]["limits"]["internal"]
     on = {
         network: {name for name, service in SERVICES.items() if network in service["networks"]}
@@ -105,7 +105,7 @@ def test_networks_let_each_see_only_whom_it_needs():
     assert "redis" not in on["external"] and "redis" not in on["monitoring"]
 
 
-def test_no_secret_stands_in_the_file():
+def test_compose_file_contains_no_secret():
     assert all(set(secret) == {"file"} for secret in COMPOSE["secrets"].values())
     text = (DEPLOY / "compose.yaml").read_text()
     for name, service in SERVICES.items():
@@ -117,7 +117,7 @@ def test_no_secret_stands_in_the_file():
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """What prepare.sh makes, in a folder of its own."""
+    """The files that prepare.sh creates, in a temporary folder."""
     folder = tmp_path_factory.mktemp("deploy")
     environment = {
         **os.environ,
@@ -136,8 +136,8 @@ def prepared(tmp_path_factory):
     return folder, environment
 
 
-def there(path, folder):
-    """Where a path of the compose file lies: what prepare.sh makes below `folder`, all else in the repository."""
+def outside_path(path, folder):
+    """Return the place of a path in the compose file: below `folder` if prepare.sh creates it, else in the repository."""
     relative = path.removeprefix("./")
     return folder / relative if relative.startswith("state/") else DEPLOY / relative
 
@@ -146,36 +146,36 @@ def mounts():
     return [(name, mount) for name, service in SERVICES.items() for mount in service.get("volumes", [])]
 
 
-def test_everything_that_is_mounted_is_there(prepared):
+def test_compose_mounts_only_existing_paths(prepared):
     folder, _ = prepared
     for name, mount in mounts():
-        assert mount["type"] == "bind" and there(mount["source"], folder).exists(), (name, mount)
+        assert mount["type"] == "bind" and outside_path(mount["source"], folder).exists(), (name, mount)
     writable = {(name, mount["source"]) for name, mount in mounts() if not mount.get("read_only")}
     folders = ("audit", "drift", "prometheus", "alertmanager", "grafana")
     assert {source for _, source in writable} == {f"./state/{name}" for name in folders}
 
 
-def test_every_secret_is_a_file_that_its_owner_alone_reads(prepared):
+def test_compose_secrets_are_files_readable_only_by_their_owner(prepared):
     folder, _ = prepared
     assert {secret for service in SERVICES.values() for secret in service.get("secrets", [])} == set(COMPOSE["secrets"])
     for name, secret in COMPOSE["secrets"].items():
-        file = there(secret["file"], folder)
+        file = outside_path(secret["file"], folder)
         assert file.stat().st_size > 20 and stat.S_IMODE(file.stat().st_mode) == 0o600, name
         if os.getuid() == 0:
             assert f"{file.stat().st_uid}:{file.stat().st_gid}" == OWNER
 
 
-def test_no_private_key_of_a_person_is_where_a_container_reads(prepared):
-    """The keys that sign models and stops stay outside: a server that was taken over can do neither."""
+def test_compose_mounts_no_key_that_signs_models_or_stops(prepared):
+    """A compromised server can neither sign a model nor an order of the kill switch."""
     folder, _ = prepared
-    seen = [there(secret["file"], folder) for secret in COMPOSE["secrets"].values()]
+    seen = [outside_path(secret["file"], folder) for secret in COMPOSE["secrets"].values()]
     for _, mount in mounts():
-        source = there(mount["source"], folder)
+        source = outside_path(mount["source"], folder)
         seen += [file for file in source.rglob("*") if file.is_file()] if source.is_dir() else [source]
     assert not [file for file in seen if file.name in ("signing.key", "stop.key")]
 
 
-def test_prepare_a_second_time_changes_nothing(prepared):
+def test_prepare_script_changes_nothing_when_run_again(prepared):
     folder, environment = prepared
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     subprocess.run(["bash", DEPLOY / "prepare.sh"], env=environment, capture_output=True, check=True)
@@ -183,15 +183,15 @@ def test_prepare_a_second_time_changes_nothing(prepared):
 
 
 def outside(value, folder):
-    """Turn a path inside the service's container into where it lies outside."""
+    """Replace paths inside the service's container by their paths outside."""
     for mount in SERVICES["service"]["volumes"]:
-        value = value.replace(mount["target"], str(there(mount["source"], folder)))
+        value = value.replace(mount["target"], str(outside_path(mount["source"], folder)))
     for name, secret in COMPOSE["secrets"].items():
-        value = value.replace(f"/run/secrets/{name}", str(there(secret["file"], folder)))
+        value = value.replace(f"/run/secrets/{name}", str(outside_path(secret["file"], folder)))
     return value
 
 
-def test_the_service_s_settings_are_valid_and_every_file_in_them_is_there(prepared):
+def test_compose_service_settings_are_valid_and_name_existing_files(prepared):
     folder, _ = prepared
     environment = {name: outside(value, folder) for name, value in SERVICES["service"]["environment"].items()}
     shell = interpolated(SERVICES["service"]["command"][0], {}).replace(
@@ -201,13 +201,13 @@ def test_the_service_s_settings_are_valid_and_every_file_in_them_is_there(prepar
     settings = load_settings(ROOT / "bentos/digits/governance.toml", {**environment, "GOVERNANCE_LIMITS__STORAGE": url})
     assert all(Path(model.artifact).is_file() for model in settings.models.values())
     assert settings.limits.storage == url and "@redis:6379/0" in url
-    # Nothing is left that the settings file means relative to itself: in the image there is no state folder.
-    # (The key that signs stops is the command line's; no server opens it.)
+    # No path is relative to the settings file, since the image has no state folder. (Only the command line opens the key
+    # that signs stops.)
     left = settings.model_dump_json(exclude={"stop": {"sign_with"}})
     assert str(ROOT / "bentos/digits/state") not in left
 
 
-def test_redis_asks_for_the_password_of_the_file(prepared, tmp_path):
+def test_compose_redis_requires_the_password(prepared, tmp_path):
     need("redis-server")
     folder, _ = prepared
     configuration = (folder / "state/secrets/redis_configuration").read_text().replace("dir /data", f"dir {tmp_path}")
@@ -221,7 +221,7 @@ def test_redis_asks_for_the_password_of_the_file(prepared, tmp_path):
                 stranger.ping()
 
 
-def test_prometheus_reads_with_a_key_that_may_read_metrics(prepared):
+def test_compose_prometheus_has_an_api_key_with_the_role_operator(prepared):
     folder, _ = prepared
     keys = json.loads((folder / "state/control/api-keys.json").read_text())
     assert "operator" in json.dumps(keys)
@@ -232,7 +232,7 @@ def test_prometheus_reads_with_a_key_that_may_read_metrics(prepared):
     assert named == "/run/secrets/prometheus_api_key" and "prometheus_api_key" in SERVICES["prometheus"]["secrets"]
 
 
-def test_names_in_configurations_are_services_and_ports_that_they_listen_on():
+def test_compose_targets_are_services_and_their_ports():
     configuration = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     targets = [t for job in configuration["scrape_configs"] for part in job["static_configs"] for t in part["targets"]]
     source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yaml").read_text())
@@ -243,7 +243,7 @@ def test_names_in_configurations_are_services_and_ports_that_they_listen_on():
         assert any(interpolated(known, {}).endswith(f":{port}") for known in service["ports"]), target
 
 
-def test_grafana_is_provisioned_with_the_dashboards():
+def test_compose_grafana_mounts_the_five_dashboards():
     provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/governance.yaml").read_text())["providers"][0]
     mount = next(m for m in SERVICES["grafana"]["volumes"] if m["target"] == provider["options"]["path"])
     assert len(list((DEPLOY / mount["source"]).glob("*.json"))) == 5

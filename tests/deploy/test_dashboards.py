@@ -1,4 +1,4 @@
-"""The dashboards: current, well made, and every query of every panel answers with something."""
+"""The dashboards: complete, consistent, and every query of every panel returns data."""
 
 import json
 import re
@@ -11,11 +11,11 @@ from helm.dashboards import FOLDER
 from tests.deploy.conftest import eventually, watching
 from tests.deploy.test_rules import known_metrics, metrics_of
 
-# What is rightly empty at a real service of this test, by the metric that is missing, and why.
+# Metrics that a real service of these tests does not expose, and why.
 MISSING = {
     "governance_gpu_memory_bytes": "this machine has no GPU",
     "governance_gpu_utilization_ratio": "this machine has no GPU",
-    "governance_drift_failures_total": "it begins with the first item that drift cannot look at, and there is none",
+    "governance_drift_failures_total": "its first series appears with the first item that drift cannot process",
 }
 VARIABLES = {"$__rate_interval": "30s", "$__range": "5m", "$job": ".*", "$instance": ".*", "$model": ".*"}
 DASHBOARDS = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / FOLDER).glob("*.json"))}
@@ -26,7 +26,7 @@ def panels(dashboard):
 
 
 def queries():
-    """Yield dashboard, panel and expression of every query, those of annotations included; variables are substituted."""
+    """Yield dashboard, panel and expression of every query, annotations included, with the variables replaced."""
     for name, dashboard in DASHBOARDS.items():
         found = [(panel["title"], target["expr"]) for panel in panels(dashboard) for target in panel["targets"]]
         found += [(f"annotation {note['name']}", note["expr"]) for note in dashboard["annotations"]["list"]]
@@ -37,14 +37,14 @@ def queries():
 
 
 def without_a_default(expression):
-    """Drop `or vector(0)`: with it a misspelt metric would look like one that is there."""
+    """Remove `or vector(0)`, which would hide a misspelt metric."""
     return expression.removesuffix(" or vector(0)")
 
 
 QUERIES = list(queries())
 
 
-def test_there_are_five_and_each_knows_the_others():
+def test_dashboards_are_five_and_link_to_each_other_and_the_runbook():
     assert set(DASHBOARDS) == {"service", "security", "privacy", "audit", "models"}
     assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == 5
     for dashboard in DASHBOARDS.values():
@@ -54,7 +54,7 @@ def test_there_are_five_and_each_knows_the_others():
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_every_panel_says_what_it_shows(name):
+def test_dashboard_panels_have_title_description_unit_and_data_source(name):
     dashboard = DASHBOARDS[name]
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids) and 1 <= sum(panel["type"] == "row" for panel in dashboard["panels"]) <= 4
@@ -63,13 +63,13 @@ def test_every_panel_says_what_it_shows(name):
     for panel in panels(dashboard):
         assert panel["title"] and panel["description"].endswith(".") and panel["targets"]
         assert panel["fieldConfig"]["defaults"]["unit"] and panel["fieldConfig"]["defaults"]["noValue"]
-        # No data source is named: whoever imports it chooses.
+        # The data source is a variable, which the user of an imported dashboard sets.
         assert panel["datasource"]["uid"] == "${datasource}"
         assert all(target["datasource"]["uid"] == "${datasource}" for target in panel["targets"])
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_panels_fill_their_rows_and_do_not_overlap(name):
+def test_dashboard_panels_fill_their_rows_without_overlap(name):
     cells = set()
     for panel in DASHBOARDS[name]["panels"]:
         place = panel["gridPos"]
@@ -82,10 +82,10 @@ def test_panels_fill_their_rows_and_do_not_overlap(name):
         assert not cells & own, panel["title"]
         cells |= own
     height = max(y for _, y in cells) + 1
-    assert len(cells) == 24 * height, "a hole"
+    assert len(cells) == 24 * height, "a gap between panels"
 
 
-def test_every_variable_that_is_used_is_declared_and_the_other_way_round():
+def test_dashboard_variables_are_declared_and_used():
     for name, dashboard in DASHBOARDS.items():
         declared = {variable["name"] for variable in dashboard["templating"]["list"]} - {"datasource", "runbook"}
         text = json.dumps([dashboard["panels"], dashboard["annotations"]])
@@ -93,7 +93,7 @@ def test_every_variable_that_is_used_is_declared_and_the_other_way_round():
         assert declared == used, name
 
 
-def test_every_query_is_promql_over_metrics_that_exist():
+def test_dashboard_queries_are_promql_over_existing_metrics():
     known = known_metrics() | {"ALERTS"}
     assert len(QUERIES) > 80
     for name, title, expression in QUERIES:
@@ -102,24 +102,24 @@ def test_every_query_is_promql_over_metrics_that_exist():
         assert metrics_of(expression) <= known, (name, title, metrics_of(expression) - known)
 
 
-def test_every_metric_of_the_catalogue_is_shown():
+def test_dashboards_show_every_metric_of_the_catalogue():
     from tests.deploy.catalogue import CATALOGUE
 
     shown = " ".join(expression for *_, expression in QUERIES)
     unseen = {metric.name for metric in CATALOGUE if metric.name not in shown}
-    # How many keys end soon stands on the service's own page; here the earliest end says more.
+    # The number of keys that expire soon is on the status page; the dashboards show the earliest expiry.
     assert unseen == {"governance_build_info", "governance_expiring_soon", "governance_model_loads_total"}
 
 
 @pytest.fixture(scope="module")
 def prometheus(fake, tmp_path_factory):
-    """Prometheus with the rules, watching an exporter that shows every metric of the catalogue."""
+    """Prometheus with the rules; it scrapes a fake service that exposes every metric of the catalogue."""
     with watching(tmp_path_factory.mktemp("prometheus"), fake[1]) as running:
         yield running
 
 
 def empty_queries(prometheus):
-    """Return the queries that answer with nothing; annotations are asked over a while, for they mark moments."""
+    """Return the queries without data. Annotations mark moments, so they are evaluated over a time range."""
     found = {}
     for name, title, expression in QUERIES:
         ask = prometheus.within if title.startswith("annotation") else prometheus.query
@@ -128,22 +128,22 @@ def empty_queries(prometheus):
     return found
 
 
-def test_every_query_answers_where_every_metric_is_shown(prometheus, fake):
+def test_dashboard_queries_return_data_if_every_metric_exists(prometheus, fake):
     exporter, _ = fake
 
     def all_answer():
-        exporter.live()
+        exporter.simulate_traffic()
         return not empty_queries(prometheus)
 
     eventually(all_answer, every=1)
     assert empty_queries(prometheus) == {}
 
 
-def test_a_misspelt_metric_would_be_found(prometheus):
+def test_dashboard_query_of_a_misspelt_metric_returns_nothing(prometheus):
     assert prometheus.query(without_a_default("sum(increase(governance_audit_failure_total[5m])) or vector(0)")) == []
 
 
-def test_the_runbook_is_served_where_alerts_say_it_is(prometheus):
+def test_runbook_page_is_served_at_the_url_in_the_alerts(prometheus):
     reply = prometheus.client.get("/api/v1/rules").json()["data"]["groups"]
     assert sum(rule["type"] == "alerting" for group in reply for rule in group["rules"]) > 30
     alerts = prometheus.client.get("/api/v1/alerts").json()["data"]["alerts"]

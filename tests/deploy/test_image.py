@@ -1,4 +1,4 @@
-"""The image's files: what can be held without building it. Building and running it is described beside them."""
+"""The image's files: checks that need no build. `deploy/image/README.md` says how the image was built and run."""
 
 import re
 import shutil
@@ -13,24 +13,24 @@ CONTAINERFILE = (FOLDER / "Containerfile").read_text().replace("\\\n", " ")
 LAST_STAGE = CONTAINERFILE.rpartition("\nFROM ")[2]
 
 
-def test_the_user_is_a_number_and_not_root():
+def test_image_user_is_numeric_and_not_root():
     (user,) = re.findall(r"^USER (\S+)$", CONTAINERFILE, re.MULTILINE)
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
     assert LAST_STAGE.index("USER ") > LAST_STAGE.index("RUN ")
 
 
-def test_the_last_stage_installs_nothing():
+def test_image_last_stage_installs_nothing():
     assert not re.search(r"pip install|apt-get|curl|wget|ADD ", LAST_STAGE)
     assert "pip uninstall" in CONTAINERFILE
 
 
-def test_everything_that_is_copied_is_there():
+def test_image_copies_only_existing_files():
     for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE):
         for source in sources.replace("${BENTO}", "digits").split():
             assert (ROOT / source).exists(), source
 
 
-def test_no_state_reaches_the_build():
+def test_image_build_context_excludes_state():
     ignored = (FOLDER / "Containerfile.containerignore").read_text()
     assert ignored == (FOLDER / "Containerfile.dockerignore").read_text()
     lines = ignored.splitlines()
@@ -39,15 +39,15 @@ def test_no_state_reaches_the_build():
 
 
 @pytest.mark.parametrize("name", ["build.sh", "entrypoint.sh"])
-def test_the_scripts_parse(name):
+def test_image_scripts_parse(name):
     shell = "bash" if name == "build.sh" else "sh"
     subprocess.run([shell, "-n", FOLDER / name], check=True)
     if shutil.which("shellcheck"):
         subprocess.run(["shellcheck", FOLDER / name], check=True)
 
 
-def test_the_entrypoint_serves_what_the_bento_file_names(tmp_path):
-    """`bentoml` and /app are stood in for: what would be run is printed."""
+def test_image_entrypoint_serves_the_service_of_the_bento_file(tmp_path):
+    """A fake `bentoml` prints its arguments."""
     (tmp_path / "bentoml").write_text('#!/bin/sh\necho "$@"\n')
     (tmp_path / "bentoml").chmod(0o755)
     script = (FOLDER / "entrypoint.sh").read_text().replace("/app/", f"{ROOT}/")
@@ -58,7 +58,7 @@ def test_the_entrypoint_serves_what_the_bento_file_names(tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", [["--bento", "nobody"], ["--runtime", "tpu"], ["--nonsense", "x"]])
-def test_a_wrong_build_says_so(arguments):
+@pytest.mark.parametrize("arguments", [["--bento", "missing"], ["--runtime", "tpu"], ["--nonsense", "x"]])
+def test_image_build_refuses_wrong_arguments(arguments):
     done = subprocess.run([FOLDER / "build.sh", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr

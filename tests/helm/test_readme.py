@@ -1,4 +1,4 @@
-"""The chart's README: its local steps run, and what they make fits the values that it shows."""
+"""The chart's README: its local steps run, and the files that they create fit the values that it shows."""
 
 import os
 import re
@@ -48,19 +48,19 @@ def made(tmp_path_factory):
     return folder
 
 
-def test_the_local_steps_make_every_file_that_the_cluster_gets(made):
+def test_chart_readme_local_steps_create_every_file_for_the_cluster(made):
     for name in re.findall(r"--from-file=(\S+)", TEXT):
         assert (made / name).is_file() or name in ("policy.cedar", "schema.cedarschema"), name
     assert (made / "digits-cnn.sealed").is_file()
 
 
-def test_a_model_is_stopped_as_it_says(made):
+def test_chart_readme_stop_command_stops_a_model(made):
     shell(SWITCH, made)
     orders = read_orders(made / "stop.json", [load_verifying_key(made / "keys/stop.key.pub")])
     assert set(orders.stopped) == {"digits-cnn"} and orders.sequence == 2
 
 
-def test_the_values_that_it_shows_render(helm, tmp_path):
+def test_chart_readme_values_render(helm, tmp_path):
     (tmp_path / "values.yaml").write_text(VALUES)
     documents = helm.template("-f", tmp_path / "values.yaml")
     (statefulset,) = [document for document in documents if document["kind"] == "StatefulSet"]
@@ -78,6 +78,6 @@ def test_the_values_that_it_shows_render(helm, tmp_path):
     assert {name for name in sources if name and not name.startswith("release-")} <= objects
 
 
-def test_the_objects_are_those_that_the_values_name():
+def test_chart_readme_commands_create_the_objects_of_the_values():
     values = yaml.safe_load(VALUES)
     assert values["keys"]["secretName"] in TEXT and values["stop"]["configMap"] in TEXT

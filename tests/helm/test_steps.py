@@ -1,4 +1,4 @@
-"""The commands inside the manifests, run for real: key copies, the sidecar, the artifacts' init step, helm test."""
+"""The commands in the manifests, executed: key copies, the sidecar, the verification of artifacts, helm test."""
 
 import hashlib
 import http.server
@@ -25,7 +25,7 @@ def container(documents, name):
 
 
 def in_folder(container, folder):
-    """The container's command, its absolute paths moved below a folder."""
+    """Return the container's command, with its absolute paths below a folder."""
     text = container["args"][0]
     for path in ("/mnt/", "/run/", "/etc/", "/models/", "/app/"):
         text = text.replace(path, f"{folder}{path}")
@@ -34,7 +34,7 @@ def in_folder(container, folder):
 
 @pytest.fixture
 def secrets(tmp_path):
-    """As kubelet mounts them: links into a hidden folder, readable for a group."""
+    """Secrets as kubelet mounts them: links into a hidden folder, readable for a group."""
     for name, files in {"keys": ["recipient.key", "api-key-hash.key"], "callers": ["api-keys.json"]}.items():
         hidden = tmp_path / "mnt" / name / "..data"
         hidden.mkdir(parents=True)
@@ -46,7 +46,7 @@ def secrets(tmp_path):
     return tmp_path
 
 
-def test_copied_keys_are_for_their_owner_alone_and_the_service_takes_them(rendered, secrets):
+def test_keys_container_copies_keys_for_their_owner_only_and_the_service_accepts_them(rendered, secrets):
     subprocess.run(in_folder(container(rendered["minimal-values"], "keys"), secrets), check=True)
     copies = secrets / "run/bento-governance"
     assert {file.name for file in (copies / "keys").iterdir()} == {"recipient.key", "api-key-hash.key"}
@@ -55,14 +55,14 @@ def test_copied_keys_are_for_their_owner_alone_and_the_service_takes_them(render
     assert open_secret(f"file:{copies}/keys/api-key-hash.key")
 
 
-def test_a_missing_secret_stops_the_start(rendered, secrets):
+def test_keys_container_fails_if_a_secret_is_missing(rendered, secrets):
     (secrets / "mnt/callers/api-keys.json").unlink()
     assert subprocess.run(
         in_folder(container(rendered["minimal-values"], "keys"), secrets), capture_output=True, check=False
     ).returncode
 
 
-def test_the_sidecar_takes_over_a_revoked_key_and_ends_when_told(rendered, secrets):
+def test_callers_sidecar_copies_changed_api_keys_and_stops_on_sigterm(rendered, secrets):
     subprocess.run(in_folder(container(rendered["minimal-values"], "keys"), secrets), check=True)
     command = in_folder(container(rendered["minimal-values"], "callers"), secrets)
     command[-1] = command[-1].replace("sleep 10", "sleep 0.05")
@@ -118,14 +118,14 @@ def helm_test(rendered, url):
 GOOD = {"/v2/health/ready": 200, "/v2/models/digits-cnn/infer": 401, "/metrics": 401}
 
 
-def test_helm_test_passes_where_strangers_are_refused(rendered):
+def test_helm_test_passes_if_requests_without_a_credential_are_refused(rendered):
     with answering(lambda request: (GOOD.get(request.path, 404), b"")) as url:
         done = helm_test(rendered, url)
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("path", [*GOOD, "/docs.json"])
-def test_helm_test_fails_where_something_else_is_answered(rendered, path):
+def test_helm_test_fails_on_any_other_answer(rendered, path):
     with answering(
         lambda request: ({**GOOD, path: 503 if path.endswith("ready") else 200}.get(request.path, 404), b"")
     ) as url:
@@ -136,7 +136,7 @@ def test_helm_test_fails_where_something_else_is_answered(rendered, path):
 
 @pytest.fixture(scope="module")
 def signed(tmp_path_factory):
-    """A sealed model and the key of who signed it."""
+    """A sealed model, its signer's key, and another key."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
@@ -177,7 +177,7 @@ def trust(folder, key):
     (folder / "etc/bento-governance/trust/signing.key.pub").write_bytes(key.read_bytes())
 
 
-def test_the_init_step_verifies_the_image_s_models(rendered, signed, tmp_path):
+def test_artifacts_container_verifies_models_of_the_image(rendered, signed, tmp_path):
     place = tmp_path / "app/bentos/digits/state/artifacts"
     place.mkdir(parents=True)
     (place / "digits-cnn.sealed").write_bytes((signed / "m.sealed").read_bytes())
@@ -187,7 +187,7 @@ def test_the_init_step_verifies_the_image_s_models(rendered, signed, tmp_path):
     assert "digits-cnn version 1" in done.stdout
 
 
-def test_the_init_step_refuses_a_model_that_a_stranger_signed(rendered, signed, tmp_path):
+def test_artifacts_container_refuses_a_model_of_an_untrusted_signer(rendered, signed, tmp_path):
     place = tmp_path / "app/bentos/digits/state/artifacts"
     place.mkdir(parents=True)
     (place / "digits-cnn.sealed").write_bytes((signed / "m.sealed").read_bytes())
@@ -195,7 +195,7 @@ def test_the_init_step_refuses_a_model_that_a_stranger_signed(rendered, signed, 
     assert artifacts_step(rendered, "minimal-values", tmp_path).returncode == 5
 
 
-def test_the_init_step_downloads_with_its_token_and_verifies(rendered, signed, tmp_path):
+def test_artifacts_container_downloads_with_its_token_and_verifies(rendered, signed, tmp_path):
     content, seen = (signed / "m.sealed").read_bytes(), []
     trust(tmp_path, signed / "signing.key.pub")
     (tmp_path / "models/fetched").mkdir(parents=True)

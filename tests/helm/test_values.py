@@ -1,7 +1,8 @@
-"""Values: documented, closed, used; and what contradicts itself is refused with a sentence."""
+"""The chart's values: documented, used, closed by the schema; contradictory values are refused with a message."""
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ DOCUMENTED = [value.path for value in documented_values((CHART / "values.yaml").
 LEAVES = list(leaves(VALUES, set(DOCUMENTED)))
 
 
-def test_a_changed_comment_of_values_yaml_changes_schema_and_readme(tmp_path, monkeypatch):
+def test_changed_comment_in_values_yaml_changes_schema_and_readme(tmp_path, monkeypatch):
     chart = tmp_path / CHART.relative_to(ROOT)
     chart.mkdir(parents=True)
     for name in ("values.yaml", "README.md"):
@@ -35,27 +36,27 @@ def test_a_changed_comment_of_values_yaml_changes_schema_and_readme(tmp_path, mo
         assert "Something else." in text and text != (ROOT / path).read_text()
 
 
-def test_a_comment_that_describes_no_value_is_refused():
+def test_documented_values_refuses_a_comment_without_a_value():
     with pytest.raises(ValueError, match=r"values.yaml:3: a comment that describes no value"):
         documented_values("a: 1\n# -- Of nothing.\n\nb: 2\n")
 
 
-def test_a_value_without_a_known_type_is_refused():
+def test_values_schema_refuses_a_value_without_a_known_type():
     with pytest.raises(ValueError, match=r"a.b: add its type to TYPES"):
         values_schema([Value("a.b", [1], "A list.")])
 
 
-def test_every_value_is_documented():
+def test_values_are_all_documented():
     assert len(LEAVES) > 90
     assert set(LEAVES) == set(DOCUMENTED)
 
 
 @pytest.mark.parametrize("path", LEAVES)
-def test_every_value_is_used(path):
+def test_values_are_used_by_a_template(path):
     assert re.search(rf"[.$](Values|v)\.{re.escape(path)}\b", TEMPLATES), path
 
 
-def test_every_value_is_set_in_some_combination():
+def test_values_are_each_set_in_a_file_in_ci():
     assert len(CI) >= 8
 
     def given(tree, prefix=""):
@@ -68,10 +69,10 @@ def test_every_value_is_set_in_some_combination():
     assert set(LEAVES) - seen == set()
 
 
-def test_the_schema_is_closed_everywhere():
+def test_values_schema_is_closed_everywhere():
     def walk(node, path=""):
         if isinstance(node, dict):
-            if node.get("type") == "object" and path not in unlisted:
+            if node.get("type") == "object" and path not in open_objects and not path.startswith(plugins):
                 assert "additionalProperties" in node, path
                 assert node["additionalProperties"] is not True, path
             for key, value in node.items():
@@ -81,8 +82,10 @@ def test_the_schema_is_closed_everywhere():
                 walk(value, path)
 
     affinity = "/properties/affinity/properties/"
-    # Another chart's values; and what Kubernetes' own schemas check.
-    unlisted = {
+    # A plugin's own model validates its settings when the service starts.
+    plugins = "/$defs/settings/properties/plugins/patternProperties/"
+    # `global` is another chart's; Kubernetes' own schemas check affinity.
+    open_objects = {
         "/properties/global",
         *(f"{affinity}{kind}" for kind in ("nodeAffinity", "podAffinity", "podAntiAffinity")),
     }
@@ -115,7 +118,7 @@ def refused(helm, *settings, values=MINIMAL, **options) -> str:
         "tolerations=[{\"op\":\"Exists\"}]", "audit.accessMode=\"ReadWriteMany\"", "resources.request={}",
     ],
 )  # fmt: skip
-def test_the_schema_refuses_what_it_does_not_know(helm, setting):
+def test_values_schema_refuses_unknown_and_invalid_values(helm, setting):
     assert "values don't meet the specifications of the schema" in refused(helm, setting)
 
 
@@ -172,19 +175,25 @@ HTTP = 'models.digits-cnn={"source":"http","url":"https://m/x","sha256":"' + "a"
         (('settings.identity={"issuers":{"i":{"issuer":"https://i","audiences":["a"]}}}',), "set the peers of the issuer 'i'"),
     ],
 )  # fmt: skip
-def test_values_that_contradict_each_other_fail_with_a_sentence(helm, settings, sentence):
+def test_contradictory_values_are_refused_with_a_message(helm, settings, sentence):
     assert sentence in refused(helm, *settings)
 
 
-def test_grace_is_enough_on_one_side_of_the_boundary_and_not_on_the_other(helm):
+def test_chart_passes_settings_of_plugins_to_governance_toml(helm):
+    documents = helm.template("-f", MINIMAL, "--set-json", 'settings.plugins={"greeter":{"text":"hello"}}')
+    toml = next(d["data"]["governance.toml"] for d in documents if "governance.toml" in d.get("data", {}))
+    assert tomllib.loads(toml)["plugins"] == {"greeter": {"text": "hello"}}
+
+
+def test_termination_grace_period_is_refused_up_to_its_boundary(helm):
     helm.template("-f", MINIMAL, "--set-json", "server.terminationGracePeriodSeconds=36")
     assert "must be longer" in refused(helm, "server.terminationGracePeriodSeconds=35")
 
 
-def test_without_values_the_chart_says_what_is_missing(helm):
+def test_chart_without_values_names_what_is_missing(helm):
     with pytest.raises(Exception, match="configure at least one model"):
         helm.template()
 
 
-def test_helm_lints_every_combination(helm):
+def test_helm_lint_accepts_the_chart(helm):
     helm.run("lint", CHART, "--strict", "--kube-version", "1.35.0", "-f", MINIMAL)

@@ -47,6 +47,11 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "governance.artifacts.seal": ("seal_folder", "SealedFacts"),
     "governance.artifacts.opening": ("open_sealed", "verify_sealed", "OpenedArtifact"),
     "governance.artifacts.trust.trust": ("Trust",),
+    "governance.privacy.find.detect": ("Detectors",),
+    "governance.privacy.find.finding": ("Finding",),
+    "governance.privacy.change.text": ("TextAnonymizer", "AnonymizationProfile", "Anonymized"),
+    "governance.privacy.change.operators": ("Operator",),
+    "governance.privacy.change.context": ("Context",),
     "governance.keys": (
         "open_secret",
         "open_signing_key",

@@ -136,7 +136,7 @@ class Operator:
 
     @classmethod
     def parse(cls, text: str) -> Operator:
-        """Read `NAME` or `NAME:NUMBER`: `mask:4` becomes `Operator("mask", 4.0)`.
+        """Read the `text` of an operator, `NAME` or `NAME:NUMBER`: `mask:4` becomes `Operator("mask", 4.0)`.
 
         Raises:
             ConfigurationError: If there is no such operator, or it does not take this number.
@@ -178,6 +178,11 @@ class Operator:
         something; `hash` gives 64 hex digits of HMAC-SHA256 (RFC 2104) over the value's canonical JSON (RFC 8785);
         `noise` keeps a number a number.
 
+        Args:
+            value: The JSON value.
+            entity: What it is, such as `PERSON`.
+            context: Key, scope and subject.
+
         Raises:
             ConfigurationError: If the operator needs a key or a package, and there is none.
             ValueError: If the value cannot be written as canonical JSON.
@@ -187,6 +192,11 @@ class Operator:
 
     def change_number(self, value: float, entity: str, context: Context) -> float:
         """Return the number that replaces a number: `bucket:10` makes 40 of 42, the lower bound of its range.
+
+        Args:
+            value: The number.
+            entity: What it is, such as `AGE`.
+            context: Key, scope and subject.
 
         Raises:
             ConfigurationError: If the operator cannot keep a number a number, or needs a key and there is none.
@@ -198,6 +208,11 @@ class Operator:
 
     def change_date(self, value: date, entity: str, context: Context) -> date:
         """Return the date that replaces a date.
+
+        Args:
+            value: The date.
+            entity: What it is, such as `DATE_OF_BIRTH`.
+            context: Key, scope and subject.
 
         Raises:
             ConfigurationError: If the operator cannot keep a date a date, or needs a key and there is none.

@@ -28,7 +28,7 @@ class AnonymizationProfile:
 
     @classmethod
     def parse(cls, table: Mapping[str, str]) -> AnonymizationProfile:
-        """Read a table such as `{"PERSON": "surrogate", "default": "mask"}`; the default of `default` is `replace`.
+        """Read a `table` such as `{"PERSON": "surrogate", "default": "mask"}`; the default of `default` is `replace`.
 
         Raises:
             ConfigurationError: If a value is no operator.
@@ -37,7 +37,7 @@ class AnonymizationProfile:
         return cls(MappingProxyType({DEFAULT: Operator("replace"), **operators}))
 
     def verify(self, context: Context) -> AnonymizationProfile:
-        """Return the profile if the context has all that its operators need.
+        """Return the profile if `context` has all that its operators need.
 
         Raises:
             ConfigurationError: If an operator needs a key and the context has none.
@@ -48,7 +48,7 @@ class AnonymizationProfile:
         return self
 
     def of(self, entity: str) -> Operator:
-        """Return the operator of an entity."""
+        """Return the operator of an `entity`."""
         return self.operators.get(entity, self.operators[DEFAULT])
 
 
@@ -98,17 +98,21 @@ class TextAnonymizer:
     def within(self, context: Context, counter: Counter[str] | None = None) -> TextAnonymizer:
         """Return an anonymizer with the same detectors and profile, for another scope or subject.
 
+        Args:
+            context: Key, scope and subject of the operators.
+            counter: Is incremented for each changed finding, by entity; None to count nothing.
+
         Raises:
             ConfigurationError: If the profile needs a key and the context has none.
         """
         return TextAnonymizer(self._detectors, self._profile, context, counter)
 
     def find(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """Return the findings of each text, in order and without overlaps."""
+        """Return the findings of each of `texts`, in order and without overlaps."""
         return self._detectors.find_all(texts)
 
     def anonymize(self, texts: Sequence[str]) -> list[Anonymized]:
-        """Return each text with its findings changed."""
+        """Return each of `texts` with its findings changed."""
         return [self.change(text, findings) for text, findings in zip(texts, self.find(texts), strict=True)]
 
     def changes(self, texts: Sequence[str]) -> list[tuple[int, Anonymized]]:

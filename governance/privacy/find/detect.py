@@ -56,16 +56,16 @@ class Detectors:
         self._tagger, self._threshold, self._judge = tagger, threshold, judge or best_judge()
 
     def find(self, text: str) -> list[Finding]:
-        """Return the findings of a text, in their order; none lies over another."""
+        """Return the findings of `text`, in order and without overlaps."""
         return self.find_all([text])[0]
 
     def find_all(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """Return the findings of each text; many at once are faster than one by one."""
+        """Return the findings of each of `texts`; many at once are faster than one by one."""
         found = self.find_in(texts)
         return [found.get(number, []) for number in range(len(texts))]
 
     def find_in(self, texts: Sequence[str]) -> dict[int, list[Finding]]:
-        """Return the findings of those texts that have some, by the number of the text."""
+        """Return the findings of those of `texts` that have some, by the index of the text."""
         read = list(batches(texts))
         rows = [in_code_points(batch.data, self._judge(batch.data)) for batch in read]
         if self._tagger is not None:

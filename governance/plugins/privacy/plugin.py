@@ -35,13 +35,13 @@ from governance.privacy.find.detect import Detectors
 from governance.privacy.pictures.faces import Faces
 from governance.privacy.pictures.images import ImageRules
 from governance.privacy.redactions import Redactions, ReplyFindings
-from governance.privacy.request.card_contract import Contract
+from governance.privacy.request.card_rules import CardRules
+from governance.privacy.request.fields import FieldRule
 from governance.privacy.request.forms import FREE_TEXT, NamedRule
-from governance.privacy.request.paths import EVERYWHERE, Path, parse_path
-from governance.privacy.request.plan import Changed, FreeText, Plan
-from governance.privacy.request.records import Rule
+from governance.privacy.request.paths import EVERYWHERE, DocumentPath, parse_path
+from governance.privacy.request.plan import ChangedBody, FreeText, RequestPlan
 from governance.privacy.request.stream import StreamUnits, units_of
-from governance.privacy.request.tensors import Column
+from governance.privacy.request.tensors import TensorColumn
 from governance.settings import ImageSettings, PrivacyField, Settings, TextSettings
 
 HEAD_LENGTH = b"inference-header-content-length"
@@ -70,8 +70,8 @@ class PrivacyPlugin(Plugin):
         _verify(settings)
         self._scope = PseudonymScope.parse(privacy.scope)
         self._reveal = RevealServer(self._scope, clock)
-        self._contracts: dict[str, Contract] = {}
-        self._plans: dict[tuple[str, str | None, tuple[str, ...]], Plan] = {}
+        self._contracts: dict[str, CardRules] = {}
+        self._plans: dict[tuple[str, str | None, tuple[str, ...]], RequestPlan] = {}
 
     async def open(self) -> None:
         self._key = open_secret(self._hash_key) if self._hash_key is not None else None
@@ -89,7 +89,7 @@ class PrivacyPlugin(Plugin):
 
     def model_loaded(self, load: ModelLoad) -> None:
         """Use the rules of the model's signed card for its inputs; refuse to start if the settings contradict them."""
-        contract = self._contracts[load.model] = Contract.from_card(load.card)
+        contract = self._contracts[load.model] = CardRules.from_card(load.card)
         self._plans = {}
         plan = self._plan(INFER, load.model)
         contract.verify(load.model, plan.columns, free_text=plan.text is not None)
@@ -110,14 +110,14 @@ class PrivacyPlugin(Plugin):
             reply if plan.text is None or not plan.text.reply_paths else await self._change_reply(exchange, reply, plan)
         )
 
-    def _plan_of(self, exchange: Exchange) -> Plan:
+    def _plan_of(self, exchange: Exchange) -> RequestPlan:
         """Return the plan for a request; the policy's obligations come before the service's own fields."""
         template = _without_version(exchange.route.template)
         decision = exchange.get(Decision)
         profiles = decision.verdict.obligations.anonymize if decision is not None else ()
         return self._plan(template, exchange.model, tuple(profiles))
 
-    def _plan(self, template: str, model: str | None, profiles: tuple[str, ...] = ()) -> Plan:
+    def _plan(self, template: str, model: str | None, profiles: tuple[str, ...] = ()) -> RequestPlan:
         model = model if model in self._contracts else None
         key = template, model, profiles
         if key not in self._plans:
@@ -126,7 +126,7 @@ class PrivacyPlugin(Plugin):
             self._plans[key] = self._made(template, model, profiles)
         return self._plans[key]
 
-    def _made(self, template: str, model: str | None, profiles: tuple[str, ...]) -> Plan:
+    def _made(self, template: str, model: str | None, profiles: tuple[str, ...]) -> RequestPlan:
         privacy = self._settings.privacy
         fields: list[PrivacyField] = []
         for name in profiles:
@@ -135,8 +135,10 @@ class PrivacyPlugin(Plugin):
                 raise ForbiddenError("the policy asks for a profile of anonymization that has no rule for this route")
             fields += asked
         fields += _fields_of(privacy.fields, template, model)
-        return Plan(
-            tuple(Rule.parse(f.pointer, f.operator, f.data_class, f.entity) for f in fields if f.pointer is not None),
+        return RequestPlan(
+            tuple(
+                FieldRule.parse(f.pointer, f.operator, f.data_class, f.entity) for f in fields if f.pointer is not None
+            ),
             tuple(self._columns(fields, model)),
             self._texts.get((template, model)) or self._texts.get((template, None)),
             tuple(NamedRule.parse(f.query, f.operator, f.data_class, f.entity) for f in fields if f.query is not None),
@@ -144,14 +146,14 @@ class PrivacyPlugin(Plugin):
             self._images.get(template),
         )
 
-    def _columns(self, fields: Sequence[PrivacyField], model: str | None) -> Sequence[Column]:
+    def _columns(self, fields: Sequence[PrivacyField], model: str | None) -> Sequence[TensorColumn]:
         """Return the declared columns, each with the first rule that names it.
 
         Raises:
             ConfigurationError: if the model's card gives no column such a name.
         """
         contract = self._contracts.get(model or "")
-        columns: dict[tuple[str, int | None], Column] = {}
+        columns: dict[tuple[str, int | None], TensorColumn] = {}
         for field in fields:
             if field.tensor is None:
                 continue
@@ -160,7 +162,7 @@ class PrivacyPlugin(Plugin):
                 number = contract.number_of(field.tensor, field.column) if contract is not None else None
                 if number is None:
                     raise ConfigurationError(f"no card names a column '{field.column}' of the tensor '{field.tensor}'")
-            column = Column(field.tensor, number, Operator.parse(field.operator), field.data_class, field.entity)
+            column = TensorColumn(field.tensor, number, Operator.parse(field.operator), field.data_class, field.entity)
             columns.setdefault((field.tensor, number), column)
         return list(columns.values())
 
@@ -174,19 +176,19 @@ class PrivacyPlugin(Plugin):
             classes=text.classes,
             scope=self._scope if text.scope is None else PseudonymScope.parse(text.scope),
             subject=parse_path(text.subject) if text.subject is not None else None,
-            dear=text.tagger,
+            is_slow=text.tagger,
             reply_paths=_reply_paths(text) if text.replies else (),
         )
 
-    def _context(self, exchange: Exchange, plan: Plan) -> Context:
+    def _context(self, exchange: Exchange, plan: RequestPlan) -> Context:
         scope = self._scope if plan.text is None else plan.text.scope
         return Context(self._key, scope_of(exchange, scope, self._clock()) if scope.varies else scope.text)
 
-    async def _change_request(self, exchange: Exchange, plan: Plan) -> None:
+    async def _change_request(self, exchange: Exchange, plan: RequestPlan) -> None:
         context, done = self._context(exchange, plan), Redactions({})
         # The tagger and images take longer than the event loop may be blocked.
-        dear = (plan.text is not None and plan.text.dear) or plan.images is not None
-        call: Callable[..., Any] = asyncio.to_thread if dear else _at_once
+        is_slow = (plan.text is not None and plan.text.is_slow) or plan.images is not None
+        call: Callable[..., Any] = asyncio.to_thread if is_slow else _at_once
         if plan.query:
             exchange.query, done = await call(plan.change_query, exchange.query, context)
         if plan.reads_body and exchange.route.content_types:
@@ -202,7 +204,7 @@ class PrivacyPlugin(Plugin):
         exchange.put(done)
         _decide_again(exchange, done)
 
-    async def _change_reply(self, exchange: Exchange, reply: Reply, plan: Plan) -> Reply:
+    async def _change_reply(self, exchange: Exchange, reply: Reply, plan: RequestPlan) -> Reply:
         media_type = _media_type(reply.headers)
         if isinstance(reply, StreamedReply):
             return self._change_stream(exchange, reply, plan, media_type)
@@ -211,15 +213,21 @@ class PrivacyPlugin(Plugin):
             raise RuntimeError("an answer that is to be anonymized is no JSON")
         length = next((value for name, value in reply.headers if name == HEAD_LENGTH), None)
         size = int(length) if length is not None else len(body)
-        only_text = Plan(text=replace(plan.text, paths=plan.text.reply_paths, subject=None)) if plan.text else Plan()
+        only_text = (
+            RequestPlan(text=replace(plan.text, paths=plan.text.reply_paths, subject=None))
+            if plan.text
+            else RequestPlan()
+        )
         context = self._context(exchange, plan)
-        call = asyncio.to_thread if plan.text is not None and plan.text.dear else _at_once
-        changed: Changed = await call(only_text.change, memoryview(body)[:size], memoryview(body)[size:], context)
+        call = asyncio.to_thread if plan.text is not None and plan.text.is_slow else _at_once
+        changed: ChangedBody = await call(only_text.change, memoryview(body)[:size], memoryview(body)[size:], context)
         exchange.put(ReplyFindings(changed.redactions.entities))
         headers = tuple((n, str(len(changed.head)).encode() if n == HEAD_LENGTH else v) for n, v in reply.headers)
         return Reply(reply.status, headers, (changed.head, changed.tail) if length is not None else (changed.head,))
 
-    def _change_stream(self, exchange: Exchange, reply: StreamedReply, plan: Plan, media_type: str) -> StreamedReply:
+    def _change_stream(
+        self, exchange: Exchange, reply: StreamedReply, plan: RequestPlan, media_type: str
+    ) -> StreamedReply:
         if plan.text is None:
             return reply
         tally = Counter[str]()
@@ -228,7 +236,7 @@ class PrivacyPlugin(Plugin):
         units = units_of(media_type, anonymizer, plan.text.reply_paths)
         if units is None:
             raise RuntimeError("a streamed answer that is to be anonymized is no text, JSON lines or event stream")
-        return reply.through(partial(_in_units, units=units, dear=plan.text.dear))
+        return reply.through(partial(_in_units, units=units, is_slow=plan.text.is_slow))
 
 
 def _verify(settings: Settings) -> None:
@@ -259,20 +267,22 @@ def _image_rules(image: ImageSettings) -> ImageRules:
     return ImageRules(frozenset(image.form), image.faces, image.max_pixels, image.data_class, finder)
 
 
-async def _change_json(exchange: Exchange, plan: Plan, call: Callable[..., Any], context: Context) -> Redactions:
+async def _change_json(exchange: Exchange, plan: RequestPlan, call: Callable[..., Any], context: Context) -> Redactions:
     if not plan.takes_json:
         raise UnsupportedMediaTypeError("this route has declared personal data, and takes no body of this type")
     head, tail = _split(exchange, await exchange.read_body())
-    changed: Changed = await call(plan.change, head, tail, context)
+    changed: ChangedBody = await call(plan.change, head, tail, context)
     if changed.redactions.counts or changed.redactions.entities:
         exchange.body = changed.head + changed.tail
         _set_length(exchange, len(changed.head))
     return changed.redactions
 
 
-async def _in_units(pieces: AsyncGenerator[bytes, None], units: StreamUnits, dear: bool) -> AsyncGenerator[bytes, None]:
+async def _in_units(
+    pieces: AsyncGenerator[bytes, None], units: StreamUnits, is_slow: bool
+) -> AsyncGenerator[bytes, None]:
     """Anonymize a stream; text that is held back is sent at its end, and dropped if the stream ends early."""
-    call: Callable[..., Any] = asyncio.to_thread if dear else _at_once
+    call: Callable[..., Any] = asyncio.to_thread if is_slow else _at_once
     async with aclosing(pieces):
         async for piece in pieces:
             ready = await call(partial(units.feed, last=False), piece)
@@ -283,7 +293,7 @@ async def _in_units(pieces: AsyncGenerator[bytes, None], units: StreamUnits, dea
         yield ready
 
 
-def _reply_paths(text: TextSettings) -> tuple[Path, ...]:
+def _reply_paths(text: TextSettings) -> tuple[DocumentPath, ...]:
     """Return where an answer has free text: everywhere, or under `/v2` only in the tensors' data."""
     if text.reply_pointers:
         return tuple(parse_path(pointer) for pointer in text.reply_pointers)

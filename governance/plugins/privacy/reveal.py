@@ -13,7 +13,7 @@ from governance.privacy.change.context import Context
 from governance.privacy.change.keyed import reveal
 from governance.privacy.change.scope import PseudonymScope
 from governance.privacy.redactions import Redactions
-from governance.privacy.request.records import render_json
+from governance.privacy.request.plain import render_json
 
 REVEAL = Route(
     "POST",

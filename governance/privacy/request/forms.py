@@ -20,8 +20,8 @@ from governance.privacy.change.operators import FIELD, Dropped, Operator
 from governance.privacy.change.text import Anonymized
 from governance.privacy.redactions import Redactions
 from governance.privacy.request.leaves import change_text
-from governance.privacy.request.paths import EVERYWHERE, Path
-from governance.privacy.request.records import render_json
+from governance.privacy.request.paths import EVERYWHERE, DocumentPath
+from governance.privacy.request.plain import render_json
 
 MAX_FIELDS = 1024
 ANY = "*"
@@ -178,7 +178,7 @@ def change_multipart(
     return render_multipart(parts, content_type), done
 
 
-def change_words(text: str, anonymize: Anonymize, paths: Sequence[Path] = (EVERYWHERE,)) -> Anonymized:
+def change_words(text: str, anonymize: Anonymize, paths: Sequence[DocumentPath] = (EVERYWHERE,)) -> Anonymized:
     r"""Return a text changed; one that is a JSON document (as BentoML reads a form's fields) is searched as such.
 
     `"\u0034716…"` is a card number to whoever reads JSON, and none to whoever reads characters.

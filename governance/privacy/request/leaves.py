@@ -9,7 +9,7 @@ from typing import Any
 from governance.errors import BadRequestError
 from governance.privacy.change.text import Anonymized
 from governance.privacy.native import in_c
-from governance.privacy.request.paths import Path, Pointer
+from governance.privacy.request.paths import DocumentPath, Pointer
 
 MAX_LEAVES = 100_000
 _CONTAINERS = (dict, list)
@@ -56,7 +56,7 @@ def descend(pending: list[Any], leaves: Leaves, most: int) -> bool:
 
 
 def change_text(
-    document: Any, paths: Sequence[Path], anonymize: Callable[[Sequence[str]], Sequence[Anonymized]]
+    document: Any, paths: Sequence[DocumentPath], anonymize: Callable[[Sequence[str]], Sequence[Anonymized]]
 ) -> tuple[Any, dict[str, int]]:
     """Return the document with every string below the paths changed, and how many findings there were by entity.
 
@@ -72,7 +72,7 @@ def change_text(
     return holder[0], counts
 
 
-def change_leaves(holder: list[Any], paths: Sequence[Path], changes: Changes) -> dict[str, int]:
+def change_leaves(holder: list[Any], paths: Sequence[DocumentPath], changes: Changes) -> dict[str, int]:
     """Change every string below the paths in place, and return how many findings there were by entity.
 
     Args:
@@ -95,7 +95,7 @@ def put_back(leaves: Leaves, changed: Iterable[tuple[int, Anonymized]]) -> dict[
     return counts
 
 
-def leaves_of(holder: list[Any], paths: Sequence[Path]) -> Leaves:
+def leaves_of(holder: list[Any], paths: Sequence[DocumentPath]) -> Leaves:
     """Return the strings below the paths, each once.
 
     Raises:

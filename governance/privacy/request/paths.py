@@ -15,7 +15,7 @@ WILDCARD = "*"
 Place = tuple[Any, Any]
 
 
-class Path(Protocol):
+class DocumentPath(Protocol):
     """A place or several in a document."""
 
     def places(self, holder: list[Any]) -> Iterator[Place]:
@@ -80,7 +80,7 @@ class JsonPath:
         return error
 
 
-def parse_path(text: str) -> Path:
+def parse_path(text: str) -> DocumentPath:
     """Read a JSON Pointer, or a JSONPath if it begins with `$`.
 
     Raises:

@@ -6,16 +6,17 @@ byte. A document for which that cannot be told at once is left to these two, and
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from governance.errors import BadRequestError
 from governance.privacy.native import in_c
 from governance.privacy.request.leaves import Leaves, leaves_of
 from governance.privacy.request.paths import EVERYWHERE
-from governance.privacy.request.records import render_json
 
 # JSON allows blanks before a colon; found from the colon, as blanks are many.
 _BLANK = re.compile(rb":(?<=[ \t\r\n]:)")
@@ -49,6 +50,18 @@ class Plain:
         if made is None or not made.isascii() or b"\x7f" in made:
             return render_json(self.holder[0])
         return made
+
+
+def render_json(document: Any) -> bytes:
+    """Return a document's bytes.
+
+    Raises:
+        BadRequestError: if it holds what JSON cannot carry.
+    """
+    try:
+        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (ValueError, RecursionError):
+        raise BadRequestError("the document holds a number beyond a double, or is nested too deeply") from None
 
 
 def read_plain(data: bytes) -> Plain | None:

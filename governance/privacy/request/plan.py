@@ -16,12 +16,12 @@ from governance.privacy.change.scope import PseudonymScope
 from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.pictures.images import ImageRules, clean_body, clean_parts
 from governance.privacy.redactions import Redactions
+from governance.privacy.request.fields import FieldRule, change_fields
 from governance.privacy.request.forms import Anonymize, NamedRule, change_multipart, change_pairs, change_parts
 from governance.privacy.request.leaves import change_leaves, put_back
-from governance.privacy.request.paths import EVERYWHERE, Path
-from governance.privacy.request.plain import read_plain
-from governance.privacy.request.records import Rule, redact, render_json
-from governance.privacy.request.tensors import Column, change_tensors
+from governance.privacy.request.paths import EVERYWHERE, DocumentPath
+from governance.privacy.request.plain import read_plain, render_json
+from governance.privacy.request.tensors import TensorColumn, change_tensors
 
 _ALL = (EVERYWHERE,)
 URLENCODED = b"application/x-www-form-urlencoded"
@@ -31,21 +31,21 @@ URLENCODED = b"application/x-www-form-urlencoded"
 class FreeText:
     """Where free text is, what changes it, what policies know an entity as, and whose data it is."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[DocumentPath, ...]
     anonymizer: TextAnonymizer
     classes: Mapping[str, str]
     scope: PseudonymScope
-    subject: Path | None
-    dear: bool = False
-    reply_paths: tuple[Path, ...] = ()
+    subject: DocumentPath | None
+    is_slow: bool = False
+    reply_paths: tuple[DocumentPath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RequestPlan:
     """What is done on one route for one model; declared fields come before free text."""
 
-    rules: tuple[Rule, ...] = ()
-    columns: tuple[Column, ...] = ()
+    rules: tuple[FieldRule, ...] = ()
+    columns: tuple[TensorColumn, ...] = ()
     text: FreeText | None = None
     query: tuple[NamedRule, ...] = ()
     form: tuple[NamedRule, ...] = ()
@@ -111,14 +111,14 @@ class Plan:
         known = self.text.classes if self.text is not None else {}
         return frozenset(known[entity] for entity in entities if entity in known)
 
-    def change(self, head: bytes | memoryview, tail: memoryview, context: Context) -> Changed:
+    def change(self, head: bytes | memoryview, tail: memoryview, context: Context) -> ChangedBody:
         """Change a JSON body and the binary values behind it.
 
         Raises:
             BadRequestError: if it cannot be searched for what the plan declares.
         """
         if self.text is None and not self.columns and not self._may_hold(bytes(head)):
-            return Changed(bytes(head), bytes(tail))
+            return ChangedBody(bytes(head), bytes(tail))
         if self._is_text_alone and not len(tail):
             changed = self._change_plain(bytes(head), context)
             if changed is not None:
@@ -128,7 +128,7 @@ class Plan:
             context = Context(context.key, context.scope, _subject(holder, self.text.subject))
         if len(tail) and any(_leads_into_inputs(rule.path) for rule in self.rules):
             raise BadRequestError("inputs are declared as personal data here: send them as JSON, not as binary tensors")
-        done = redact(holder, self.rules, context)
+        done = change_fields(holder, self.rules, context)
         anonymize = None
         entities = Counter[str]()
         if self.text is not None:
@@ -153,30 +153,30 @@ class Plan:
             and not (self.rules or self.columns)
         )
 
-    def _change_plain(self, data: bytes, context: Context) -> Changed | None:
+    def _change_plain(self, data: bytes, context: Context) -> ChangedBody | None:
         """Do the same at less cost, or return None if the document has to be read strictly."""
         document = read_plain(data)
         if document is None or self.text is None:
             return None
         changed = self.text.anonymizer.within(context).changes(document.leaves.texts)
         if not changed:
-            return Changed(data, b"")
+            return ChangedBody(data, b"")
         entities = put_back(document.leaves, changed)
-        return Changed(document.render(), b"", Redactions({}, self._classes_of(entities), entities))
+        return ChangedBody(document.render(), b"", Redactions({}, self._classes_of(entities), entities))
 
-    def _changed(self, head: bytes | memoryview, holder: list[Any], tail: bytes, done: Redactions) -> Changed:
+    def _changed(self, head: bytes | memoryview, holder: list[Any], tail: bytes, done: Redactions) -> ChangedBody:
         classes = frozenset(item.data_class for item in self.columns if item.data_class is not None)
         redactions = self._classified(done + Redactions({}, classes))
         # What is as it was stays so byte for byte.
         untouched = not (redactions.counts or redactions.entities)
-        return Changed(bytes(head) if untouched else render_json(holder[0]), tail, redactions)
+        return ChangedBody(bytes(head) if untouched else render_json(holder[0]), tail, redactions)
 
     def _may_hold(self, data: bytes) -> bool:
         return any(rule.path.may_be_in(data) for rule in self.rules)
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedBody:
     """A body's JSON part and what lies behind it, and what was done."""
 
     head: bytes
@@ -184,12 +184,12 @@ class Changed:
     redactions: Redactions = field(default_factory=lambda: Redactions({}))
 
 
-def _leads_into_inputs(path: Path) -> bool:
+def _leads_into_inputs(path: DocumentPath) -> bool:
     segments: Sequence[str] = getattr(path, "segments", ("inputs",))
     return segments[:1] == ("inputs",)
 
 
-def _subject(holder: list[Any], path: Path) -> str:
+def _subject(holder: list[Any], path: DocumentPath) -> str:
     """Return whose data it is: one text or number.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Protocol
 from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.find.finding import Finding
 from governance.privacy.request.forms import change_words
-from governance.privacy.request.paths import EVERYWHERE, Path
+from governance.privacy.request.paths import EVERYWHERE, DocumentPath
 
 # In characters: the least unit, the longest one, what is looked at before and behind a cut.
 LEAST, LONGEST, BEFORE, AHEAD = 256, 16_384, 128, 256
@@ -40,7 +40,9 @@ class StreamUnits(Protocol):
         """
 
 
-def units_of(media_type: str, anonymizer: TextAnonymizer, paths: Sequence[Path] = (EVERYWHERE,)) -> StreamUnits | None:
+def units_of(
+    media_type: str, anonymizer: TextAnonymizer, paths: Sequence[DocumentPath] = (EVERYWHERE,)
+) -> StreamUnits | None:
     """Return what anonymizes a stream of this media type, or None if there is nothing that could."""
     if media_type == "text/event-stream":
         return EventsOrText(anonymizer, paths)
@@ -157,7 +159,7 @@ class _Pending:
 class JsonLines:
     """One JSON document a line; what is none is searched as text."""
 
-    def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[Path]) -> None:
+    def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[DocumentPath]) -> None:
         self._change = _changer(anonymizer, paths)
         self._decoder, self._pending = _Decoder(), _Pending()
 
@@ -179,7 +181,7 @@ class JsonLines:
 class EventsOrText:
     """What is called an event stream: BentoML calls each generator of texts so, whether they are events or not."""
 
-    def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[Path]) -> None:
+    def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[DocumentPath]) -> None:
         self._anonymizer, self._paths = anonymizer, paths
         self._units: StreamUnits | None = None
         self._held = b""
@@ -201,7 +203,7 @@ class EventsOrText:
 class Events:
     """Server-sent events (HTML, section 9.2): the data of one event is a unit, as JSON where it is some."""
 
-    def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[Path]) -> None:
+    def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[DocumentPath]) -> None:
         self._change, self._plain = _changer(anonymizer, paths), anonymizer
         self._decoder, self._pending = _Decoder(), _Pending()
         self._held = ""
@@ -238,7 +240,7 @@ class Events:
         return "\n".join(lines)
 
 
-def _changer(anonymizer: TextAnonymizer, paths: Sequence[Path]) -> Callable[[str], str]:
+def _changer(anonymizer: TextAnonymizer, paths: Sequence[DocumentPath]) -> Callable[[str], str]:
     def change(text: str) -> str:
         _verify_length(text)
         return change_words(text, anonymizer.anonymize, paths).text

@@ -32,7 +32,7 @@ _NUMBERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TensorColumn:
     """One declared column of a tensor: its place on the last axis, its operator, what it is, and its class.
 
     `number` is None where the whole tensor is one feature.
@@ -45,7 +45,7 @@ class Column:
     entity: str = FIELD
 
 
-def change_columns(array: Array, columns: Sequence[Column], context: Context) -> Array:
+def change_columns(array: Array, columns: Sequence[TensorColumn], context: Context) -> Array:
     """Return a tensor with its declared columns changed; training and serving both call this one.
 
     Args:
@@ -66,7 +66,7 @@ def change_columns(array: Array, columns: Sequence[Column], context: Context) ->
     return changed
 
 
-def _changed(values: Array, column: Column, context: Context) -> Array:
+def _changed(values: Array, column: TensorColumn, context: Context) -> Array:
     if values.dtype.kind == "O":
         made = np.empty(values.shape, object)
         made.reshape(-1)[:] = [
@@ -76,7 +76,7 @@ def _changed(values: Array, column: Column, context: Context) -> Array:
     return _changed_numbers(values, column, context)
 
 
-def _changed_numbers(values: Array, column: Column, context: Context) -> Array:
+def _changed_numbers(values: Array, column: TensorColumn, context: Context) -> Array:
     """Numbers stay numbers of their type: `bucket` leaves the lower bound, `drop` and its like leave 0."""
     operator = column.operator
     if operator.keeps:
@@ -93,7 +93,7 @@ def _changed_numbers(values: Array, column: Column, context: Context) -> Array:
     return array.astype(values.dtype).reshape(values.shape)
 
 
-def _finite(values: Array, column: Column) -> list[float]:
+def _finite(values: Array, column: TensorColumn) -> list[float]:
     numbers = values.astype(np.float64).ravel()
     if not np.isfinite(numbers).all():
         raise BadRequestError(f"the declared column of '{column.tensor}' holds a value that is no number")
@@ -104,7 +104,7 @@ def _finite(values: Array, column: Column) -> list[float]:
 def change_tensors(
     document: Mapping[str, Any],
     tail: memoryview,
-    columns: Sequence[Column],
+    columns: Sequence[TensorColumn],
     context: Context,
     anonymize: Anonymize | None,
 ) -> tuple[bytes, Counter[str], Counter[str]]:

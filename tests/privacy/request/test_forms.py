@@ -28,7 +28,7 @@ def changed(query):
     return change_pairs(query, RULES, CONTEXT, ANONYMIZE)
 
 
-def test_each_of_a_name_is_changed_and_all_others_stay():
+def test_change_pairs_changes_every_field_of_a_declared_name():
     query, done = changed(b"name=Ada&name=Bob&n=1&id=7&note=card+" + CARD.encode() + b"&empty=")
     assert parse_qsl(query.decode(), True) == [
         ("name", "<PERSON>"), ("name", "<PERSON>"), ("n", "1"), ("note", "card <CREDIT_CARD>"), ("empty", "")
@@ -48,7 +48,7 @@ def test_each_of_a_name_is_changed_and_all_others_stay():
         b'note=' + urlencode({"": '{"a": {"b": "\\ud800 4716190207394368"}}'}).encode()[1:],
     ],
 )  # fmt: skip
-def test_a_card_number_cannot_hide_in_how_it_is_written(query):
+def test_change_pairs_finds_a_card_number_however_it_is_encoded(query):
     try:
         made, _ = changed(query)
     except BadRequestError:
@@ -58,19 +58,19 @@ def test_a_card_number_cannot_hide_in_how_it_is_written(query):
 
 
 @pytest.mark.parametrize("query", [b"note=%FF", b"note=%ED%A0%80", b"%C3=1", b"a=\xff", b"&".join([b"a=1"] * 1025)])
-def test_what_cannot_be_read_is_refused(query):
+def test_change_pairs_refuses_queries_that_are_not_utf_8_or_too_long(query):
     with pytest.raises(BadRequestError):
         changed(query)
 
 
-def test_a_star_is_every_parameter_that_has_no_rule_of_its_own():
+def test_change_pairs_star_means_parameters_without_a_rule():
     rules = (NamedRule.parse("*", "text"), NamedRule.parse("name", "redact"))
     query, _ = change_pairs(b"a=" + CARD.encode() + b"&name=Ada", rules, CONTEXT, ANONYMIZE)
     assert parse_qsl(query.decode(), True) == [("a", "<CREDIT_CARD>"), ("name", "")]
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text())))
-def test_what_is_not_declared_says_the_same_as_before(pairs):
+def test_change_pairs_keeps_undeclared_parameters(pairs):
     pairs = [(n, v) for n, v in pairs if n not in ("name", "note", "id") and not any("\ud800" <= c <= "\udfff" for c in n + v)]  # fmt: skip
     query = urlencode(pairs).encode()
     assert parse_qsl(changed(query)[0].decode(), True) == parse_qsl(query.decode(), True)
@@ -91,7 +91,7 @@ def changed_form(body, content_type=TYPE):
     return change_multipart(body, content_type, lambda parts: change_parts(parts, RULES, CONTEXT, ANONYMIZE))
 
 
-def test_a_forms_fields_are_changed_and_its_files_are_not():
+def test_change_parts_changes_fields_and_keeps_files():
     body = form(field(b"name", b"Ada"), FILE, field(b"note", b"card " + CARD.encode()), field(b"name", b"Bob"), field(b"id", b"7"))  # fmt: skip
     made, done = changed_form(body)
     assert made == form(field(b"name", b"<PERSON>"), FILE, field(b"note", b"card <CREDIT_CARD>"), field(b"name", b"<PERSON>"))  # fmt: skip
@@ -107,7 +107,7 @@ def test_a_forms_fields_are_changed_and_its_files_are_not():
         b'Content-Disposition: form-data; x="a;name=b"; name="n\\ote"',
     ],
 )
-def test_a_name_is_read_as_the_application_reads_it(head):
+def test_change_multipart_reads_names_as_the_application_does(head):
     from python_multipart.multipart import parse_options_header
 
     try:
@@ -133,7 +133,7 @@ def test_a_name_is_read_as_the_application_reads_it(head):
         (b"", "multipart/form-data"),
     ],
 )
-def test_a_form_that_cannot_be_searched_is_refused(body, content_type):
+def test_change_multipart_refuses_forms_it_cannot_search(body, content_type):
     with pytest.raises(BadRequestError):
         changed_form(body, content_type)
 
@@ -145,7 +145,7 @@ def test_a_form_that_cannot_be_searched_is_refused(body, content_type):
         f'"{CARD}"'.encode("utf-16-le"), CARD.encode("utf-32"),
     ],
 )  # fmt: skip
-def test_a_text_cannot_hide_in_a_file_which_the_application_reads_as_text(text):
+def test_change_parts_searches_files_that_the_application_reads_as_text(text):
     rules = (NamedRule.parse("*", "text"),)
     parts = parse_multipart(form(field(b"note", text, b'; filename="n.txt"'), FILE), TYPE)
     (note, file), done = change_parts(parts, rules, CONTEXT, ANONYMIZE)
@@ -153,18 +153,18 @@ def test_a_text_cannot_hide_in_a_file_which_the_application_reads_as_text(text):
     assert file == parts[1]
 
 
-def test_half_a_surrogate_in_a_file_of_json_is_refused():
+def test_change_parts_refuses_lone_surrogates_in_a_json_file():
     parts = parse_multipart(form(field(b"note", b'"\xed\xa0\x80' + CARD.encode() + b'"', b'; filename="n"')), TYPE)
     with pytest.raises(BadRequestError):
         change_parts(parts, (NamedRule.parse("*", "text"),), CONTEXT, ANONYMIZE)
 
 
-def test_a_file_of_text_without_findings_stays_byte_for_byte():
+def test_change_parts_keeps_a_text_file_without_findings_byte_for_byte():
     parts = parse_multipart(form(field(b"note", "[1, 2]".encode("utf-16"), b'; filename="n"')), TYPE)
     assert change_parts(parts, (NamedRule.parse("*", "text"),), CONTEXT, ANONYMIZE)[0] == parts
 
 
-def test_taking_words_out_cannot_make_a_boundary():
+def test_change_multipart_cannot_create_a_boundary_by_removing_words():
     anonymize = TextAnonymizer(Detectors(), AnonymizationProfile.parse({"default": "redact"}), CONTEXT).anonymize
     content_type = 'multipart/form-data; boundary="(z"'
     hidden = b"x\r\n--DE02120300000000202051" + b'(z\r\nContent-Disposition: form-data; name="role"\r\n\r\nroot'
@@ -175,7 +175,7 @@ def test_taking_words_out_cannot_make_a_boundary():
 
 
 @given(st.lists(st.binary(max_size=40).filter(lambda data: b"b" not in data), max_size=5))
-def test_a_form_written_again_is_the_same(values):
+def test_render_multipart_reverses_parse_multipart(values):
     body = form(*[field(b"x", value) for value in values]) if values else b"--b--\r\n"
     if values:
         parts = parse_multipart(body, TYPE)

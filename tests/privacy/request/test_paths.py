@@ -4,8 +4,8 @@ import pytest
 
 from governance.errors import BadRequestError, ConfigurationError
 from governance.privacy.change.context import Context
+from governance.privacy.request.fields import FieldRule, change_fields
 from governance.privacy.request.paths import EVERYWHERE, parse_path
-from governance.privacy.request.records import Rule, redact
 
 DOCUMENT = {"people": [{"name": "Ada", "age": 36}, {"name": "Bob"}], "name": "list", "a/b": {"c~d": 1}}
 
@@ -28,11 +28,11 @@ def values(path, document=DOCUMENT):
         ("$", [DOCUMENT]),
     ],
 )
-def test_a_path_leads_where_it_says(path, expected):
+def test_parse_path_places(path, expected):
     assert values(path) == expected
 
 
-def test_the_whole_document_has_a_place_of_its_own():
+def test_everywhere_is_the_place_of_the_whole_document():
     holder = ["text"]
     [(container, key)] = EVERYWHERE.places(holder)
     container[key] = "changed"
@@ -40,12 +40,12 @@ def test_the_whole_document_has_a_place_of_its_own():
 
 
 @pytest.mark.parametrize("text", ["$.", "$[", "$.a[?@.b", "$.a[", "$.length("])
-def test_what_is_no_jsonpath_is_refused(text):
+def test_parse_path_refuses_what_is_not_jsonpath(text):
     with pytest.raises(ConfigurationError, match="RFC 9535"):
         parse_path(text)
 
 
-def test_a_document_too_deep_for_a_query_is_refused():
+def test_json_path_refuses_documents_that_are_nested_too_deeply():
     document = []
     for _ in range(3_000):
         document = [document]
@@ -53,7 +53,7 @@ def test_a_document_too_deep_for_a_query_is_refused():
         values("$..name", document)
 
 
-def test_declared_fields_are_found_by_jsonpath():
+def test_change_fields_finds_fields_by_jsonpath():
     holder = [{"people": [{"name": "Ada"}, {"name": "Bob", "note": {"name": "Eve"}}]}]
-    redact(holder, [Rule.parse("$..name", "drop")], Context())
+    change_fields(holder, [FieldRule.parse("$..name", "drop")], Context())
     assert holder == [{"people": [{}, {"note": {}}]}]

@@ -16,9 +16,8 @@ from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
 from governance.privacy.request.leaves import MAX_LEAVES
 from governance.privacy.request.paths import EVERYWHERE, Pointer, parse_path
-from governance.privacy.request.plain import read_plain
-from governance.privacy.request.plan import FreeText, Plan
-from governance.privacy.request.records import render_json
+from governance.privacy.request.plain import read_plain, render_json
+from governance.privacy.request.plan import FreeText, RequestPlan
 
 CONTEXT = Context()
 TEXT = FreeText(
@@ -70,7 +69,7 @@ def _check(data: bytes) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(DOCUMENTS, st.sampled_from([(",", ":"), (", ", ": "), (" ,", " :"), (",\n", "\t:")]), st.booleans())
-def test_a_document_is_read_and_written_as_strictly_or_not_here(document, separators, ascii_alone):
+def test_read_plain_and_render_agree_with_the_strict_reader_and_writer(document, separators, ascii_alone):
     text = json.dumps(document, separators=separators, ensure_ascii=ascii_alone)
     _check(text.encode("utf-8", "surrogatepass"))
 
@@ -85,7 +84,7 @@ def test_a_document_is_read_and_written_as_strictly_or_not_here(document, separa
 @example('[{"a":1e400}]')
 @example('["\x7f"]')
 @example("123456789012345678901234567890")
-def test_what_is_no_strict_document_is_never_read_here(text):
+def test_read_plain_never_reads_what_the_strict_reader_refuses(text):
     _check(text.encode())
 
 
@@ -106,9 +105,9 @@ def test_what_is_no_strict_document_is_never_read_here(text):
     ],
     ids=lambda data: repr(data[:20]),
 )
-def test_what_was_refused_strictly_is_refused(data):
+def test_request_plan_refuses_what_the_strict_reader_refuses(data):
     with pytest.raises(BadRequestError):
-        Plan(text=TEXT).change(data, memoryview(b""), CONTEXT)
+        RequestPlan(text=TEXT).change(data, memoryview(b""), CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -124,29 +123,29 @@ def test_what_was_refused_strictly_is_refused(data):
         (b'"ada@example.org"', b'"<EMAIL_ADDRESS>"'),
     ],
 )  # fmt: skip
-def test_a_body_is_changed_as_the_strict_reader_and_writer_would(data, expected):
-    changed = Plan(text=TEXT).change(data, memoryview(b""), CONTEXT)
+def test_request_plan_changes_plain_bodies_as_the_strict_way_would(data, expected):
+    changed = RequestPlan(text=TEXT).change(data, memoryview(b""), CONTEXT)
     assert (changed.head, changed.tail) == (expected or data, b"")
     # Two paths to the same strings go the other way, and end the same.
     twice = FreeText((EVERYWHERE, Pointer(())), TEXT.anonymizer, {}, TEXT.scope, None)
-    assert Plan(text=twice).change(data, memoryview(b""), CONTEXT) == changed
+    assert RequestPlan(text=twice).change(data, memoryview(b""), CONTEXT) == changed
 
 
-def test_most_documents_are_plain():
+def test_read_plain_reads_usual_documents():
     document = read_plain(b'{"a": [{"b": "c", "n": 1.5}, "\xc3\xa9"], "d": {"x:": "y::"}}')
     assert document is not None and sorted(document.leaves.texts) == ["c", "y::", "é"]
     assert read_plain(b'{"a":1,"a":1}') is None
 
 
 @pytest.mark.parametrize("paths", [("$..*",), ("$..a",), ("", "/a"), ("/a", "/a/0"), ("/*", "/a/*")])
-def test_a_string_to_which_two_ways_lead_is_changed_and_counted_once(paths):
+def test_request_plan_changes_a_string_matched_by_two_paths_once(paths):
     text = FreeText(tuple(map(parse_path, paths)), TEXT.anonymizer, {}, TEXT.scope, None)
-    changed = Plan(text=text).change(b'{"a":["ada@example.org"]}', memoryview(b""), CONTEXT)
+    changed = RequestPlan(text=text).change(b'{"a":["ada@example.org"]}', memoryview(b""), CONTEXT)
     assert changed.head == b'{"a":["<EMAIL_ADDRESS>"]}'
     assert changed.redactions.entities == {"EMAIL_ADDRESS": 1}
 
 
-def test_where_no_string_is_named_none_is_changed():
+def test_request_plan_without_paths_changes_nothing():
     text = FreeText((), TEXT.anonymizer, {}, TEXT.scope, None)
     data = b'{"a":["ada@example.org"]}'
-    assert Plan(text=text).change(data, memoryview(b""), CONTEXT).head == data
+    assert RequestPlan(text=text).change(data, memoryview(b""), CONTEXT).head == data

@@ -36,7 +36,7 @@ texts = st.lists(st.sampled_from([*WORDS * 4, *(f"is {secret}" for secret in SEC
 @pytest.mark.parametrize("kind", ["text/plain", "text/event-stream", "application/x-ndjson"])
 @settings(max_examples=40, deadline=None)
 @given(text=texts, seed=st.integers(0, 2**32))
-def test_any_text_cut_anywhere_gives_the_same_as_in_one_piece(kind, text, seed):
+def test_plain_text_units_do_not_depend_on_the_chunks(kind, text, seed):
     data = text.encode()
     whole = streamed(kind, [data])
     assert streamed(kind, cut(data, random.Random(seed))) == whole
@@ -45,11 +45,11 @@ def test_any_text_cut_anywhere_gives_the_same_as_in_one_piece(kind, text, seed):
 
 @settings(max_examples=40, deadline=None)
 @given(text=texts)
-def test_a_stream_of_text_hides_what_the_whole_text_hides(text):
+def test_plain_text_changes_findings_that_span_chunks(text):
     assert streamed("text/plain", [bytes([b]) for b in text.encode()]).decode() == ANONYMIZER.anonymize([text])[0].text
 
 
-def test_a_short_answer_waits_for_its_end_and_a_long_one_does_not():
+def test_plain_text_sends_long_answers_before_their_end():
     units = units_of("text/plain", ANONYMIZER)
     assert units.feed(b"My card is 4716", last=False) == b""
     assert units.feed(b"190207394368", last=True) == b"My card is <CREDIT_CARD>"
@@ -57,13 +57,13 @@ def test_a_short_answer_waits_for_its_end_and_a_long_one_does_not():
     assert units.feed(b"A sentence without anything. " * 40, last=False).startswith(b"A sentence without anything. ")
 
 
-def test_a_private_key_of_many_lines_is_one_finding():
+def test_plain_text_keeps_a_private_key_of_many_lines_together():
     text = "Words. " * 100 + KEY + " words.\n" * 100
     made = streamed("text/plain", [bytes([b]) for b in text.encode()])
     assert b"MC4C" not in made and b"<PRIVATE_KEY>" in made
 
 
-def test_what_is_too_long_to_be_anonymized_ends_the_stream():
+def test_stream_units_end_the_stream_on_units_that_are_too_long():
     with pytest.raises(RuntimeError):
         streamed("text/plain", [b"-----BEGIN PRIVATE KEY-----\n" + b"QUJD\n" * LONGEST])
     with pytest.raises(RuntimeError):
@@ -72,7 +72,7 @@ def test_what_is_too_long_to_be_anonymized_ends_the_stream():
         streamed("text/event-stream", [b"data: x\n" * 300_000])
 
 
-def test_a_long_text_without_any_border_is_cut_where_no_finding_is():
+def test_plain_text_without_sentences_is_cut_outside_findings():
     text = "x" * (LONGEST - 5) + " 4716190207394368 " + "y" * LONGEST
     assert b"4716190207394368" not in streamed("text/plain", [text.encode()])
     assert len(streamed("text/plain", [text.encode()])) == len(text) - 16 + len("<CREDIT_CARD>")
@@ -80,12 +80,12 @@ def test_a_long_text_without_any_border_is_cut_where_no_finding_is():
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/event-stream", "application/jsonl"])
 @pytest.mark.parametrize("bad", [b"\xff", b"4716\xff190207394368", b"\xed\xa0\x80", b"\xe4\xbd"])
-def test_bytes_that_are_no_text_end_the_stream(kind, bad):
+def test_stream_units_end_the_stream_on_bytes_that_are_not_utf_8(kind, bad):
     with pytest.raises(RuntimeError):
         streamed(kind, [b"data: 1\n\n", bad])
 
 
-def test_events_are_changed_as_json_or_text_and_stay_events():
+def test_events_are_changed_as_json_or_text():
     secret = json.dumps({"token": "\ud800 4716190207394368"})
     events = f"\ufeffid: 4716190207394368\r\nevent: a\r\ndata: one\rdata: mail a@b.org\n\n: 4716190207394368\n\ndata: {secret}\n\n"
     made = streamed("text/event-stream", [bytes([b]) for b in events.encode()]).decode()
@@ -95,19 +95,19 @@ def test_events_are_changed_as_json_or_text_and_stay_events():
     )
 
 
-def test_a_stream_that_is_only_called_one_of_events_is_text():
+def test_events_or_text_reads_a_stream_without_events_as_text():
     units = units_of("text/event-stream", ANONYMIZER)
     text = b"A sentence without anything. " * 40
     ready = b"".join(units.feed(text[start : start + 5], last=False) for start in range(0, len(text), 5))
     assert ready and ready + units.feed(b" 4716190207394368", last=True) == text + b" <CREDIT_CARD>"
 
 
-def test_a_card_written_with_escapes_is_found_in_json_lines():
+def test_json_lines_finds_escaped_card_numbers():
     made = streamed("application/x-ndjson", [b'{"a": "\\u0034716190207394368"}\n{"n":1}\nmail a@b.org'])
     assert made == b'{"a":"<CREDIT_CARD>"}\n{"n":1}\nmail <EMAIL_ADDRESS>'
 
 
-def test_a_kind_that_is_not_known_has_no_units():
+def test_units_of_returns_none_for_unknown_media_types():
     assert units_of("application/json", ANONYMIZER) is None
 
 
@@ -116,13 +116,13 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gR
 
 @pytest.mark.parametrize("secret", [TOKEN, ("\u200b" * 150).join(["4716", "1902", "0739", "4368"])])
 @pytest.mark.parametrize("before", range(1, 601, 60))
-def test_a_long_secret_is_not_cut_where_a_text_without_sentences_has_to_be(secret, before):
+def test_plain_text_does_not_cut_a_long_secret(secret, before):
     text = "x" * (LONGEST - before) + " " + secret + " " + "y" * 700
     made = streamed("text/plain", [text[at : at + 999].encode() for at in range(0, len(text), 999)]).decode()
     assert not any(character.isdigit() or character in "eJ_" for character in made.replace("<CREDIT_CARD>", "").replace("<JWT>", ""))  # fmt: skip
 
 
-def test_a_long_event_in_small_pieces_is_not_read_again_with_each(monkeypatch):
+def test_events_are_read_once_however_small_the_chunks(monkeypatch):
     read, real = [], re.sub
     monkeypatch.setattr(
         "governance.privacy.request.stream.re.sub", lambda a, b, text: read.append(len(text)) or real(a, b, text)
@@ -132,7 +132,7 @@ def test_a_long_event_in_small_pieces_is_not_read_again_with_each(monkeypatch):
     assert sum(read) == len(body)
 
 
-def test_an_event_cut_within_its_line_ends_is_one_event():
+def test_events_cut_within_a_line_end_stay_one_event():
     for ends in (b"\r\n\r\n", b"\r\r", b"\n\n", b"\r\n\n"):
         data = b"data: 4716190207394368" + ends + b"data: x" + ends
         assert streamed("text/event-stream", [bytes([b]) for b in data]) == b"data: <CREDIT_CARD>\n\ndata: x\n\n"
@@ -140,13 +140,13 @@ def test_an_event_cut_within_its_line_ends_is_one_event():
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/event-stream", "application/x-ndjson"])
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "utf-16"])
-def test_a_stream_in_another_encoding_is_broken_off(kind, encoding):
+def test_stream_units_end_a_stream_in_another_encoding(kind, encoding):
     with pytest.raises(RuntimeError, match="not UTF-8"):
         streamed(kind, [SECRETS[0].encode(encoding) + "\n".encode(encoding)])
 
 
 @pytest.mark.parametrize("kind", ["application/x-ndjson", "text/event-stream"])
-def test_a_byte_order_mark_hides_no_json(kind):
+def test_stream_units_ignore_a_byte_order_mark(kind):
     begin = b"data: " if kind == "text/event-stream" else b""
     data = b"\xef\xbb\xbf" + begin + b'{"a":"\\u0034716190207394368"}\n\n'
     assert b"CREDIT_CARD" in streamed(kind, [bytes([b]) for b in data])

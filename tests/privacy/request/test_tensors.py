@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from governance.errors import BadRequestError, ConfigurationError
 from governance.privacy.change.context import Context
 from governance.privacy.change.operators import Operator
-from governance.privacy.request.tensors import Column, change_columns, change_tensors
+from governance.privacy.request.tensors import TensorColumn, change_columns, change_tensors
 
 KEY = Context(b"k" * 32, "s")
 
 
 def column(number, operator, tensor="x"):
-    return Column(tensor, number, Operator.parse(operator))
+    return TensorColumn(tensor, number, Operator.parse(operator))
 
 
 def as_json(array, datatype, **more):
@@ -35,7 +35,7 @@ def change(tensor, tail=b"", *columns, anonymize=None):
 
 
 @pytest.mark.parametrize(("datatype", "kind"), [("FP32", "<f4"), ("FP64", "<f8"), ("INT64", "<i8"), ("UINT8", "u1")])
-def test_json_and_bytes_are_changed_alike_and_other_columns_stay(datatype, kind):
+def test_change_tensors_changes_json_and_binary_tensors_alike(datatype, kind):
     array = np.array([[42, 7, 99], [35, 8, 101]], kind)
     columns = [column(0, "bucket:10"), column(2, "drop")]
     tensor, _, operators, _ = change(as_json(array, datatype), b"", *columns)
@@ -45,7 +45,7 @@ def test_json_and_bytes_are_changed_alike_and_other_columns_stay(datatype, kind)
     assert tensor["parameters"]["binary_data_size"] == len(tail)
 
 
-def test_texts_in_a_column_are_changed_and_their_lengths_told():
+def test_change_tensors_updates_the_sizes_of_bytes_tensors():
     values = [b"94105", b"keep", b"10115", "ä".encode()]
     raw = b"".join(struct.pack("<I", len(value)) + value for value in values)
     tensor, tail, _, _ = change(as_binary(np.empty((2, 2)), "BYTES", raw), raw, column(0, "truncate:3"))
@@ -56,11 +56,11 @@ def test_texts_in_a_column_are_changed_and_their_lengths_told():
     assert change(as_json(array, "BYTES"), b"", column(0, "truncate:3"))[0]["data"] == ["941", "keep"]
 
 
-def test_a_whole_tensor_can_be_one_feature():
+def test_change_columns_changes_a_whole_tensor():
     assert change(as_json(np.array([42, 57]), "INT32"), b"", column(None, "bucket:10"))[0]["data"] == [40, 50]
 
 
-def test_noise_is_the_same_in_training_and_serving_whatever_the_batch():
+def test_change_columns_noise_does_not_depend_on_the_batch():
     array = np.array([[1.5, 2.5], [3.5, 4.5]], np.float32)
     trained = change_columns(array, [column(1, "noise:0.5")], KEY)
     served = np.array(change(as_json(array[1:], "FP32"), b"", column(1, "noise:0.5"))[0]["data"], np.float32)
@@ -69,7 +69,7 @@ def test_noise_is_the_same_in_training_and_serving_whatever_the_batch():
 
 
 @pytest.mark.parametrize("operator", ["hash", "token", "ff1", "surrogate", "shift-date", "mask", "truncate"])
-def test_an_operator_of_texts_is_refused_on_numbers(operator):
+def test_change_columns_refuses_text_operators_on_numbers(operator):
     with pytest.raises(ConfigurationError, match="holds numbers"):
         change(as_json(np.zeros((1, 2)), "FP32"), b"", column(0, operator))
 
@@ -99,13 +99,13 @@ def test_an_operator_of_texts_is_refused_on_numbers(operator):
         ("x", b""),
     ],
 )
-def test_what_does_not_fit_is_refused(tensor, tail):
+def test_change_tensors_refuses_values_that_do_not_fit_shape_and_type(tensor, tail):
     with pytest.raises(BadRequestError):
         change(tensor, tail, column(0, "bucket:10"))
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "shape", "datatype", "data", "parameters", "binary_data_size"]), inner, max_size=5), max_leaves=12), st.binary(max_size=12))  # fmt: skip
-def test_no_document_makes_more_than_a_refusal(tensors, tail):
+def test_change_tensors_raises_only_bad_request_errors(tensors, tail):
     document = {"inputs": [*(tensors if isinstance(tensors, list) else [tensors]), {"name": "x"}]}
     try:
         change_tensors(json.loads(json.dumps(document)), memoryview(tail), [column(0, "bucket:10")], KEY, None)

@@ -13,7 +13,7 @@ from governance.gate.pipeline import Pipeline
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.privacy.change.context import Context
 from governance.privacy.redactions import Redactions
-from governance.privacy.request.card_contract import Contract
+from governance.privacy.request.card_rules import CardRules
 from governance.privacy.request.tensors import change_columns
 from governance.settings import Settings
 from tests.plugins.privacy.test_text import INFER, call
@@ -62,7 +62,7 @@ async def test_columns_and_texts_are_changed_as_the_model_was_trained():
     exchange, seen = await call(await started(), body(array), INFER, model="risk")
     features, note = json.loads(seen)["inputs"]
     trained = change_columns(
-        array, Contract.from_card(CARD).columns("features"), Context(b"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk")
+        array, CardRules.from_card(CARD).columns("features"), Context(b"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk")
     )
     assert np.array(features["data"], np.float32).tobytes() == trained.tobytes() and features["data"][0] == 40
     assert note["data"] == ["mail <EMAIL_ADDRESS>"]

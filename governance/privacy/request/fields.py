@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,20 +11,21 @@ from governance.errors import BadRequestError
 from governance.privacy.change.context import Context
 from governance.privacy.change.operators import FIELD, Dropped, Operator
 from governance.privacy.redactions import Redactions
-from governance.privacy.request.paths import Path, Place, parse_path
+from governance.privacy.request.paths import DocumentPath, Place, parse_path
+from governance.privacy.request.plain import render_json
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FieldRule:
     """One declared field: where it is, its operator, what it is, and its class."""
 
-    path: Path
+    path: DocumentPath
     operator: Operator
     data_class: str | None = None
     entity: str = FIELD
 
     @classmethod
-    def parse(cls, path: str, operator: str, data_class: str | None = None, entity: str = FIELD) -> Rule:
+    def parse(cls, path: str, operator: str, data_class: str | None = None, entity: str = FIELD) -> FieldRule:
         """Parse a JSON Pointer or a JSONPath, and an operator.
 
         Raises:
@@ -34,7 +34,7 @@ class Rule:
         return cls(parse_path(path), Operator.parse(operator), data_class, entity)
 
 
-def redact_json(data: bytes | memoryview, rules: Sequence[Rule], context: Context) -> tuple[bytes, Redactions]:
+def change_json(data: bytes | memoryview, rules: Sequence[FieldRule], context: Context) -> tuple[bytes, Redactions]:
     """Return the document with every declared field changed, and what was done.
 
     Raises:
@@ -45,11 +45,11 @@ def redact_json(data: bytes | memoryview, rules: Sequence[Rule], context: Contex
     if not any(rule.path.may_be_in(plain) for rule in rules):
         return plain, Redactions({})
     holder = [parse_json(data)]
-    redactions = redact(holder, rules, context)
+    redactions = change_fields(holder, rules, context)
     return render_json(holder[0]), redactions
 
 
-def redact(holder: list[Any], rules: Sequence[Rule], context: Context) -> Redactions:
+def change_fields(holder: list[Any], rules: Sequence[FieldRule], context: Context) -> Redactions:
     """Change every declared field of a document in place, and return what was done.
 
     Args:
@@ -76,21 +76,9 @@ def redact(holder: list[Any], rules: Sequence[Rule], context: Context) -> Redact
     return Redactions(counts, frozenset(rule.data_class for rule, _ in matches if rule.data_class is not None))
 
 
-def render_json(document: Any) -> bytes:
-    """Return a document's bytes.
-
-    Raises:
-        BadRequestError: if it holds what JSON cannot carry.
-    """
-    try:
-        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
-    except (ValueError, RecursionError):
-        raise BadRequestError("the document holds a number beyond a double, or is nested too deeply") from None
-
-
-def _unique(found: Sequence[tuple[Rule, Place]]) -> list[tuple[Rule, Place]]:
+def _unique(found: Sequence[tuple[FieldRule, Place]]) -> list[tuple[FieldRule, Place]]:
     """Change each place once, by the first rule that names it; but where one of them drops it, it goes."""
-    first: dict[tuple[int, Any], tuple[Rule, Place]] = {}
+    first: dict[tuple[int, Any], tuple[FieldRule, Place]] = {}
     for rule, place in found:
         key = id(place[0]), place[1]
         if key not in first or (rule.operator.drops and not first[key][0].operator.drops):

@@ -14,7 +14,7 @@ from typing import Any
 
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.privacy.change.operators import FIELD, Operator
-from governance.privacy.request.tensors import Column
+from governance.privacy.request.tensors import TensorColumn
 
 NONE = "none"
 CLASSES = ("direct identifier", "quasi-identifier", "sensitive", NONE)
@@ -22,7 +22,7 @@ FREE_TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
-class Feature:
+class CardFeature:
     """One input feature: its class, and what is done to it; `text` is for tensors of free text."""
 
     tensor: str
@@ -36,14 +36,14 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
+class CardRules:
     """All features that a card speaks of, and the names of the columns of its tensors."""
 
-    features: tuple[Feature, ...]
+    features: tuple[CardFeature, ...]
     names: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def from_card(cls, card: Mapping[str, Any]) -> Contract:
+    def from_card(cls, card: Mapping[str, Any]) -> CardRules:
         """Read the contract of a signed card; a card without one has no features.
 
         Raises:
@@ -68,10 +68,10 @@ class Contract:
             raise ManifestMismatchError("card.json: 'privacy' speaks of a feature twice")
         return cls(features, names)
 
-    def columns(self, tensor: str) -> tuple[Column, ...]:
+    def columns(self, tensor: str) -> tuple[TensorColumn, ...]:
         """Return what is done to the columns of a tensor: what training passes to `change_columns`."""
         return tuple(
-            Column(tensor, self._number(feature), Operator.parse(feature.operator), entity=feature.entity)
+            TensorColumn(tensor, self._number(feature), Operator.parse(feature.operator), entity=feature.entity)
             for feature in self.features
             if feature.tensor == tensor and feature.operator not in (FREE_TEXT, "keep")
         )
@@ -81,10 +81,10 @@ class Contract:
         names = self.names.get(tensor, ())
         return column if isinstance(column, int) else names.index(column) if column in names else None
 
-    def _number(self, feature: Feature) -> int | None:
+    def _number(self, feature: CardFeature) -> int | None:
         return None if feature.column is None else self.names[feature.tensor].index(feature.column)
 
-    def verify(self, model: str, columns: Sequence[Column], *, free_text: bool) -> None:
+    def verify(self, model: str, columns: Sequence[TensorColumn], *, free_text: bool) -> None:
         """Compare with the settings.
 
         Args:
@@ -114,10 +114,10 @@ class Contract:
             raise ConfigurationError(f"[privacy] and the signed card of '{model}' disagree: {'; '.join(problems)}")
 
 
-def _feature(item: Mapping[str, Any]) -> Feature:
+def _feature(item: Mapping[str, Any]) -> CardFeature:
     column, kind = item.get("column"), item["class"]
     operator = item.get("operator", "keep" if kind == NONE else None)
-    feature = Feature(
+    feature = CardFeature(
         str(item["tensor"]),
         None if column is None else str(column),
         str(kind),

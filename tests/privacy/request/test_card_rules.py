@@ -6,8 +6,8 @@ import pytest
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.privacy.change.context import Context
 from governance.privacy.change.operators import Operator
-from governance.privacy.request.card_contract import Contract
-from governance.privacy.request.tensors import Column, change_columns
+from governance.privacy.request.card_rules import CardRules
+from governance.privacy.request.tensors import TensorColumn, change_columns
 
 CARD = {
     "inputs": [{"name": "features", "columns": ["age", "zip", "dose"]}, {"name": "note"}],
@@ -19,30 +19,30 @@ CARD = {
     ],
 }
 SETTINGS = [
-    Column("features", 0, Operator.parse("bucket:10")),
-    Column("features", 1, Operator.parse("bucket:1000")),
+    TensorColumn("features", 0, Operator.parse("bucket:10")),
+    TensorColumn("features", 1, Operator.parse("bucket:1000")),
 ]
 
 
-def test_settings_that_agree_with_the_card_are_taken():
-    Contract.from_card(CARD).verify("m", SETTINGS, free_text=True)
-    Contract.from_card({}).verify("m", SETTINGS, free_text=False)
+def test_card_rules_verify_accepts_settings_that_agree():
+    CardRules.from_card(CARD).verify("m", SETTINGS, free_text=True)
+    CardRules.from_card({}).verify("m", SETTINGS, free_text=False)
 
 
 @pytest.mark.parametrize(
     ("columns", "free_text", "said"),
     [
         (SETTINGS[:1], True, "features.zip .* operator = 'bucket:1000'"),
-        ([SETTINGS[0], Column("features", 1, Operator.parse("bucket:100"))], True, "features.zip"),
-        ([SETTINGS[0], Column("features", 1, Operator.parse("bucket:1000"), entity="ZIP")], True, "features.zip"),
+        ([SETTINGS[0], TensorColumn("features", 1, Operator.parse("bucket:100"))], True, "features.zip"),
+        ([SETTINGS[0], TensorColumn("features", 1, Operator.parse("bucket:1000"), entity="ZIP")], True, "features.zip"),
         (SETTINGS, False, "note is free text"),
-        ([*SETTINGS, Column("features", 2, Operator.parse("drop"))], True, "features.dose"),
-        ([*SETTINGS, Column("other", None, Operator.parse("drop"))], True, "other column None is changed here"),
+        ([*SETTINGS, TensorColumn("features", 2, Operator.parse("drop"))], True, "features.dose"),
+        ([*SETTINGS, TensorColumn("other", None, Operator.parse("drop"))], True, "other column None is changed here"),
     ],
 )
-def test_settings_that_disagree_are_named(columns, free_text, said):
+def test_card_rules_verify_names_features_that_disagree(columns, free_text, said):
     with pytest.raises(ConfigurationError, match=said):
-        Contract.from_card(CARD).verify("m", columns, free_text=free_text)
+        CardRules.from_card(CARD).verify("m", columns, free_text=free_text)
 
 
 @pytest.mark.parametrize(
@@ -60,15 +60,15 @@ def test_settings_that_disagree_are_named(columns, free_text, said):
         None,
     ],
 )
-def test_a_contract_that_cannot_be_kept_is_refused(feature):
+def test_card_rules_from_card_refuses_invalid_features(feature):
     with pytest.raises(ManifestMismatchError, match="card.json"):
-        Contract.from_card({"inputs": CARD["inputs"], "privacy": [feature]})
+        CardRules.from_card({"inputs": CARD["inputs"], "privacy": [feature]})
     with pytest.raises(ManifestMismatchError, match="twice"):
-        Contract.from_card({**CARD, "privacy": [CARD["privacy"][0], CARD["privacy"][0]]})
+        CardRules.from_card({**CARD, "privacy": [CARD["privacy"][0], CARD["privacy"][0]]})
 
 
-def test_training_changes_what_the_card_says_by_the_serving_code():
-    contract = Contract.from_card(CARD)
+def test_card_rules_columns_change_training_data_as_serving_does():
+    contract = CardRules.from_card(CARD)
     array = np.array([[42, 94105, 7], [77, 10115, 3]], np.float32)
     assert change_columns(array, contract.columns("features"), Context()).tolist() == [[40, 94000, 7], [70, 10000, 3]]
     assert contract.columns("note") == ()

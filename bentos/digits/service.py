@@ -1,4 +1,4 @@
-"""The digits service: both models by the Open Inference Protocol, and one friendly route for a picture."""
+"""The digits service: both models by the Open Inference Protocol, and one route that takes a picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ governance = Governance.from_file(Path(__file__).with_name("governance.toml"))
 
 
 class Classification(BaseModel):
-    """What a model sees in a picture: the likeliest digit, and the probability of each."""
+    """A model's answer for a picture: the most probable digit, and the probability of each digit."""
 
     model: str
     label: str
@@ -69,7 +69,7 @@ class Digits:
 
 
 def pixels_of(picture: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Turn a picture into what the models were trained on.
+    """Convert a picture to the format that the models were trained on.
 
     Returns:
         float32 of shape [1, 1, 28, 28], 0 for background and 1 for ink.

@@ -1,4 +1,4 @@
-"""The model that the Open Inference Protocol asks: texts come back as they reached it, redacted by the plugin before.
+"""The redactor's model for the Open Inference Protocol: it returns the texts that the privacy plugin redacted.
 
 `python -m bentos.redactor.model FOLDER` writes what `artifact seal` takes: model.onnx and card.json.
 """
@@ -15,7 +15,7 @@ GIVEN, ANSWERED = "text", "redacted"
 
 
 def write_model(folder: Path) -> None:
-    """Write a graph of one `Identity` over texts, BYTES of shape [-1], and the card that says what the texts are."""
+    """Write a graph with one `Identity` node over texts (BYTES of shape [-1]), and its card."""
     folder.mkdir(parents=True, exist_ok=True)
     graph = helper.make_graph(
         [helper.make_node("Identity", [GIVEN], [ANSWERED])],
@@ -28,7 +28,7 @@ def write_model(folder: Path) -> None:
     card = {
         "inputs": [{"name": GIVEN, "datatype": "BYTES", "shape": [-1]}],
         "outputs": [{"name": ANSWERED, "datatype": "BYTES", "shape": [-1]}],
-        # A service that does not redact before the model does not start with it.
+        # With this section, a service without redaction in front of the model does not start.
         "privacy": [{"tensor": GIVEN, "class": "direct identifier", "operator": "text"}],
     }
     (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")

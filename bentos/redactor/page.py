@@ -1,4 +1,4 @@
-"""The redactor's page: three static files without anybody's data; it calls `/redact` with its visitor's own key."""
+"""The redactor's page: three static files without personal data; it calls `/redact` with the visitor's own key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEADERS = {
 
 
 async def file(request: Request) -> Response:
-    """Answer with one of the page's files."""
+    """Return one of the page's files."""
     name = request.path_params.get("name", "")
     if name not in FILES:
         return Response("no such file", status_code=404)

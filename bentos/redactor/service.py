@@ -1,4 +1,4 @@
-"""The redactor: `POST /redact` answers a text with its personal data changed, and what was found where.
+"""The redactor: `POST /redact` returns a text with its personal data replaced, and the findings.
 
 The Open Inference Protocol answers texts, too: `/v2/models/redactor/infer`, BYTES to BYTES (see model.py).
 """
@@ -32,7 +32,7 @@ class Found(BaseModel):
 
 
 class Redaction(BaseModel):
-    """A changed text, and what was found in the one that was sent."""
+    """A redacted text, and the findings in the original one."""
 
     text: str
     findings: list[Found]
@@ -42,7 +42,7 @@ class Redaction(BaseModel):
 @bentoml.service(name="redactor")
 @bentoml.asgi_app(app, path="/page")
 class Redactor:
-    """Finds personal data by patterns and by the tagger, and puts the kind of each in its place."""
+    """Finds personal data by patterns and by the tagger, and replaces each finding by its kind."""
 
     def __init__(self) -> None:
         self.detectors = Detectors(governance.open_tagger())
@@ -50,7 +50,7 @@ class Redactor:
 
     @bentoml.api
     def redact(self, text: Annotated[str, Field(max_length=MAX_CHARACTERS)]) -> Redaction:
-        """Change the personal data in a text."""
+        """Replace the personal data in a text."""
         findings = self.detectors.find(text)
         return Redaction(
             text=self.anonymizer.change(text, findings).text,

@@ -87,7 +87,8 @@ class RouteTable:
         """Return the route of a request, or `UNLISTED`.
 
         Args:
-            path: the raw path as it was sent, percent signs and all.
+            method: the HTTP method, upper case.
+            path: the raw path as it was sent, not decoded.
         """
         exact = self._exact.get((method, path))
         if exact is not None:

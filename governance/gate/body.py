@@ -14,7 +14,9 @@ def body_reader(route: Route, headers: Any, receive: Receive) -> ReadBody:
     """Return a function that reads the body; it checks type and announced length before it asks for the first byte.
 
     Args:
+        route: the matching route, with its content types and limit.
         headers: request header fields as ASGI has them.
+        receive: the server's `receive`.
     """
 
     async def read() -> bytes:

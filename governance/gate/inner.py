@@ -33,6 +33,7 @@ class InnerGate:
         self._app, self._token, self._probes, self._open = app, token.encode(), probes, open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection; a request without the token is refused."""
         if scope["type"] == "lifespan":
             await run_lifespan(self._app, scope, receive, send, open=self._open)
         elif scope["type"] != "http":

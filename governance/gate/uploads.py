@@ -20,9 +20,11 @@ def verify_files(body: bytes, content_type: str, file_fields: frozenset[str], fe
     Args:
         body: the whole body: a multipart form, or the one file itself.
         content_type: the Content-Type field with its parameters (RFC 7578).
+        file_fields: names of the fields that must be files.
+        fetch_hosts: hosts of which a field may contain an https:// URL instead.
 
     Raises:
-        BadRequestError: if a file field holds text, a part has no name, or the form is malformed.
+        BadRequestError: if a file field contains text, a part has no name, or the form is malformed.
     """
     if media_type_of(content_type) != MULTIPART:
         if _looks_like_url(body):

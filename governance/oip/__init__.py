@@ -1,1 +1,4 @@
-"""Open Inference Protocol v2; knows no BentoML."""
+"""The Open Inference Protocol v2: its routes, messages and tensors, answered from the opened models.
+
+Read `routes.py`, `server.py`, `messages.py`, `tensors.py`. It must not know BentoML, plugins or ONNX Runtime.
+"""

@@ -18,7 +18,7 @@ MAX_ID_CHARACTERS = 256
 
 
 class InputTensor(msgspec.Struct, frozen=True):
-    """One input; its values are in `data`, or in the binary tail (`parameters.binary_data_size`)."""
+    """One input tensor; its values are in `data`, or in the binary tail (`parameters.binary_data_size`)."""
 
     name: str
     shape: list[int]
@@ -28,14 +28,14 @@ class InputTensor(msgspec.Struct, frozen=True):
 
 
 class OutputTensor(msgspec.Struct, frozen=True):
-    """One wanted output; `parameters` may hold `binary_data` or `classification`."""
+    """One requested output; `parameters` may contain `binary_data` or `classification`."""
 
     name: str
     parameters: dict[str, Any] = {}
 
 
 class InferRequest(msgspec.Struct, frozen=True):
-    """One call of a model."""
+    """One inference request."""
 
     inputs: list[InputTensor]
     id: str = ""
@@ -47,7 +47,7 @@ _decoder = msgspec.json.Decoder(InferRequest)
 
 
 def parse_infer_request(body: bytes, header_length: str | None) -> tuple[InferRequest, memoryview]:
-    """Return the request, and the binary tail that its tensors may lie in.
+    """Return the request, and the binary tail that contains the values of its tensors, if any.
 
     Args:
         body: JSON, or JSON and the tail behind it.

@@ -1,10 +1,10 @@
-"""The protocol's routes; nothing else under /v2 is answered."""
+"""The protocol's routes; every other path under /v2 is 404."""
 
 from __future__ import annotations
 
 from governance.contract.routes import Route
 
-# An empty type stands for a missing field: the Triton client sends none.
+# The empty type is a missing Content-Type field: the Triton client sends none.
 INFER_TYPES = frozenset({"", "application/json", "application/octet-stream"})
 
 SERVER = "/v2"

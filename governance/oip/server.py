@@ -1,4 +1,4 @@
-"""The protocol's server: answers an Exchange on one of its routes from the models that are open."""
+"""The protocol's server: answers requests on its routes with the opened models."""
 
 from __future__ import annotations
 
@@ -31,18 +31,23 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Spec(Protocol):
-    """One input or output of a model: datatype as in the protocol, -1 in the shape for what varies."""
+    """One input or output of a model: the protocol's datatype, and a shape with -1 for variable dimensions."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The tensor's name."""
+
     @property
-    def datatype(self) -> str: ...
+    def datatype(self) -> str:
+        """The protocol's datatype, such as `FP32`."""
+
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """The dimensions, -1 for variable ones."""
 
 
 class ServableModel(Protocol):
-    """What the protocol needs of a model."""
+    """A model as the protocol needs it."""
 
     name: str
     version: str
@@ -52,11 +57,15 @@ class ServableModel(Protocol):
     ready: bool
 
     @property
-    def inputs(self) -> tuple[Spec, ...]: ...
-    @property
-    def outputs(self) -> tuple[Spec, ...]: ...
+    def inputs(self) -> tuple[Spec, ...]:
+        """Input tensors."""
 
-    async def infer(self, inputs: Mapping[str, Array], items: int) -> tuple[dict[str, Array], float]: ...
+    @property
+    def outputs(self) -> tuple[Spec, ...]:
+        """Output tensors."""
+
+    async def infer(self, inputs: Mapping[str, Array], items: int) -> tuple[dict[str, Array], float]:
+        """Run one batch of `items`, and return the outputs by name and the seconds inside the runtime."""
 
 
 class OipServer:
@@ -225,7 +234,7 @@ def _datatype(array: Array, name: str, model: ServableModel, classified: bool) -
 
 
 def _classification(array: Array, count: int, classes: tuple[str, ...]) -> Array:
-    """Return the likeliest classes as "score:index:label" (Triton's classification extension)."""
+    """Return the classes with the highest scores as "score:index:label" (Triton's classification extension)."""
     rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
     count = min(count, rows.shape[1])
     texts = np.empty((rows.shape[0], count), dtype=object)

@@ -1,4 +1,4 @@
-"""Tensors: between the protocol's JSON or bytes and numpy, checked before any memory is taken."""
+"""Tensors: conversion between the protocol's JSON or bytes and numpy, checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from governance.oip.messages import MAX_RANK, InputTensor
 
 Array = np.ndarray[Any, Any]
 
-# BYTES tensors hold text here, since ONNX strings are UTF-8; BF16 has no numpy type and is not offered.
+# BYTES tensors contain text, since ONNX strings are UTF-8; BF16 has no numpy type and is not supported.
 NUMPY_TYPE_OF: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
     "UINT8": np.dtype("<u1"),
@@ -40,10 +40,13 @@ def verify_shape(tensor: InputTensor, datatype: str, shape: tuple[int, ...], max
     """Refuse a tensor whose type or shape is not the model's.
 
     Args:
-        shape: the model's, -1 for what varies; the first -1 in front is the batch.
+        tensor: the request's input.
+        datatype: the model's datatype.
+        shape: the model's shape, -1 for variable dimensions; a -1 in front is the batch.
+        max_batch: the largest batch that the settings allow.
 
     Raises:
-        BadRequestError: with the expected and the received.
+        BadRequestError: with the expected and the received value.
     """
     if tensor.datatype != datatype:
         raise BadRequestError(f"input '{tensor.name}': expected datatype {datatype}, received {tensor.datatype[:16]}")
@@ -59,7 +62,7 @@ def verify_shape(tensor: InputTensor, datatype: str, shape: tuple[int, ...], max
 
 
 def array_from_binary(tensor: InputTensor, raw: memoryview) -> Array:
-    """Return the tensor over these bytes: no copy, but for BYTES.
+    """Return the tensor over these bytes: without a copy, except for BYTES.
 
     Raises:
         BadRequestError: if their number is not what the shape says.
@@ -71,7 +74,7 @@ def array_from_binary(tensor: InputTensor, raw: memoryview) -> Array:
     if len(raw) != expected:
         raise BadRequestError(f"input '{tensor.name}': expected {expected} bytes, received {len(raw)}")
     if tensor.datatype == "BOOL":
-        # A byte other than 0 and 1 is no bool, and comparing by numpy would be undefined.
+        # A byte other than 0 and 1 is no boolean, and numpy's comparisons with it are undefined.
         flags: Array = np.frombuffer(raw, np.uint8) != 0
         return flags.reshape(tensor.shape)
     return np.frombuffer(raw, dtype).reshape(tensor.shape)

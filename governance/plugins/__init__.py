@@ -1,7 +1,8 @@
-"""Thin doors from a craft to a request; no plugin knows another.
+"""Plugins connect one domain package (access, audit, ...) to the request pipeline; they never import each other.
 
-The built-in ones are listed here as well as in the entry-point group `bento_governance.plugins`, since a built
-bento carries this package as source, without the metadata of an installed distribution.
+One module or folder for each plugin; read `governance/contract/plugin.py` first. They must not know BentoML or an ASGI
+server. The built-in plugins are listed here and in the entry-point group `bento_governance.plugins`, since a
+built bento contains this package as source, without the metadata of an installed distribution.
 """
 
 from __future__ import annotations

@@ -73,6 +73,7 @@ class AuditPlugin(Plugin):
         self._monotonic, self._scrape_due_at = monotonic, float("-inf")
 
     async def open(self) -> None:
+        """Open the checkpoint key and this worker's log."""
         settings = self._settings
         key = open_signing_key(settings.checkpoint_key)
         _ = key.public_key.raw  # Checkpoints need Ed25519: any other key is refused here, not at the first checkpoint.
@@ -85,10 +86,16 @@ class AuditPlugin(Plugin):
         )
 
     async def close(self) -> None:
+        """Write the last checkpoint, and close the log."""
         await self._log.close()
         self._lock.close()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Record a request after the rest of the chain, before its answer is sent.
+
+        Raises:
+            NotReadyError: for a readiness probe, if the log cannot be written.
+        """
         if exchange.route.action == PROBE:
             # Report not-ready so that the load balancer uses other replicas.
             if self._log.is_shut and exchange.route.template in READINESS:

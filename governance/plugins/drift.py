@@ -1,4 +1,4 @@
-"""Drift: counts what models see and answer, and says whether it still is what they were validated on.
+"""Drift: compares the inputs and answers of models with the reference profile that is sealed with them.
 
 It sees what the model was given, so what privacy left of a request; what was refused, it does not see. On the way of a
 request it only keeps a few numbers; statistics are made beside it. No error of it keeps an answer from leaving.
@@ -39,7 +39,7 @@ logger = logging.getLogger("governance.drift")
 
 @dataclass(slots=True)
 class _Watched:
-    """One model: what waits to be counted, the window, and what was said of it last."""
+    """One model: items that wait to be counted, the window, and the last judgement."""
 
     waiting: Waiting
     window: Window
@@ -67,12 +67,14 @@ class DriftPlugin(Plugin):
         self._dirty = False
 
     async def open(self) -> None:
+        """Claim this worker's file in the directory, and begin to judge periodically."""
         self._models.clear()
         directory = self._settings.directory
         self._place = _Place.claim(directory) if directory is not None else None
         self._watch = Watch("drift", self._settings.refresh_seconds, self.refresh)
 
     async def close(self) -> None:
+        """Judge once more, and release the file."""
         if self._watch is not None:
             await self._watch.stop()
         try:
@@ -83,7 +85,7 @@ class DriftPlugin(Plugin):
                 self._place = None
 
     def model_loaded(self, load: ModelLoad) -> None:
-        """Take the profile that was signed with the model.
+        """Read the profile that was signed with the model.
 
         Raises:
             ManifestMismatchError: if it is no profile, or not of this model.
@@ -107,6 +109,7 @@ class DriftPlugin(Plugin):
         self._models[load.model] = _Watched(waiting, window, judge, judge.judge(window.counted(self._clock())))
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Proceed, and count the inputs and outputs of the model that ran."""
         reply = await proceed(exchange)
         inference = exchange.get(Inference)
         if inference is not None:
@@ -130,15 +133,18 @@ class DriftPlugin(Plugin):
             self._dirty = True
 
     def _failed(self, model: str, error: Exception) -> None:
-        """Count it; the first, and then each thousandth, is told. The text of an error may hold what a caller sent."""
+        """Count a failure; log the first and each thousandth without the text, which may contain data of a caller."""
         count = self._failures[model] = self._failures.get(model, 0) + 1
         if count % 1000 == 1:
             logger.error(
-                "model '%s': what it saw could not be counted, %d times by now: %s", model, count, type(error).__name__
+                "model '%s': its inputs and answers could not be counted, %d times until now: %s",
+                model,
+                count,
+                type(error).__name__,
             )
 
     async def refresh(self) -> None:
-        """Count what waits, tell the other workers, hear from them, and judge."""
+        """Count waiting items, exchange snapshots with the other workers, and judge all windows."""
         for model, watched in self._models.items():
             try:
                 self._count(watched)
@@ -148,7 +154,7 @@ class DriftPlugin(Plugin):
         self._dirty |= await asyncio.to_thread(self._judge, mine, dirty)
 
     def _judge(self, mine: Snapshot, dirty: bool) -> bool:
-        """Exchange snapshots, and judge all windows together; return whether there is news to write next time."""
+        """Exchange snapshots, and judge all windows together; return whether there is a change to write next time."""
         others: Sequence[Snapshot] = ()
         changed = False
         if self._place is not None:
@@ -169,7 +175,7 @@ class DriftPlugin(Plugin):
         return Snapshot(1, self._clock(), models)
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return what was said last, by model and subject."""
+        """Return the last judgements, by model and subject."""
         for model, watched in self._models.items():
             last = watched.last
             yield Measurement("drift_window_items", last.items, (model,))
@@ -186,7 +192,7 @@ class DriftPlugin(Plugin):
             yield Measurement("drift_failures_total", count, (model,))
 
     def summary(self) -> Mapping[str, Any]:
-        """Return what was said last, for JSON: by model its state, items, and subjects."""
+        """Return the last judgements for JSON: state, items and subjects of each model."""
         return {
             model: {**watched.last.to_row(), "failures": self._failures.get(model, 0)}
             for model, watched in self._models.items()
@@ -194,7 +200,7 @@ class DriftPlugin(Plugin):
 
 
 class _Place:
-    """This worker's file in the directory, which no other process writes meanwhile."""
+    """This worker's file in the directory; a lock keeps other processes from writing it."""
 
     def __init__(self, file: Path, lock: IO[bytes]) -> None:
         self._file, self._lock = file, lock
@@ -203,7 +209,7 @@ class _Place:
 
     @classmethod
     def claim(cls, directory: Path) -> _Place:
-        """Take the first free number.
+        """Claim the first free number.
 
         Raises:
             ConfigurationError: if the directory cannot be made or written.
@@ -226,7 +232,7 @@ class _Place:
         raise ConfigurationError(f"[drift] {directory} is used by {MAX_WORKERS} workers already")
 
     def earlier(self, model: str) -> ModelSnapshot | None:
-        """Return what an earlier process left here; what cannot be read is as if there were nothing."""
+        """Return the snapshot of an earlier process; an unreadable one counts as none."""
         if not self._file.exists():
             return None
         try:
@@ -236,7 +242,7 @@ class _Place:
             return None
 
     def write(self, mine: Snapshot) -> bool:
-        """Write this worker's snapshot, and return whether that was possible; the first failure in a row is told."""
+        """Write this worker's snapshot, and return whether that succeeded; the first failure in a row is logged."""
         try:
             replace_file(self._file, mine.encode())
         except OSError as error:
@@ -263,5 +269,5 @@ class _Place:
         return others
 
     def release(self) -> None:
-        """Let another process have the place."""
+        """Release the file for another process."""
         self._lock.close()

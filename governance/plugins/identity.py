@@ -46,6 +46,7 @@ class IdentityPlugin(Plugin):
         self._store: ApiKeyStore | None = None
 
     async def open(self) -> None:
+        """Open the API key store, and fetch the issuers' keys."""
         settings = self._settings
         key_sets = {name: _key_set(name, issuer) for name, issuer in settings.issuers.items()}
         self._identity = Identity(list(self._authenticators(key_sets)))
@@ -57,12 +58,19 @@ class IdentityPlugin(Plugin):
             self._watches.append(Watch("last use of API keys", FLUSH_SECONDS, self._flush))
 
     async def close(self) -> None:
+        """Stop fetching keys, and store the last use of API keys."""
         for watch in self._watches:
             await watch.stop()
         self._watches.clear()
         await self._flush()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Put the caller of a request, and proceed.
+
+        Raises:
+            UnauthenticatedError: if the request carries no valid credential.
+            KeyUnavailableError: if an issuer's keys cannot be fetched.
+        """
         if not is_admitted(exchange):
             credentials = _credentials(exchange)
             try:

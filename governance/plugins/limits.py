@@ -56,11 +56,13 @@ class LimitsPlugin(Plugin):
         self._watch: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
+        """Connect to Redis, if the limits are shared, and begin to measure the event loop's lag."""
         if self._settings.storage != "memory":
             self._shared = SharedLimits(self._settings.storage, self._monotonic, self._clock)
         self._watch = asyncio.create_task(self._slots.watch_lag(), name="event loop's lag")
 
     async def close(self) -> None:
+        """Disconnect, and stop measuring."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -68,6 +70,13 @@ class LimitsPlugin(Plugin):
             await self._shared.close()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Count a request, hold a slot while it is answered, and proceed.
+
+        Raises:
+            RateLimitedError: if the caller exceeds a limit.
+            OverloadedError: if no slot is free in time.
+            NotReadyError: if shared limits cannot be read and the settings close the service then.
+        """
         if is_admitted(exchange):
             return await proceed(exchange)
         caller, scopes = exchange.require(Caller).id, self._scopes.get(exchange.model, self._everywhere)

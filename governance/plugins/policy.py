@@ -65,6 +65,7 @@ class PolicyPlugin(Plugin):
         self._grants_seen = False
 
     async def open(self) -> None:
+        """Load policies and grants, and begin to check them for changes."""
         self._seen = self._fingerprints()
         self._policies, self._shadow = self._load()
         self._grants = self._grant_folder()
@@ -75,6 +76,7 @@ class PolicyPlugin(Plugin):
             self._watches.append(Watch("grants", LOOK_SECONDS, partial(self._check_grants, self._grants)))
 
     async def close(self) -> None:
+        """Stop checking for changes."""
         for watch in self._watches:
             await watch.stop()
 
@@ -84,6 +86,13 @@ class PolicyPlugin(Plugin):
         self._groups.setdefault(load.model, ())
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Decide a request, and proceed if it is permitted.
+
+        Raises:
+            ForbiddenError: if no policy permits it, or the answer cannot be limited as the policy demands.
+            NotFoundError: if the model does not exist.
+            PurposeError: if the model's card needs a purpose, or does not list the given one.
+        """
         if is_admitted(exchange):
             return await proceed(exchange)
         request = self._request(exchange)

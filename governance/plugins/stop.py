@@ -30,6 +30,7 @@ class StopPlugin(Plugin):
         self._settings = settings.stop
 
     async def open(self) -> None:
+        """Load the signed stop file, and begin to check it for changes."""
         trusted = [load_verifying_key(path) for path in self._settings.trusted_keys]
         self._board = StopBoard(self._settings.file, trusted, lambda: datetime.now(UTC))
         self._board.load()
@@ -38,9 +39,15 @@ class StopPlugin(Plugin):
         self._watch = Watch("kill switch", LOOK_SECONDS, self._look)
 
     async def close(self) -> None:
+        """Stop checking for changes."""
         await self._watch.stop()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Refuse requests to stopped models, and proceed.
+
+        Raises:
+            StoppedError: if the model, or the whole service, is stopped.
+        """
         # An operator needs to see what there is while everything is stopped.
         if not exchange.route.public and exchange.route.action not in READING:
             self._board.verify(exchange.model)

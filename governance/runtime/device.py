@@ -1,4 +1,4 @@
-"""Devices: which execution providers to ask ONNX Runtime for, and proof of where the nodes run.
+"""Devices: the execution providers for ONNX Runtime, and the proof of the device on which the nodes run.
 
 ONNX Runtime lists CUDA as available on machines without a GPU, logs an error, and runs on the CPU
 (mlflow #13388, bentoml #4412 are what that does to people). Asking is therefore never believed.
@@ -17,7 +17,7 @@ PROVIDER_OF = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a session was proved to run, against what was asked for.
+    """The device on which a session was proved to run, and the requested one.
 
     `ready` says whether it may answer; `reason` is one sentence wherever something is not as asked.
     """
@@ -29,23 +29,23 @@ class Placement:
 
 
 def wanted_device(settings: RuntimeSettings) -> str:
-    """Return the device that the settings ask for: the required one, or else the first provider."""
+    """Return the device that the settings request: the required one, or else the first provider."""
     return settings.require_device or settings.providers[0]
 
 
 def provider_options(device: str, settings: RuntimeSettings) -> list[tuple[str, dict[str, Any]]]:
-    """Return what to give `InferenceSession`, for one device alone."""
+    """Return the providers of `InferenceSession` for exactly one device."""
     options = {"device_id": settings.device_id} if device == "cuda" else {}
     return [(PROVIDER_OF[device], options)]
 
 
 def forbid_cpu_fallback(options: Any) -> None:
-    """Make a session fail at creation if any node of its graph would run on the CPU."""
+    """Make the creation of a session fail if a node of its graph would run on the CPU."""
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
 
 
 def proved_device(providers: Sequence[str], device: str) -> bool:
-    """Say whether a session made for `device` kept its provider.
+    """Return the device of a session that was created for `device`, and whether it kept its provider.
 
     With `forbid_cpu_fallback`, a session that exists and lists CUDA first has every node there. Without a GPU,
     ONNX Runtime quietly drops the provider from this list, or creation fails.

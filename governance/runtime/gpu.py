@@ -1,4 +1,4 @@
-"""Memory and utilisation of the GPU that models run on, by NVML (nvidia-ml-py); nothing where there is none."""
+"""Memory and utilisation of the GPU that models run on, by NVML (nvidia-ml-py); no numbers without a GPU."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from governance.contract.measurements import Measurement
 from governance.settings import RuntimeSettings
 
-# A question to the driver can take milliseconds.
+# A call of the driver can take milliseconds.
 LOOK_SECONDS = 5.0
 
 logger = logging.getLogger("governance.runtime")
 
 
 class GpuNumbers:
-    """Asks NVML about the settings' device now and then; a driver that fails is logged once, and asked no more."""
+    """Reads NVML for the device of the settings every few seconds; after a failure it logs that and stops."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class GpuNumbers:
         self._look_again_at = float("-inf")
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return bytes used and in all, and the share of time in which the device was busy."""
+        """Return the used and the total bytes, and the share of time in which the device was busy."""
         now = self._monotonic()
         if self._wanted and now >= self._look_again_at:
             self._look_again_at = now + LOOK_SECONDS
             try:
                 self._numbers = self._look()
             except Exception as error:
-                # NVML raises its own error for each thing that can be missing: library, driver, device, permission.
+                # NVML has an error class for each missing part: library, driver, device, permission.
                 logger.warning("there are no numbers of a GPU: %s", type(error).__name__)
                 self._wanted, self._numbers = False, ()
         return self._numbers

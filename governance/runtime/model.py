@@ -37,11 +37,11 @@ DATATYPE_OF = {
     "tensor(double)": "FP64",
     "tensor(string)": "BYTES",
 }
-# What takes longer than this would hold up the other calls of the event loop, and goes to a thread instead.
+# A longer run would block the other requests of the event loop, so it goes to a thread.
 INLINE_SECONDS = 0.001
 _SMOOTHING = 0.1
 
-# From this size on the weights are used where they lie, unless the settings say otherwise.
+# From this size on ONNX Runtime uses the weights without a copy, unless the settings say otherwise.
 SHARED_FROM_BYTES = 256 * 2**20
 
 Tensors = Mapping[str, np.ndarray[Any, Any]]
@@ -50,7 +50,7 @@ Weights = Mapping[str, memoryview]
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One input or output: `datatype` as in the Open Inference Protocol, `shape` with -1 for what varies."""
+    """One input or output: the protocol's `datatype`, and `shape` with -1 for variable dimensions."""
 
     name: str
     datatype: str
@@ -87,7 +87,7 @@ class Model:
         self.card = card
         self.device, self.ready = placement.device, placement.ready
         self.degraded, self.reason = placement.degraded, placement.reason
-        # ONNX Runtime keeps no reference to the weights that it uses where they lie: they must outlive the session.
+        # ONNX Runtime keeps no reference to weights that it uses without a copy: they must outlive the session.
         self._weights = weights
         self._session = session
         self.inputs = _specs(session.get_inputs()) if session else ()
@@ -105,7 +105,7 @@ class Model:
             BadRequestError: if ONNX Runtime refuses the tensors.
             NotReadyError: if the model is not ready.
         """
-        # Held until the run is over, even if the model is closed meanwhile.
+        # The reference is held until the run ends, even if the model is closed meanwhile.
         session, _weights = self._session, self._weights
         if session is None or not self.ready:
             raise NotReadyError(f"the model '{self.name}' is not ready")
@@ -120,7 +120,7 @@ class Model:
         return dict(zip(self._output_names, values, strict=True)), time.perf_counter() - started
 
     async def infer(self, inputs: Tensors, items: int) -> tuple[dict[str, np.ndarray[Any, Any]], float]:
-        """Run one batch of `items` without holding up the event loop: at once if it is short, else in a thread.
+        """Run one batch of `items` without blocking the event loop: directly if it is short, else in a thread.
 
         What "short" means is learnt from the batches before: a thread costs about as much as a small model.
         """
@@ -132,7 +132,7 @@ class Model:
         return result
 
     def close(self) -> None:
-        """Let the session go, and then the weights under it; calls after it are refused."""
+        """Release the session, and then its weights; later calls are refused."""
         self._session = None
         self._weights = {}
 
@@ -149,9 +149,13 @@ def open_model(
     """Open an ONNX model from memory on the device that the settings ask for.
 
     Args:
+        name: the model's name, as signed.
+        version: the model's version, as signed.
+        digest: SHA-256 of the signed manifest.
         graph: a serialized ModelProto; ONNX Runtime keeps its own copy.
-        weights: the files of external data that the graph names, used where they lie; they must not change.
         card: the model's card; its inputs, outputs and classes must be the graph's.
+        settings: providers, threads and memory.
+        weights: the files of external data that the graph names; they are used without a copy and must not change.
 
     Raises:
         ConfigurationError: if ONNX Runtime is not installed or cannot load the model.
@@ -196,7 +200,7 @@ def _place(runtime: Any, graph: bytes, weights: Weights, name: str, settings: Ru
 def _try_device(
     runtime: Any, graph: bytes, weights: Weights, device: str, settings: RuntimeSettings
 ) -> tuple[Any, str]:
-    """Make a session for one device, or say in half a sentence why there is none."""
+    """Create a session for one device, or return the reason for the failure as half a sentence."""
     if PROVIDER_OF[device] not in runtime.get_available_providers():
         return None, f"this build of ONNX Runtime has no {PROVIDER_OF[device]}"
     options = runtime.SessionOptions()
@@ -216,7 +220,7 @@ def _try_device(
 
 
 def _lend_weights(options: Any, weights: Weights, settings: RuntimeSettings) -> None:
-    """Let the session read external data from memory alone, and use it where it lies.
+    """Let the session read external data from memory only, without a copy.
 
     An empty table would make it look for files in the working directory; the admission scan has seen to it that a
     graph names no file that is not here.
@@ -295,7 +299,7 @@ def _verify_card(card: Mapping[str, Any], model: Model) -> None:
 
 
 def _refusal(error: Exception, name: str) -> Exception:
-    """ONNX Runtime's own words may quote the input, so none of them goes further."""
+    """Return an error without ONNX Runtime's own text, which may quote the input."""
     if type(error).__name__ in ("InvalidArgument", "RuntimeException", "ValueError"):
         return BadRequestError(f"the model '{name}' refuses these tensors: see its metadata for shapes and types")
     return error

@@ -34,7 +34,7 @@ logger = logging.getLogger("governance.models")
 
 
 class ModelRegistry:
-    """Opens the models that the settings name, and those that the service's code asks for by tag.
+    """Opens the models of the settings, and those that the service's code requests by tag.
 
     Args:
         stored: finds the artifact of a tag in BentoML's model store.
@@ -51,11 +51,11 @@ class ModelRegistry:
         self._settings, self._stored, self._environment = settings, stored, environment
         self._artifacts: dict[str, OpenedArtifact] = {}
         self._opened = False
-        # The model that is or was last being opened, for whoever tells of a refusal.
+        # The model whose opening began last; the report of a refusal names it.
         self.opening = ""
 
     def declare(self, name: str, model: ModelSettings) -> ModelLoad | None:
-        """Add a model beside those of the settings; it is opened now if the others are already."""
+        """Add a model to those of the settings; it is opened at once if the others are open."""
         self.declared[name] = model
         return self._load(name) if self._opened and name not in self.models else None
 
@@ -71,11 +71,11 @@ class ModelRegistry:
             raise NotReadyError(f"the model '{name}' is not open yet") from None
 
     def signers(self, name: str) -> tuple[str, ...]:
-        """Return who signed an opened model's artifact."""
+        """Return the signers of an opened model's artifact."""
         return self._artifacts[name].signers
 
     def open(self) -> list[ModelLoad]:
-        """Open every model; what is not what was signed raises, and nothing stays open.
+        """Open every model; if one is not what was signed, this raises and leaves no model open.
 
         Raises:
             GovernanceError: of the class that fits, its sentence beginning with the model's name.
@@ -88,7 +88,7 @@ class ModelRegistry:
         return loads
 
     def close(self) -> None:
-        """Let every model go, and then the memory under it."""
+        """Close every model, and then release its memory."""
         self._opened = False
         for model in self.models.values():
             model.close()
@@ -98,7 +98,7 @@ class ModelRegistry:
         self._artifacts.clear()
 
     def share(self) -> None:
-        """Close the models, but keep their plaintext, and let the processes that are started from now on inherit it."""
+        """Close the models, keep their plaintext in memory, and let processes that are started later inherit it."""
         for model in self.models.values():
             model.close()
         self.models.clear()
@@ -131,7 +131,7 @@ class ModelRegistry:
         )
 
     def read_profile(self, name: str) -> bytes | None:
-        """Return a model's reference profile out of its artifact, which is verified as for serving and let go again.
+        """Return a model's reference profile from its artifact, which is verified as for serving and closed again.
 
         Raises:
             GovernanceError: as `open` does.
@@ -181,7 +181,7 @@ class ModelRegistry:
         return None if audit is None else RollbackFloors(audit.directory, open_signing_key(audit.checkpoint_key))
 
     def _inherited(self) -> Mapping[str, Any]:
-        """Return what the parent shared; what anybody else put there is not looked at."""
+        """Return the memory that the parent process shared; values from any other source are ignored."""
         try:
             shared = json.loads(self._environment.get(SHARED, "{}"))
         except ValueError:

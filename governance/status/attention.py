@@ -1,4 +1,4 @@
-"""What somebody has to look at, each with its heading in the runbook, at the levels of the alerting rules."""
+"""Problems that need an operator, with the thresholds and the runbook headings of the alerting rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOON_DAYS, VERY_SOON_DAYS = 14, 2
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Something that somebody has to look at; `alert` is its heading in the runbook."""
+    """A problem that needs an operator; `alert` is its heading in the runbook."""
 
     level: Level
     what: str
@@ -29,10 +29,13 @@ def attention_of(
     numbers: Numbers,
     now: float,
 ) -> list[Attention]:
-    """Return what has to be looked at, what is critical first.
+    """Return the problems, critical ones first.
 
     Args:
-        models, log, expiries: as the document has them.
+        models: rows of models in the page's document.
+        log: rows of audit logs.
+        expiries: rows of expiring credentials.
+        numbers: the samples of all workers.
         now: Unix time in seconds.
     """
     found = [

@@ -1,4 +1,4 @@
-"""What the page shows, made from the models, the logs' heads and the numbers of all workers.
+"""The page's document, made from the models, the heads of the audit logs and the samples of all workers.
 
 Nothing here is a caller's: every word comes from a closed set (models, reasons, entities and subjects that settings,
 signed cards or this package know).
@@ -18,13 +18,13 @@ from governance.status.numbers import Labels, Numbers, is_a_call
 
 DRIFT_STATES = ("steady", "watch", "drifted")
 TOO_FEW = "too few"
-# A promise that is so much later than the entries before it is late for other reasons than a busy second.
+# A checkpoint that is so much older than the last entries is not late because of one busy second.
 LATE_CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class ShownModel:
-    """A model of this process, as the page shows it; `digest` is the signed manifest's, `signers` who signed it."""
+    """A model of this process, as the page shows it; `digest` is that of the signed manifest."""
 
     name: str
     version: str
@@ -37,7 +37,7 @@ class ShownModel:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What does not change while the service runs: its name, this package's version, how many items drift asks for."""
+    """Constants of a running service: its name, this package's version, the minimum of items for drift."""
 
     service: str
     version: str
@@ -47,10 +47,13 @@ class Shown:
 def status_document(
     shown: Shown, *, now: float, models: Iterable[ShownModel], heads: Sequence[Head], samples: Sequence[Sample]
 ) -> dict[str, Any]:
-    """Return the document that the page draws.
+    """Return the document that the page shows.
 
     Args:
+        shown: constants of the service.
         now: Unix time in seconds.
+        models: the models of this process.
+        heads: the heads of the audit logs.
         samples: name, labels and value of each metric, summed over all workers.
     """
     numbers = Numbers(samples)
@@ -117,7 +120,7 @@ def _names_a_model(labels: Labels) -> bool:
 
 
 def _drift(numbers: Numbers, least_items: int) -> list[dict[str, Any]]:
-    """Return a row for each subject of a model whose window is full enough to say anything."""
+    """Return a row for each subject of a model whose window has enough items for a judgement."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for statistic in ("psi", "ks", "chi2_p", "out_of_range_ratio", "missing_ratio"):
         for labels, value in numbers.of(f"drift_{statistic}"):
@@ -139,7 +142,7 @@ def _head(head: Head, now: float) -> dict[str, Any]:
 
 
 def _expiries(numbers: Numbers) -> list[dict[str, Any]]:
-    """Return a row for each kind of what expires; `earliest` is None once none is left that is valid."""
+    """Return a row for each kind of expiring credential; `earliest` is None if none is valid any more."""
     soon = numbers.by("expiring_soon", "kind")
     return [
         {

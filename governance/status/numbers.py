@@ -1,4 +1,4 @@
-"""The samples of a scrape, by name and label: what the page's document is made from."""
+"""The samples of a scrape, by name and label, for the page's document."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from governance.contract.measurements import Sample
 
 Labels = Mapping[str, str]
-# Looks at the service itself, which say nothing of what it is asked.
+# Routes that observe the service itself; they are not counted as traffic.
 _LOOKS = ("/livez", "/readyz", "/healthz", "/metrics", "/v2/health/", "/governance/")
 
 
 def is_a_call(labels: Labels) -> bool:
-    """Return whether a request was somebody's call, and not a probe, a scrape or this page."""
+    """Return whether a sample counts a caller's request, not a probe, a scrape or this page."""
     return not labels.get("route", "").startswith(_LOOKS) or labels.get("route") == "/governance/reveal"
 
 
 class Numbers:
-    """The samples, by name without the prefix."""
+    """Samples by name, without the prefix."""
 
     def __init__(self, samples: Iterable[Sample]) -> None:
         self._by_name: dict[str, list[tuple[Labels, float]]] = {}
@@ -29,7 +29,7 @@ class Numbers:
         return self._by_name.get(name, ())
 
     def of_model(self, name: str, model: str) -> float | None:
-        """Return the value that belongs to a model, if there is one."""
+        """Return the value of a model, or None."""
         return next((value for labels, value in self.of(name) if labels.get("model") == model), None)
 
     def any(self, name: str) -> bool:
@@ -37,7 +37,7 @@ class Numbers:
         return any(value for _, value in self.of(name))
 
     def by(self, name: str, label: str, wanted: Callable[[Labels], bool] = lambda _: True) -> dict[str, float]:
-        """Return the sums by one label, the greatest first; nothing that is 0."""
+        """Return the sums by one label, the largest first, without zeros."""
         sums: dict[str, float] = {}
         for labels, value in self.of(name):
             if wanted(labels) and value:

@@ -1,4 +1,4 @@
-"""The page's server: three static files that anybody may have, and the numbers for those whom the policy permits."""
+"""The page's server: three public static files, and the data for callers whom a policy permits the action `status`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
 
 
 def status_routes() -> list[Route]:
-    """Return the page's routes: its files are public, what they show is not."""
+    """Return the page's routes: the static files are public, the data is not."""
     return [
         *(Route("GET", path, "page", "status", public=True) for path in FILES),
         Route("GET", STATUS, "status", "status"),
@@ -42,7 +42,7 @@ def status_routes() -> list[Route]:
 
 
 class StatusServer:
-    """Answers the page's routes.
+    """The server of the page's routes.
 
     Args:
         shown: what does not change.

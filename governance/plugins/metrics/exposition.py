@@ -1,4 +1,4 @@
-"""`/metrics` as OpenMetrics, with exemplars: what prometheus_client does not do across processes.
+"""`/metrics` as OpenMetrics with exemplars, which prometheus_client does not support across processes.
 
 BentoML answers in Prometheus' classic text. Where a scraper takes OpenMetrics, that text is rendered so, and the newest
 exemplar of each bucket is put beside it. Each worker keeps its own in a file beside prometheus_client's.
@@ -28,7 +28,7 @@ logger = logging.getLogger("governance.metrics")
 
 
 class Exemplar(msgspec.Struct, frozen=True, array_like=True):
-    """One request that fell into a bucket: seconds it took, and when it ended (Unix seconds)."""
+    """One request of a bucket: its seconds, and its end (Unix seconds)."""
 
     labels: tuple[str, ...]
     bucket: int
@@ -38,7 +38,7 @@ class Exemplar(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Exemplars:
-    """The newest exemplar of each bucket, of this worker in memory and of the others in their files."""
+    """The newest exemplar of each bucket: this worker's in memory, those of other workers in their files."""
 
     def __init__(self) -> None:
         self._newest: dict[tuple[tuple[str, ...], int], Exemplar] = {}
@@ -46,16 +46,16 @@ class Exemplars:
         self._changed = False
 
     def open(self, folder: str | None) -> None:
-        """Begin to share them in a folder; without one, this is the only process."""
+        """Share exemplars with other workers in a folder; without a folder, this is the only process."""
         self._folder = Path(folder) if folder else None
 
     def put(self, labels: tuple[str, ...], bucket: int, trace_id: str, seconds: float, now: float) -> None:
-        """Note a request."""
+        """Record a request as exemplar of its bucket."""
         self._newest[labels, bucket] = Exemplar(labels, bucket, trace_id, seconds, now)
         self._changed = True
 
     def write(self) -> None:
-        """Show this worker's exemplars to the others."""
+        """Write this worker's exemplars for the other workers."""
         if not self._changed or self._folder is None:
             return
         self._changed = False
@@ -68,7 +68,7 @@ class Exemplars:
             logger.error("exemplars cannot be shared: %s", error.strerror)
 
     def newest(self) -> dict[tuple[tuple[str, ...], int], Exemplar]:
-        """Return the newest of all workers by labels and bucket."""
+        """Return the newest exemplar of all workers, by labels and bucket."""
         found = dict(self._newest)
         for file in self._folder.glob(PATTERN.format("*")) if self._folder is not None else ():
             for exemplar in _read(file):
@@ -79,12 +79,12 @@ class Exemplars:
 
 
 def accepts_openmetrics(exchange: Exchange) -> bool:
-    """Say whether a scraper takes OpenMetrics; Prometheus asks for it first."""
+    """Return whether a scraper accepts OpenMetrics; Prometheus prefers it."""
     return any(name == b"accept" and MEDIA_TYPE in value.lower() for name, value in exchange.headers)
 
 
 def to_openmetrics(reply: Reply, exemplars: Exemplars) -> Reply:
-    """Render an answer in classic text as OpenMetrics, with exemplars."""
+    """Convert a reply in the classic text format to OpenMetrics, with exemplars."""
     from prometheus_client.openmetrics.exposition import generate_latest
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -98,7 +98,7 @@ def to_openmetrics(reply: Reply, exemplars: Exemplars) -> Reply:
 
 
 class _Collected:
-    """What `generate_latest` takes for a registry."""
+    """A registry as `generate_latest` reads it."""
 
     def __init__(self, families: list[Any]) -> None:
         self._families = families
@@ -130,7 +130,7 @@ def _labels(sample: Any) -> tuple[str, ...]:
 
 
 def _read(file: Path) -> list[Exemplar]:
-    """A file of a worker that is just going away holds nothing."""
+    """Return the content of a worker's file, or nothing if the worker has just ended."""
     try:
         with file.open("rb") as stream:
             return msgspec.json.decode(stream.read(MAX_FILE_BYTES), type=list[Exemplar])

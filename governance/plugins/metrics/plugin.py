@@ -164,6 +164,7 @@ class MetricsPlugin(Plugin):
         ]
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Proceed; for `/metrics`, admit a scrape from a trusted network and answer in the requested format."""
         if exchange.route.template != METRICS:
             return await proceed(exchange)
         if self._is_trusted(exchange):

@@ -74,6 +74,7 @@ class PrivacyPlugin(Plugin):
         self._plans: dict[tuple[str, str | None, tuple[str, ...]], RequestPlan] = {}
 
     async def open(self) -> None:
+        """Open the key for hashes and tokens, and compile the rules."""
         self._key = open_secret(self._hash_key) if self._hash_key is not None else None
         self._reveal.open(self._key)
         self._plans = {}
@@ -102,6 +103,12 @@ class PrivacyPlugin(Plugin):
                 )
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Change personal data in the request, proceed, and change it in the answer.
+
+        Raises:
+            UnsupportedMediaTypeError: if the body cannot be searched.
+            ForbiddenError: if the policy demands more anonymization than the settings have rules for.
+        """
         plan = self._plan_of(exchange)
         if not plan.is_empty:
             await self._change_request(exchange, plan)

@@ -52,6 +52,8 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "governance.privacy.change.text": ("TextAnonymizer", "AnonymizationProfile", "Anonymized"),
     "governance.privacy.change.operators": ("Operator",),
     "governance.privacy.change.context": ("Context",),
+    "governance.privacy.request.card_rules": ("CardRules",),
+    "governance.privacy.request.tensors": ("change_columns", "TensorColumn"),
     "governance.keys": (
         "open_secret",
         "open_signing_key",

@@ -37,14 +37,21 @@ class CardFeature:
 
 @dataclass(frozen=True, slots=True)
 class CardRules:
-    """All features that a card speaks of, and the names of the columns of its tensors."""
+    """What a model's signed card says about personal data in its inputs.
+
+    Example: `CardRules.from_card(card).columns("features")` is what training passes to `change_columns`.
+
+    Attributes:
+        features: The features in the card's section `privacy`.
+        names: The names of the columns of each input tensor.
+    """
 
     features: tuple[CardFeature, ...]
     names: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> CardRules:
-        """Read the contract of a signed card; a card without one has no features.
+        """Read the section `privacy` of a `card`; a card without one has no features.
 
         Raises:
             ManifestMismatchError: if it cannot be read, names a column that there is not, or leaves personal data
@@ -69,7 +76,7 @@ class CardRules:
         return cls(features, names)
 
     def columns(self, tensor: str) -> tuple[TensorColumn, ...]:
-        """Return what is done to the columns of a tensor: what training passes to `change_columns`."""
+        """Return the columns of the input `tensor` with their operators."""
         return tuple(
             TensorColumn(tensor, self._number(feature), Operator.parse(feature.operator), entity=feature.entity)
             for feature in self.features
@@ -77,7 +84,7 @@ class CardRules:
         )
 
     def number_of(self, tensor: str, column: int | str) -> int | None:
-        """Return the place of a column, or None if the card names no such one."""
+        """Return the index of a `column` of a `tensor`, or None if the card has no column of this name."""
         names = self.names.get(tensor, ())
         return column if isinstance(column, int) else names.index(column) if column in names else None
 
@@ -85,11 +92,12 @@ class CardRules:
         return None if feature.column is None else self.names[feature.tensor].index(feature.column)
 
     def verify(self, model: str, columns: Sequence[TensorColumn], *, free_text: bool) -> None:
-        """Compare with the settings.
+        """Compare the card with the settings.
 
         Args:
-            columns: what the settings do to this model's tensors.
-            free_text: whether its texts are looked through.
+            model: The model's name, for the message.
+            columns: The columns that the settings declare for this model.
+            free_text: Whether the settings search this model's texts.
 
         Raises:
             ConfigurationError: with each feature on which settings and card disagree, and what to write.

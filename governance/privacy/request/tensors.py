@@ -33,9 +33,14 @@ _NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class TensorColumn:
-    """One declared column of a tensor: its place on the last axis, its operator, what it is, and its class.
+    """One declared column of a tensor.
 
-    `number` is None where the whole tensor is one feature.
+    Attributes:
+        tensor: Name of the tensor.
+        number: Index on the last axis; None for the whole tensor.
+        operator: What happens to each value.
+        data_class: Data class for the policies, or None.
+        entity: What the values are, such as `AGE`.
     """
 
     tensor: str
@@ -46,10 +51,12 @@ class TensorColumn:
 
 
 def change_columns(array: Array, columns: Sequence[TensorColumn], context: Context) -> Array:
-    """Return a tensor with its declared columns changed; training and serving both call this one.
+    """Return a tensor with its declared columns changed. Training and serving both call this function.
 
     Args:
-        array: shape [..., columns]; numbers, or strings as objects.
+        array: Shape [..., columns]; numbers, or strings as objects.
+        columns: The columns to change, each with its operator.
+        context: Key, scope and subject of the operators.
 
     Raises:
         ConfigurationError: if an operator cannot be used on such values.

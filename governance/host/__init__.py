@@ -3,8 +3,3 @@
 Read `governance.py` first, then `plugins.py`, `routes.py`, `servers.py`, `model.py`, `inner.py`, `store.py`, `logs.py`.
 It must not decide anything that a plugin decides.
 """
-
-from governance.host.governance import Governance
-from governance.host.model import GovernedModel
-
-__all__ = ["Governance", "GovernedModel"]

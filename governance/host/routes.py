@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-
-from _bentoml_sdk import Service
+from typing import TYPE_CHECKING, Any
 
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.plugin import Plugin, Proceed
@@ -15,6 +13,9 @@ from governance.errors import ConfigurationError
 from governance.oip.routes import oip_routes
 from governance.settings import ModelSettings, RouteSettings, Settings
 from governance.status.server import status_routes
+
+if TYPE_CHECKING:
+    from _bentoml_sdk import Service
 
 
 def service_routes(settings: Settings, models: Mapping[str, ModelSettings], service: Service[Any]) -> list[Route]:

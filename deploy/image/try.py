@@ -82,7 +82,7 @@ def manifests(helm: str) -> list[dict[str, Any]]:
 def settings_text(documents: list[dict[str, Any]]) -> str:
     """Return the governance.toml that the chart renders."""
     texts = (document.get("data", {}).get("governance.toml") for document in documents)
-    return next(text for text in texts if text)
+    return str(next(text for text in texts if text))
 
 
 def fill_volumes(volumes: Path, state: Path, settings: str) -> None:

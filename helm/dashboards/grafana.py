@@ -140,9 +140,10 @@ def _as_table(target: Any) -> Any:
 
 
 def _thresholds(panel: Panel) -> dashboard.ThresholdsConfig:
-    colours = (RED, AMBER, GREEN) if panel.good_above else (GREEN, AMBER, RED)
+    colours = [RED, AMBER, GREEN] if panel.good_above else [GREEN, AMBER, RED]
     # A single limit separates good from bad, without amber.
-    colours = (colours[0], colours[-1]) if len(panel.limits) == 1 else colours
+    if len(panel.limits) == 1:
+        colours.remove(AMBER)
     steps = [models.Threshold(value=None, color=colours[0] if panel.limits else BLUE)]
     steps += [
         models.Threshold(value=limit, color=colour) for limit, colour in zip(panel.limits, colours[1:], strict=False)

@@ -35,7 +35,9 @@ def documented_values(text: str) -> list[Value]:
     Example:
         `"image:\\n  # -- The tag.\\n  tag: x\\n"` gives `[Value("image.tag", "x", "The tag.")]`.
     """
-    tree, found, parents, description = yaml.safe_load(text), [], [], None
+    tree, found = yaml.safe_load(text), []
+    parents: list[str] = []
+    description = None
     for number, line in enumerate(text.splitlines(), 1):
         comment = re.fullmatch(r" *# -- (.*)", line)
         key = re.match(r"( *)([A-Za-z][A-Za-z0-9]*):", line)

@@ -43,7 +43,8 @@ def _text(area: str, step: int, tests: list[dict[str, Any]]) -> str:
         "group_eval_order": [group["name"] for name in names for group in rule_groups(RULES / f"{name}.yaml")],
         "tests": tests,
     }
-    return HEAD + yaml.safe_dump(document, sort_keys=False, width=1000)
+    text: str = yaml.safe_dump(document, sort_keys=False, width=1000)
+    return HEAD + text
 
 
 def _tests(case: Case, rule: dict[str, Any]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ _DISPOSITION = b"content-disposition"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
     """One part: its header fields as they came, its name, whether it is a file, and its bytes."""
 
     headers: tuple[tuple[bytes, bytes], ...]
@@ -41,7 +41,7 @@ def media_type_of(content_type: str) -> bytes:
     return media_type
 
 
-def parse_multipart(body: bytes, content_type: str) -> list[Part]:
+def parse_multipart(body: bytes, content_type: str) -> list[FormPart]:
     """Return the parts of a form.
 
     Args:
@@ -58,7 +58,7 @@ def parse_multipart(body: bytes, content_type: str) -> list[Part]:
     return [_finished(part) for part in _split(body, _boundary(options))]
 
 
-def render_multipart(parts: Sequence[Part], content_type: str) -> bytes:
+def render_multipart(parts: Sequence[FormPart], content_type: str) -> bytes:
     """Return the form's bytes under the boundary that its content type names.
 
     Raises:
@@ -120,7 +120,7 @@ def _split(body: bytes, boundary: bytes) -> list[_Open]:
     return parts
 
 
-def _finished(part: _Open) -> Part:
+def _finished(part: _Open) -> FormPart:
     dispositions = [value for name, value in part.headers if name.strip().lower() == _DISPOSITION]
     if len(dispositions) != 1:
         raise BadRequestError("a part of the form has no Content-Disposition, or two")
@@ -128,4 +128,4 @@ def _finished(part: _Open) -> Part:
     name = options.get(b"name", b"").decode("utf-8", "replace")
     if not name:
         raise BadRequestError("a part of the form has no name")
-    return Part(tuple(part.headers), name, b"filename" in options, bytes(part.body))
+    return FormPart(tuple(part.headers), name, b"filename" in options, bytes(part.body))

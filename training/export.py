@@ -15,7 +15,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from governance.drift.profile import Reference, learn
+from governance.drift.profile import SignedProfile, learn
 from governance.errors import ManifestMismatchError
 from training.config import CLASSES, Config, TrainingError
 from training.data import Split
@@ -150,7 +150,7 @@ def renew_profile(folder: Path, split: Split) -> bool:
         TrainingError: if the folder holds no exported model.
     """
     try:
-        Reference.parse((folder / "profile.json").read_bytes())
+        SignedProfile.parse((folder / "profile.json").read_bytes())
         return False
     except (OSError, ManifestMismatchError):
         pass

@@ -27,7 +27,7 @@ _MODEL = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopOrder:
     """One order: why, and since when (RFC 3339, UTC)."""
 
     reason: str
@@ -35,26 +35,26 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class StopOrders:
     """All orders that hold, by model; `*` stands for every model.
 
     `sequence` counts the file's versions; `reason` is that of the last change.
     """
 
     sequence: int = 0
-    stopped: Mapping[str, Stop] = field(default_factory=dict)
+    stopped: Mapping[str, StopOrder] = field(default_factory=dict)
     reason: str = ""
 
-    def with_stop(self, model: str, stop: Stop) -> Orders:
+    def with_stop(self, model: str, stop: StopOrder) -> StopOrders:
         """Return the next version, with this model stopped.
 
         Raises:
             ConfigurationError: if the model's name or the reason cannot be used.
         """
         _verify_words(model, stop.reason)
-        return Orders(self.sequence + 1, {**self.stopped, model: stop}, stop.reason)
+        return StopOrders(self.sequence + 1, {**self.stopped, model: stop}, stop.reason)
 
-    def without(self, model: str, reason: str) -> Orders:
+    def without(self, model: str, reason: str) -> StopOrders:
         """Return the next version, with this model not stopped any more; `*` resumes every model.
 
         Raises:
@@ -62,10 +62,10 @@ class Orders:
         """
         _verify_words(model, reason)
         left = {} if model == ALL else {name: stop for name, stop in self.stopped.items() if name != model}
-        return Orders(self.sequence + 1, left, reason)
+        return StopOrders(self.sequence + 1, left, reason)
 
 
-def read_orders(file: Path, trusted: Sequence[VerifyingKey]) -> Orders:
+def read_orders(file: Path, trusted: Sequence[VerifyingKey]) -> StopOrders:
     """Read and verify the file.
 
     Raises:
@@ -75,17 +75,17 @@ def read_orders(file: Path, trusted: Sequence[VerifyingKey]) -> Orders:
     document, _ = verify_document(read_limited(file, MAX_BYTES), PAYLOAD_TYPE, trusted)
     try:
         stopped = {
-            str(name): Stop(str(item["reason"]), str(item["since"])) for name, item in document["stopped"].items()
+            str(name): StopOrder(str(item["reason"]), str(item["since"])) for name, item in document["stopped"].items()
         }
         sequence, reason = document["sequence"], str(document["reason"])
         if not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 1:
             raise TypeError
     except (LookupError, TypeError, AttributeError):
         raise SignatureError("what was signed are no orders of a kill switch") from None
-    return Orders(sequence, stopped, reason)
+    return StopOrders(sequence, stopped, reason)
 
 
-def write_orders(file: Path, orders: Orders, signer: Signer) -> None:
+def write_orders(file: Path, orders: StopOrders, signer: Signer) -> None:
     """Sign and write the file whole.
 
     Raises:
@@ -111,13 +111,13 @@ def now_text(now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class StopBoard:
+class KillSwitch:
     """The stops that a worker knows of: reads the signed file, and refuses requests to stopped models."""
 
     def __init__(self, file: Path, trusted: Sequence[VerifyingKey], clock: Callable[[], datetime]) -> None:
         self._file, self._trusted, self._clock = file, tuple(trusted), clock
         self._seen: Fingerprint | None = None
-        self.orders = Orders()
+        self.orders = StopOrders()
 
     def load(self) -> None:
         """Read the file for the first time.
@@ -134,7 +134,7 @@ class StopBoard:
         self._seen = fingerprint(self._file)
         self.orders = read_orders(self._file, self._trusted)
 
-    def look(self) -> dict[str, Stop | None]:
+    def look(self) -> dict[str, StopOrder | None]:
         """Read the file again if it changed, and return what was stopped (the order) or resumed (None)."""
         seen = fingerprint(self._file)
         if seen is not None and seen == self._seen:
@@ -149,7 +149,7 @@ class StopBoard:
             reason = f"the kill switch cannot be verified ({error.code})"
             already = before.get(ALL)
             since = already.since if already is not None and already.reason == reason else now_text(self._clock())
-            self.orders = Orders(self.orders.sequence, {**before, ALL: Stop(reason, since)}, reason)
+            self.orders = StopOrders(self.orders.sequence, {**before, ALL: StopOrder(reason, since)}, reason)
         after = self.orders.stopped
         changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
         return {name: after.get(name) for name in sorted(changed)}
@@ -166,7 +166,7 @@ class StopBoard:
         return model
 
 
-def to_rows(orders: Orders) -> list[dict[str, Any]]:
+def to_rows(orders: StopOrders) -> list[dict[str, Any]]:
     """Return the orders for people and machines."""
     return [
         {"model": "ALL" if name == ALL else name, "reason": stop.reason, "since": stop.since}

@@ -19,7 +19,7 @@ from governance.artifacts.format.container import MAX_TRAILER_BYTES, Trailer, bl
 from governance.artifacts.format.manifest import Progress
 from governance.artifacts.format.recipients import authenticate, key_id_of, unwrap_with, wrap_for
 from governance.artifacts.opening import inspect_sealed, open_sealed, steps_3_and_4_data_key
-from governance.artifacts.scan.rules import DEFAULT_LIMITS, Limits
+from governance.artifacts.scan.rules import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.seal import SealedFacts, admission_of
 from governance.artifacts.trust.signing import ModelSigner, sign_model, unverified_signer
 from governance.artifacts.trust.trust import Trust, render_time
@@ -37,7 +37,7 @@ def approve(
     trust: Trust,
     recipient_key: Unwrapper,
     now: datetime,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: ScanLimits = DEFAULT_SCAN_LIMITS,
     progress: Progress = lambda _: None,
 ) -> SealedFacts:
     """Add an approver's signatures to an artifact that opens: form, trusted author, every byte, the scan.
@@ -60,7 +60,7 @@ def _approve(
     trust: Trust,
     recipient_key: Unwrapper,
     now: datetime,
-    limits: Limits,
+    limits: ScanLimits,
     progress: Progress,
 ) -> SealedFacts:
     with open_sealed(

@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from governance.artifacts.format import cipher
-from governance.artifacts.format.container import Header, Part, UnverifiedContainer, read_container
+from governance.artifacts.format.container import Header, SealedPart, UnverifiedContainer, read_container
 from governance.artifacts.format.manifest import Progress
 from governance.artifacts.format.recipients import unwrap_with, verify_commitment
 from governance.artifacts.memory import PlaintextMemory
-from governance.artifacts.scan.rules import DEFAULT_LIMITS, Limits
+from governance.artifacts.scan.rules import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.scan.scan import admit, scanned_memory
 from governance.artifacts.seal import SealedFacts, admission_of
 from governance.artifacts.trust.trust import Trust, verify_signed_by
@@ -103,7 +103,7 @@ def open_sealed(
     minimum_version: int,
     trust: Trust,
     recipient_key: Unwrapper,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: ScanLimits = DEFAULT_SCAN_LIMITS,
     progress: Progress = lambda _: None,
 ) -> OpenedArtifact:
     """Verify and decrypt an artifact into memory.
@@ -221,7 +221,7 @@ def _decrypt_parts(
 ) -> Mapping[str, str]:
     """Decrypt in threads, hash each file in its order as its parts arrive, and return the digests by path."""
 
-    def decrypt(part: Part, offset: int) -> None:
+    def decrypt(part: SealedPart, offset: int) -> None:
         cipher.decrypt(
             data_key,
             part.context(header_digest),
@@ -232,7 +232,7 @@ def _decrypt_parts(
 
     digests = {entry.path: hashlib.sha256() for entry in container.header.manifest.files}
     with ThreadPoolExecutor(DECRYPTING_THREADS, "decrypt") as pool:
-        pending: list[tuple[Part, Future[None]]] = [
+        pending: list[tuple[SealedPart, Future[None]]] = [
             (part, pool.submit(decrypt, part, offset)) for part, offset in container.part_offsets()
         ]
         try:

@@ -10,7 +10,7 @@ import msgspec
 
 # A word that may be kept: one of ours (settings, cards, policies, this code), or one held against a closed set.
 # No other text flows into an entry, and mypy holds that.
-Word = NewType("Word", str)
+LogWord = NewType("LogWord", str)
 VERSION = 1
 SALT_BYTES = 16
 
@@ -23,33 +23,33 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     v: int
 
-    id: Word
+    id: LogWord
     time_us: int
     duration_us: int
-    method: Word
-    route: Word
-    action: Word
+    method: LogWord
+    route: LogWord
+    action: LogWord
     outcome: Literal["answered", "refused", "failed", "event"]
-    reason: Word | None
+    reason: LogWord | None
     status: int | None
-    caller: Word | None
-    key_id: Word | None
-    purpose: Word | None
-    model: Word | None
-    version: Word | None
-    model_digest: Word | None
+    caller: LogWord | None
+    key_id: LogWord | None
+    purpose: LogWord | None
+    model: LogWord | None
+    version: LogWord | None
+    model_digest: LogWord | None
     items: int | None
-    policies: list[Word]
-    policy_digest: Word | None
-    redactions: dict[Word, int]
+    policies: list[LogWord]
+    policy_digest: LogWord | None
+    redactions: dict[LogWord, int]
     request: str | None
     reply: str | None
-    roles: list[Word] = []
-    obligations: Word = Word("")
+    roles: list[LogWord] = []
+    obligations: LogWord = LogWord("")
     shadow: Literal["", "allow", "deny"] = ""
-    grant: Word = Word("")
-    data_classes: list[Word] = []
-    detail: Word = Word("")
+    grant: LogWord = LogWord("")
+    data_classes: list[LogWord] = []
+    detail: LogWord = LogWord("")
     stream: Literal["", "begun", "ended"] = ""
 
 
@@ -79,22 +79,22 @@ def begin_commitment(kind: Literal["request", "reply"], salt: bytes) -> hashlib.
     return hashlib.sha256(kind.encode() + b"\x00" + salt)
 
 
-def ours(value: str) -> Word:
+def ours(value: str) -> LogWord:
     """Say that a text was written by the service, its operator or its policies, and by no caller."""
-    return Word(value)
+    return LogWord(value)
 
 
-def one_of(value: str | None, known: Collection[str]) -> Word | None:
+def one_of(value: str | None, known: Collection[str]) -> LogWord | None:
     """Return a caller's word if it is one of those that we know, or None."""
-    return Word(value) if value is not None and value in known else None
+    return LogWord(value) if value is not None and value in known else None
 
 
-def small_number(value: str | None) -> Word | None:
+def small_number(value: str | None) -> LogWord | None:
     """Return a caller's word if it is a number of up to six digits, or None."""
     fits = value is not None and value.isascii() and value.isdigit() and len(value) <= 6
-    return Word(value) if value is not None and fits else None
+    return LogWord(value) if value is not None and fits else None
 
 
-def printable(value: str | None, limit: int = 128) -> Word | None:
+def printable(value: str | None, limit: int = 128) -> LogWord | None:
     """Return an operator's word if it is short printable ASCII, or None: the log takes no other."""
-    return Word(value) if value and len(value) <= limit and value.isascii() and value.isprintable() else None
+    return LogWord(value) if value and len(value) <= limit and value.isascii() and value.isprintable() else None

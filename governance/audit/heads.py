@@ -12,7 +12,7 @@ from governance.keys import VerifyingKey
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LogHead:
     """The newest checkpoint of one log.
 
     Attributes:
@@ -28,12 +28,12 @@ class Head:
     behind_seconds: float
 
 
-def read_heads(directory: Path, key: VerifyingKey) -> list[Head]:
+def read_heads(directory: Path, key: VerifyingKey) -> list[LogHead]:
     """Return the head of each log below a folder, by the folder's name; only the end of each file is read."""
     return [_head(file, key) for file in sorted(directory.glob(f"*/{CHECKPOINTS}"))]
 
 
-def _head(file: Path, key: VerifyingKey) -> Head:
+def _head(file: Path, key: VerifyingKey) -> LogHead:
     signed_at = file.stat().st_mtime
     try:
         written_at = (file.parent / ENTRIES).stat().st_mtime
@@ -43,7 +43,7 @@ def _head(file: Path, key: VerifyingKey) -> Head:
         checkpoint = verify_checkpoint(_last_note(file), key)
     except IntegrityError:
         checkpoint = None
-    return Head(file.parent.name, checkpoint, signed_at, max(0.0, written_at - signed_at))
+    return LogHead(file.parent.name, checkpoint, signed_at, max(0.0, written_at - signed_at))
 
 
 def _last_note(file: Path) -> str:

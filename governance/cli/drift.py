@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from governance.cli.help import Group
-from governance.drift.judge import DRIFTED, STATES, WATCH, Judge
-from governance.drift.page import SIGNS, Section, render
-from governance.drift.profile import Reference
+from governance.drift.comparison import DRIFTED, STATES, WATCH, DriftTest
+from governance.drift.page import SIGNS, ReportSection, render
+from governance.drift.profile import SignedProfile
 from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, merged
 from governance.errors import ConfigurationError
 from governance.files import read_limited, replace_file
@@ -112,7 +112,7 @@ def check(settings: Path, models: tuple[str, ...], fail_on: str, as_json: bool) 
         sys.exit(EXIT_TOO_FEW)
 
 
-def _sections(file: Path, wanted: Sequence[str], now: float) -> list[Section]:
+def _sections(file: Path, wanted: Sequence[str], now: float) -> list[ReportSection]:
     """Read what all workers wrote, and judge it as they do."""
     settings = load_settings(file)
     directory = settings.drift.directory
@@ -130,22 +130,22 @@ def _sections(file: Path, wanted: Sequence[str], now: float) -> list[Section]:
             click.echo(f"{name} holds no profile.json, and nobody watches it", err=True)
             continue
         theirs = [snapshot.models[name] for snapshot in snapshots if name in snapshot.models]
-        sections.append(_section(name, Reference.parse(content), theirs, settings.drift, now))
+        sections.append(_section(name, SignedProfile.parse(content), theirs, settings.drift, now))
     if not sections:
         raise ConfigurationError("no model has a profile.json: there is nothing to compare with")
     return sections
 
 
 def _section(
-    name: str, reference: Reference, snapshots: Sequence[ModelSnapshot], settings: DriftSettings, now: float
-) -> Section:
+    name: str, reference: SignedProfile, snapshots: Sequence[ModelSnapshot], settings: DriftSettings, now: float
+) -> ReportSection:
     fitting = [snapshot for snapshot in snapshots if snapshot.profile == reference.digest]
     if len(fitting) < len(snapshots):
         click.echo(f"{name}: counts of another version's profile are left out", err=True)
     counted = merged(reference, fitting, now, settings.window_seconds)
-    judge = Judge(reference, settings.least_items, settings.false_alarms)
+    judge = DriftTest(reference, settings.least_items, settings.false_alarms)
     judge.remember(snapshot.states for snapshot in fitting)
-    return Section(name, reference.profile, counted, judge.judge(counted), len(fitting))
+    return ReportSection(name, reference.profile, counted, judge.judge(counted), len(fitting))
 
 
 def _snapshots(directory: Path) -> list[Snapshot]:
@@ -168,14 +168,14 @@ def _stored(tag: str) -> Path:
     return stored_artifact(tag)
 
 
-def _document(sections: Sequence[Section]) -> dict[str, object]:
+def _document(sections: Sequence[ReportSection]) -> dict[str, object]:
     return {
         "state": STATES[max(section.judgement.state for section in sections)],
         "models": {section.model: {**section.judgement.to_row(), "workers": section.workers} for section in sections},
     }
 
 
-def _print(sections: Sequence[Section]) -> None:
+def _print(sections: Sequence[ReportSection]) -> None:
     for section in sections:
         judgement = section.judgement
         if not judgement.enough:

@@ -13,7 +13,7 @@ import msgspec
 
 from governance.access.policies.policy_set import PolicySet
 from governance.access.policies.review import Remark, review
-from governance.access.policies.verdict import Request, Verdict
+from governance.access.policies.verdict import PolicyRequest, Verdict
 from governance.audit.entry import Entry, decode_entry
 from governance.audit.log import ENTRIES
 from governance.audit.verify import logs_below
@@ -296,9 +296,9 @@ def _cases(file: Path) -> list[Case]:
         raise ConfigurationError(f"{file} is not a table of cases: {error}") from None
 
 
-def _request(case: Case, settings: Settings) -> Request:
+def _request(case: Case, settings: Settings) -> PolicyRequest:
     model = settings.models.get(case.model) if case.model is not None else None
-    return Request(
+    return PolicyRequest(
         caller=case.caller,
         roles=tuple(case.roles),
         action=case.action,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from governance.access.stop import ALL, Orders, Stop, now_text, read_orders, to_rows, write_orders
+from governance.access.stop import ALL, StopOrder, StopOrders, now_text, read_orders, to_rows, write_orders
 from governance.errors import ConfigurationError
 from governance.keys import Signer, load_verifying_key, open_signing_key
 from governance.settings import load_settings
@@ -39,7 +39,7 @@ def stop(model: str, reason: str, signer: str | None, settings: Path, as_json: b
       bento-governance stop ALL --reason "under investigation"
     """
     place, key, orders = _open(model, signer, settings)
-    order = Stop(reason, now_text(datetime.now(UTC)))
+    order = StopOrder(reason, now_text(datetime.now(UTC)))
     _finish(place, key, orders.with_stop(ALL if model == "ALL" else model, order), f"Stopped {model}", as_json)
 
 
@@ -63,7 +63,7 @@ def resume(model: str, reason: str, signer: str | None, settings: Path, as_json:
     _finish(place, key, orders.without(ALL if model == "ALL" else model, reason), f"Resumed {model}", as_json)
 
 
-def _open(name: str, signer: str | None, file: Path, *, may_be_new: bool = False) -> tuple[Path, Signer, Orders]:
+def _open(name: str, signer: str | None, file: Path, *, may_be_new: bool = False) -> tuple[Path, Signer, StopOrders]:
     """Return where the orders lie, the key that signs them, and what they are now."""
     settings = load_settings(file)
     if settings.stop is None:
@@ -79,10 +79,10 @@ def _open(name: str, signer: str | None, file: Path, *, may_be_new: bool = False
     place = settings.stop.file
     if not place.exists() and not may_be_new:
         raise ConfigurationError(f"{place} is not there: `resume ALL` makes it")
-    return place, key, read_orders(place, trusted) if place.exists() else Orders()
+    return place, key, read_orders(place, trusted) if place.exists() else StopOrders()
 
 
-def _finish(place: Path, key: Signer, orders: Orders, sentence: str, as_json: bool) -> None:
+def _finish(place: Path, key: Signer, orders: StopOrders, sentence: str, as_json: bool) -> None:
     write_orders(place, orders, key)
     if as_json:
         click.echo(json.dumps({"sequence": orders.sequence, "stopped": to_rows(orders)}, indent=2))

@@ -1,6 +1,6 @@
 """Facts that the gate, the servers and the plugins share on an `Exchange`; each is written once.
 
-Facts of a domain package are defined there: `Caller`, `Decision`, `StopBoard`, `Redactions`, `ReplyFindings`.
+Facts of a domain package are defined there: `Caller`, `Decision`, `KillSwitch`, `Redactions`, `ReplyFindings`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from governance.access.policies.obligations import Tensors
+from governance.access.policies.obligations import OutputTensors
 from governance.contract.exchange import Exchange
 
 
@@ -73,5 +73,5 @@ class Inference:
     """
 
     model: str
-    inputs: Tensors
-    outputs: Tensors
+    inputs: OutputTensors
+    outputs: OutputTensors

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from governance.access.policies.obligations import Tensors, restrict
+from governance.access.policies.obligations import OutputTensors, restrict
 from governance.access.policies.verdict import Decision
 from governance.contract.exchange import Exchange
 
 
-def permitted_outputs(exchange: Exchange, outputs: Tensors, classes: int) -> Tensors:
+def permitted_outputs(exchange: Exchange, outputs: OutputTensors, classes: int) -> OutputTensors:
     """Return a model's outputs in the detail that the policy permits; every server that runs a model calls this.
 
     Args:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from html import escape
 from itertools import pairwise
 
-from governance.drift.judge import DRIFTED, STATES, STEADY, Judgement, Reading
-from governance.drift.profile import MISSING, Profile, Subject
+from governance.drift.comparison import DRIFTED, STATES, STEADY, ModelDrift, SubjectDrift
+from governance.drift.profile import MISSING, ReferenceProfile, Subject
 from governance.drift.statistics import Counts
 from governance.drift.window import Counted
 
@@ -80,17 +80,17 @@ th:first-child { text-align: left; font-weight: 400; }
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ReportSection:
     """One model of the report."""
 
     model: str
-    profile: Profile
+    profile: ReferenceProfile
     counted: Counted
-    judgement: Judgement
+    judgement: ModelDrift
     workers: int
 
 
-def render(sections: Sequence[Section], now: float) -> str:
+def render(sections: Sequence[ReportSection], now: float) -> str:
     """Return the page.
 
     Args:
@@ -117,7 +117,7 @@ def render(sections: Sequence[Section], now: float) -> str:
     )
 
 
-def _section(section: Section) -> str:
+def _section(section: ReportSection) -> str:
     judgement = section.judgement
     workers = f"{section.workers} worker{'' if section.workers == 1 else 's'}"
     facts = f"{judgement.items:,} items now, of {workers}; {section.profile.items:,} in validation."
@@ -131,7 +131,7 @@ def _section(section: Section) -> str:
     )
 
 
-def _sentence(judgement: Judgement) -> str:
+def _sentence(judgement: ModelDrift) -> str:
     if not judgement.enough:
         return "There are too few items yet to say anything; the pictures show what there is."
     raised = [reading.subject.name for reading in judgement.readings if reading.state]
@@ -141,7 +141,7 @@ def _sentence(judgement: Judgement) -> str:
     return f"{escape(', '.join(raised))} {verb} from validation by more than chance and custom allow."
 
 
-def _article(section: Section, counts: Counts, reading: Reading) -> str:
+def _article(section: ReportSection, counts: Counts, reading: SubjectDrift) -> str:
     subject, now = reading.subject, counts[:MISSING]
     mark = ""
     if section.judgement.enough:
@@ -188,7 +188,7 @@ def _picture(subject: Subject, now: Counts) -> str:
     )
 
 
-def _numbers(section: Section, reading: Reading) -> str:
+def _numbers(section: ReportSection, reading: SubjectDrift) -> str:
     if not section.judgement.enough:
         return ""
     pairs = [("PSI", f"{reading.psi:.3f}")]
@@ -237,7 +237,7 @@ def _shares(counts: Sequence[int]) -> list[float]:
     return [count / total for count in counts]
 
 
-def _state(judgement: Judgement) -> str:
+def _state(judgement: ModelDrift) -> str:
     if not judgement.enough:
         return '<span class="state soft">○ too few items</span>'
     sign = SIGNS[min(judgement.state, DRIFTED)]

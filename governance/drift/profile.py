@@ -35,9 +35,9 @@ _NAME = r"^[\w.:()/%+-][\w .:()/%+-]{0,79}\Z"
 _NOT_IN_NAMES = re.compile(r"[^\w .:()/%+-]")
 Side = Literal["input", "output"]
 SIDES: tuple[Side, ...] = ("input", "output")
-Name = Annotated[str, Meta(pattern=_NAME)]
+SubjectName = Annotated[str, Meta(pattern=_NAME)]
 Count = Annotated[int, Meta(ge=0, le=2**48)]
-Tensors = Mapping[str, Array]
+ModelTensors = Mapping[str, Array]
 
 
 class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +47,7 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `labels`. `low` and `high` are the least and the greatest value that validation saw.
     """
 
-    name: Name
+    name: SubjectName
     side: Side
     tensor: Annotated[str, Meta(min_length=1, max_length=256)]
     measure: Literal[
@@ -89,7 +89,7 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return result
 
 
-class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReferenceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All subjects of one model. `softmax`: the scores in its answers are no probabilities yet."""
 
     version: Literal[1]
@@ -114,7 +114,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             yield subject, counts[start:end]
             start = end
 
-    def count(self, inputs: Tensors, outputs: Tensors) -> Counts:
+    def count(self, inputs: ModelTensors, outputs: ModelTensors) -> Counts:
         """Return the counts of all subjects for one batch, behind each other.
 
         Args:
@@ -153,14 +153,14 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class SignedProfile:
     """A profile as it was signed, and the digest by which windows name it."""
 
-    profile: Profile
+    profile: ReferenceProfile
     digest: str
 
     @classmethod
-    def parse(cls, content: bytes) -> Reference:
+    def parse(cls, content: bytes) -> SignedProfile:
         """Read `profile.json`.
 
         Raises:
@@ -181,7 +181,7 @@ class Reference:
         return cls(profile, hashlib.sha256(content).hexdigest())
 
 
-_decoder = msgspec.json.Decoder(Profile)
+_decoder = msgspec.json.Decoder(ReferenceProfile)
 
 
 def _verify_subject(subject: Subject, items: int) -> None:
@@ -203,7 +203,7 @@ def _verify_subject(subject: Subject, items: int) -> None:
         raise _mismatch(f"'{subject.name}' is no input")
 
 
-def learn(card: Mapping[str, Any], inputs: Tensors, outputs: Tensors) -> Profile:
+def learn(card: Mapping[str, Any], inputs: ModelTensors, outputs: ModelTensors) -> ReferenceProfile:
     """Make the profile of a model from its validation part.
 
     Args:
@@ -213,7 +213,7 @@ def learn(card: Mapping[str, Any], inputs: Tensors, outputs: Tensors) -> Profile
     Raises:
         ConfigurationError: if there are under 100 items, one of the card's tensors is missing, or nothing to watch.
     """
-    sides: dict[str, Tensors] = {"input": inputs, "output": outputs}
+    sides: dict[str, ModelTensors] = {"input": inputs, "output": outputs}
     counts = {len(array) for tensors in sides.values() for array in tensors.values()}
     if len(counts) != 1 or min(counts) < LEAST_ITEMS:
         raise ConfigurationError(f"a profile needs at least {LEAST_ITEMS} items, as many in each tensor")
@@ -235,8 +235,8 @@ def learn(card: Mapping[str, Any], inputs: Tensors, outputs: Tensors) -> Profile
     if not any(sum(subject.counts) for subject in subjects):
         raise ConfigurationError("nothing in this model's tensors can be watched for drift")
     made_of = _with_own_names([subject for subject in subjects if sum(subject.counts)])
-    profile = Profile(VERSION, counts.pop(), softmax, made_of)
-    Reference.parse(profile.encode()).profile.verify(card)
+    profile = ReferenceProfile(VERSION, counts.pop(), softmax, made_of)
+    SignedProfile.parse(profile.encode()).profile.verify(card)
     return profile
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Meta
 
 from governance.drift.measures import IMAGE_MEASURES, Array, lengths, thin
-from governance.drift.profile import Count, Profile, Reference, Tensors
+from governance.drift.profile import Count, ModelTensors, ReferenceProfile, SignedProfile
 from governance.drift.statistics import Counts
 from governance.errors import ConfigurationError
 
@@ -26,7 +26,7 @@ MAX_WAITING_ROWS, MAX_WAITING_BYTES = 64, 2**20
 MAX_SNAPSHOT_BYTES = 16 * 2**20
 
 
-class Part(msgspec.Struct, forbid_unknown_fields=True):
+class WindowPart(msgspec.Struct, forbid_unknown_fields=True):
     """A stretch of the window: when it began (Unix seconds), how many items it holds, and their counts."""
 
     started: Annotated[float, Meta(ge=0, lt=2**40)]
@@ -39,7 +39,7 @@ class ModelSnapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     profile: str
     states: list[Annotated[int, Meta(ge=0, le=2)]]
-    parts: Annotated[list[Part], Meta(max_length=PARTS)]
+    parts: Annotated[list[WindowPart], Meta(max_length=PARTS)]
 
 
 class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,10 +84,10 @@ class Window:
     of `items` at least, and up to 64 more than its share in each part.
     """
 
-    def __init__(self, reference: Reference, items: int, seconds: float) -> None:
+    def __init__(self, reference: SignedProfile, items: int, seconds: float) -> None:
         self.reference = reference
         self.part_items, self._part_seconds, self._seconds = max(1, items // PARTS), seconds / PARTS, seconds
-        self._parts: deque[Part] = deque(maxlen=PARTS)
+        self._parts: deque[WindowPart] = deque(maxlen=PARTS)
         self._sums: deque[Counts] = deque(maxlen=PARTS)
 
     def add(self, counts: Counts, items: int, now: float) -> None:
@@ -98,15 +98,16 @@ class Window:
         """
         last = self._parts[-1] if self._parts else None
         if last is None or last.items >= self.part_items or now - last.started >= self._part_seconds:
-            self._parts.append(Part(now, 0, []))
+            self._parts.append(WindowPart(now, 0, []))
             self._sums.append(np.zeros_like(counts))
         self._parts[-1].items += items
         self._sums[-1] += counts
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[WindowPart]:
         """Return a copy of what is in it."""
         return [
-            Part(part.started, part.items, sums.tolist()) for part, sums in zip(self._parts, self._sums, strict=True)
+            WindowPart(part.started, part.items, sums.tolist())
+            for part, sums in zip(self._parts, self._sums, strict=True)
         ]
 
     def restore(self, snapshot: ModelSnapshot) -> None:
@@ -114,7 +115,7 @@ class Window:
         self._parts.clear()
         self._sums.clear()
         for part in fitting_parts(snapshot, self.reference):
-            self._parts.append(Part(part.started, part.items, []))
+            self._parts.append(WindowPart(part.started, part.items, []))
             self._sums.append(np.array(part.counts, np.int64))
 
     def counted(self, now: float) -> Counted:
@@ -126,7 +127,7 @@ class Window:
         return merged(self.reference, snapshots, now, self._seconds)
 
 
-def fitting_parts(snapshot: ModelSnapshot, reference: Reference) -> Sequence[Part]:
+def fitting_parts(snapshot: ModelSnapshot, reference: SignedProfile) -> Sequence[WindowPart]:
     """Return the parts that were counted against this very profile; of another one's, none."""
     width = reference.profile.width
     if snapshot.profile != reference.digest or any(len(part.counts) != width for part in snapshot.parts):
@@ -134,7 +135,7 @@ def fitting_parts(snapshot: ModelSnapshot, reference: Reference) -> Sequence[Par
     return snapshot.parts
 
 
-def merged(reference: Reference, snapshots: Iterable[ModelSnapshot], now: float, seconds: float) -> Counted:
+def merged(reference: SignedProfile, snapshots: Iterable[ModelSnapshot], now: float, seconds: float) -> Counted:
     """Add windows up.
 
     Args:
@@ -157,14 +158,14 @@ class Waiting:
     chance, and one caller's large batch does not fill the window. Of text, the lengths are kept and nothing else.
     """
 
-    def __init__(self, profile: Profile, most: int, choose: np.random.Generator) -> None:
+    def __init__(self, profile: ReferenceProfile, most: int, choose: np.random.Generator) -> None:
         self._looks = [_look(profile, side, name) for side in ("input", "output") for name in profile.tensors(side)]
         self._profile, self._choose = profile, choose
         self._most = max(1, min(most, MAX_WAITING_ROWS))
         self._kept: list[tuple[Array, ...]] = []
         self._rows = self._bytes = 0
 
-    def add(self, inputs: Tensors, outputs: Tensors) -> bool:
+    def add(self, inputs: ModelTensors, outputs: ModelTensors) -> bool:
         """Keep a batch, or a sample of it; return whether it is time to count."""
         arrays = [(inputs if look.side == "input" else outputs)[look.tensor] for look in self._looks]
         rows = len(arrays[0])
@@ -208,7 +209,7 @@ class _Look:
     see: Callable[[Array], Array]
 
 
-def _look(profile: Profile, side: str, tensor: str) -> _Look:
+def _look(profile: ReferenceProfile, side: str, tensor: str) -> _Look:
     subjects = [subject for subject in profile.subjects if (subject.side, subject.tensor) == (side, tensor)]
     if any(subject.measure in IMAGE_MEASURES for subject in subjects):
         return _Look(side, tensor, thin)

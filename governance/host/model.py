@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from governance.access.stop import StopBoard
+from governance.access.stop import KillSwitch
 from governance.contract.exchange import Exchange
 from governance.contract.facts import Inference, Usage
 from governance.contract.outputs import permitted_outputs
@@ -70,7 +70,7 @@ class GovernedModel:
         exchange = current_exchange.get()
         if exchange is not None and exchange.model not in (None, self.name):
             raise ForbiddenError(f"this call was permitted for another model than '{self.name}'")
-        stops = exchange.get(StopBoard) if exchange is not None else None
+        stops = exchange.get(KillSwitch) if exchange is not None else None
         if stops is not None:
             stops.verify(self.name)
         model = self._model

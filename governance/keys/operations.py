@@ -14,13 +14,13 @@ from governance.errors import KeyUnavailableError
 from governance.keys.recipient import Unwrapper, Wrapper
 from governance.keys.signing import Signer, VerifyingKey
 
-Name = Literal["open", "sign", "verify", "wrap", "unwrap", "secret"]
-Outcome = Literal["done", "refused", "unavailable"]
+KeyOperation = Literal["open", "sign", "verify", "wrap", "unwrap", "secret"]
+KeyOutcome = Literal["done", "refused", "unavailable"]
 # Times that nobody asks for are forgotten, oldest first; the counts are not.
 MAX_TIMES = 4096
 
 
-class Operations:
+class KeyOperations:
     """Counts since the start, and the times since somebody last took them; keys are used from many threads."""
 
     def __init__(self) -> None:
@@ -29,9 +29,9 @@ class Operations:
         self._seconds: dict[tuple[str, str], deque[float]] = {}
 
     @contextmanager
-    def timed(self, provider: str, operation: Name) -> Iterator[None]:
+    def timed(self, provider: str, operation: KeyOperation) -> Iterator[None]:
         """Count what is done within, and how it ended."""
-        outcome: Outcome = "refused"
+        outcome: KeyOutcome = "refused"
         started = time.perf_counter()
         try:
             yield
@@ -64,7 +64,7 @@ class Operations:
 
 
 # One for the process, as its keys are: they are used below everything that could hand this on.
-KEY_OPERATIONS = Operations()
+KEY_OPERATIONS = KeyOperations()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -19,7 +19,7 @@ from governance.audit.entry import (
     SALT_BYTES,
     VERSION,
     Entry,
-    Word,
+    LogWord,
     begin_commitment,
     commitment,
     encode_entry,
@@ -168,7 +168,7 @@ class AuditPlugin(Plugin):
         exchange.reply_headers.append((RECEIPT, receipt.to_text().encode("ascii")))
         return salt
 
-    def _model(self, exchange: Exchange) -> Word | None:
+    def _model(self, exchange: Exchange) -> LogWord | None:
         """Return the requested model, if it is one that is served."""
         return one_of(exchange.model, self._models)
 
@@ -214,7 +214,7 @@ async def _to_the_end(pieces: Pieces, ending: _Ending, record: Callable[[], Awai
 
 
 def _entry(
-    exchange: Exchange, model: Word | None, outcome: Outcome, reason: str | None, reply: Reply | None, salt: bytes
+    exchange: Exchange, model: LogWord | None, outcome: Outcome, reason: str | None, reply: Reply | None, salt: bytes
 ) -> Entry:
     """Return the entry of a request. It contains known words only: free text of a caller could be personal data."""
     caller, decision = exchange.get(Caller), exchange.get(Decision)

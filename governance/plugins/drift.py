@@ -23,8 +23,8 @@ from governance.contract.facts import Inference
 from governance.contract.measurements import Measurement
 from governance.contract.models import ModelLoad
 from governance.contract.plugin import Plugin, Proceed
-from governance.drift.judge import Judge, Judgement
-from governance.drift.profile import Reference
+from governance.drift.comparison import DriftTest, ModelDrift
+from governance.drift.profile import SignedProfile
 from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, Waiting, Window
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.files import read_limited, replace_file
@@ -43,8 +43,8 @@ class _Watched:
 
     waiting: Waiting
     window: Window
-    judge: Judge
-    last: Judgement
+    judge: DriftTest
+    last: ModelDrift
 
 
 class DriftPlugin(Plugin):
@@ -94,13 +94,13 @@ class DriftPlugin(Plugin):
             logger.warning("model '%s' has no profile.json: its drift is not watched", load.model)
             return
         try:
-            reference = Reference.parse(load.profile)
+            reference = SignedProfile.parse(load.profile)
             reference.profile.verify(load.card)
         except ManifestMismatchError as error:
             raise ManifestMismatchError(f"model '{load.model}': {error}") from None
         settings = self._settings
         window = Window(reference, settings.window_items, settings.window_seconds)
-        judge = Judge(reference, settings.least_items, settings.false_alarms)
+        judge = DriftTest(reference, settings.least_items, settings.false_alarms)
         earlier = self._place.earlier(load.model) if self._place is not None else None
         if earlier is not None and earlier.profile == reference.digest:
             window.restore(earlier)

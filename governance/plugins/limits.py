@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 
 from governance.access.callers.caller import Caller
-from governance.access.limits.local import Limit, Scope, Standing
+from governance.access.limits.local import Limit, LimitScope, LimitStatus
 from governance.access.limits.shared import SharedLimits
 from governance.access.limits.shedding import Slots
 from governance.contract.events import Event
@@ -43,9 +43,9 @@ class LimitsPlugin(Plugin):
         clock: Callable[[], float] = time.time,
     ) -> None:
         limits = settings.limits
-        everything = Scope(EVERYTHING, _limit(limits), clock, limits.max_callers)
-        self._scopes: dict[str | None, tuple[Scope, ...]] = {
-            name: (everything, Scope(name, _limit(model), clock, limits.max_callers))
+        everything = LimitScope(EVERYTHING, _limit(limits), clock, limits.max_callers)
+        self._scopes: dict[str | None, tuple[LimitScope, ...]] = {
+            name: (everything, LimitScope(name, _limit(model), clock, limits.max_callers))
             for name, model in limits.models.items()
         }
         self._everywhere = (everything,)
@@ -99,7 +99,7 @@ class LimitsPlugin(Plugin):
         yield Measurement("queue_length", self._slots.waiting)
         yield Measurement("event_loop_lag_seconds", max(0.0, self._slots.lag_seconds))
 
-    async def _take(self, scopes: Sequence[Scope], caller: str) -> Sequence[Standing | None]:
+    async def _take(self, scopes: Sequence[LimitScope], caller: str) -> Sequence[LimitStatus | None]:
         if self._shared is not None:
             try:
                 standings = await self._shared.take(scopes, caller)
@@ -112,7 +112,7 @@ class LimitsPlugin(Plugin):
         now = self._monotonic()
         return [scope.take(caller, now) for scope in scopes]
 
-    async def _count_items(self, exchange: Exchange, scopes: Sequence[Scope], caller: str) -> None:
+    async def _count_items(self, exchange: Exchange, scopes: Sequence[LimitScope], caller: str) -> None:
         usage = exchange.get(Usage)
         if usage is None:
             return
@@ -146,9 +146,9 @@ def _limit(settings: LimitSettings) -> Limit:
     )
 
 
-def _enter(scopes: Sequence[Scope], caller: str) -> list[Scope]:
+def _enter(scopes: Sequence[LimitScope], caller: str) -> list[LimitScope]:
     """Enter every scope, or none."""
-    entered: list[Scope] = []
+    entered: list[LimitScope] = []
     try:
         for scope in scopes:
             if scope.concurrency is not None:
@@ -160,13 +160,13 @@ def _enter(scopes: Sequence[Scope], caller: str) -> list[Scope]:
     return entered
 
 
-def _leave(entered: Sequence[Scope], caller: str) -> None:
+def _leave(entered: Sequence[LimitScope], caller: str) -> None:
     for scope in entered:
         if scope.concurrency is not None:
             scope.concurrency.leave(caller)
 
 
-def _add_standing(exchange: Exchange, scopes: Sequence[Scope], standings: Sequence[Standing | None]) -> None:
+def _add_standing(exchange: Exchange, scopes: Sequence[LimitScope], standings: Sequence[LimitStatus | None]) -> None:
     for scope, standing in zip(scopes, standings, strict=True):
         if standing is not None and scope.policy is not None:
             now = f'"{scope.name}";r={standing.left};t={math.ceil(standing.reset_seconds)}'

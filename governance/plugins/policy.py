@@ -14,7 +14,7 @@ from governance.access.callers.caller import Caller
 from governance.access.grants import GrantFolder, GrantRules
 from governance.access.policies.model_card import ModelFacts, read_card
 from governance.access.policies.policy_set import PolicyFiles, PolicySet
-from governance.access.policies.verdict import Decision, Request, Verdict
+from governance.access.policies.verdict import Decision, PolicyRequest, Verdict
 from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.facts import Admitted, is_admitted
@@ -117,7 +117,7 @@ class PolicyPlugin(Plugin):
         if self._grants_seen:
             yield from expiries("grant", ends, self._clock())
 
-    def _decide(self, exchange: Exchange, request: Request) -> Decision:
+    def _decide(self, exchange: Exchange, request: PolicyRequest) -> Decision:
         policies = self._policies
         verdict, grant = policies.decide(request), None
         if not verdict.allowed and self._grants is not None:
@@ -143,14 +143,14 @@ class PolicyPlugin(Plugin):
             return purpose
         return OTHER_PURPOSE
 
-    def _request(self, exchange: Exchange) -> Request:
+    def _request(self, exchange: Exchange) -> PolicyRequest:
         caller, model = exchange.require(Caller), exchange.model
         groups: tuple[str, ...] = ()
         if model is not None:
             if model not in self._groups:
                 raise NotFoundError("no such model")
             groups = self._groups[model]
-        return Request(
+        return PolicyRequest(
             caller=caller.id,
             roles=caller.roles,
             action=exchange.route.action,
@@ -258,7 +258,7 @@ def grant_rules(settings: GrantSettings) -> GrantRules:
     return GrantRules(trusted, settings.threshold, frozenset(settings.reasons), settings.max_minutes * 60)
 
 
-def _review(policies: PolicySet, request: Request, classes: frozenset[str]) -> Verdict:
+def _review(policies: PolicySet, request: PolicyRequest, classes: frozenset[str]) -> Verdict:
     return policies.decide(request._replace(data_classes=tuple(sorted(classes))))
 
 

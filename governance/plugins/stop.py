@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
-from governance.access.stop import ALL, StopBoard
+from governance.access.stop import ALL, KillSwitch
 from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.plugin import Plugin, Proceed
@@ -19,10 +19,10 @@ LOOK_SECONDS = 0.25
 
 
 class StopPlugin(Plugin):
-    """Puts the `StopBoard`, which is checked again wherever a model runs."""
+    """Puts the `KillSwitch`, which is checked again wherever a model runs."""
 
     name = "stop"
-    provides = frozenset({StopBoard})
+    provides = frozenset({KillSwitch})
 
     def __init__(self, settings: Settings) -> None:
         if settings.stop is None:
@@ -32,7 +32,7 @@ class StopPlugin(Plugin):
     async def open(self) -> None:
         """Load the signed stop file, and begin to check it for changes."""
         trusted = [load_verifying_key(path) for path in self._settings.trusted_keys]
-        self._board = StopBoard(self._settings.file, trusted, lambda: datetime.now(UTC))
+        self._board = KillSwitch(self._settings.file, trusted, lambda: datetime.now(UTC))
         self._board.load()
         for model, stop in self._board.orders.stopped.items():
             await self._announce("stop", model, stop.reason)

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from governance.artifacts.opening import OpenedArtifact, open_sealed
-from governance.artifacts.scan.rules import Limits
+from governance.artifacts.scan.rules import ScanLimits
 from governance.artifacts.trust.rollback import RollbackFloors
 from governance.artifacts.trust.trust import Trust
 from governance.contract.models import ModelLoad
@@ -166,7 +166,7 @@ class ModelRegistry:
             minimum_version=max(model.minimum_version, floors.read().get(name, 1) if floors is not None else 1),
             trust=Trust.from_files(settings.trusted_signers, settings.threshold, settings.trusted_cosigners),
             recipient_key=open_recipient_key(settings.recipient_key),
-            limits=Limits(domains=frozenset(settings.allowed_domains)),
+            limits=ScanLimits(domains=frozenset(settings.allowed_domains)),
         )
         if not opened.memory.lock():
             logger.warning(

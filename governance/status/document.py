@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from governance.audit.heads import Head
+from governance.audit.heads import LogHead
 from governance.contract.measurements import Sample
 from governance.status.attention import attention_of
 from governance.status.numbers import Labels, Numbers, is_a_call
@@ -45,7 +45,7 @@ class Shown:
 
 
 def status_document(
-    shown: Shown, *, now: float, models: Iterable[ShownModel], heads: Sequence[Head], samples: Sequence[Sample]
+    shown: Shown, *, now: float, models: Iterable[ShownModel], heads: Sequence[LogHead], samples: Sequence[Sample]
 ) -> dict[str, Any]:
     """Return the document that the page shows.
 
@@ -130,7 +130,7 @@ def _drift(numbers: Numbers, least_items: int) -> list[dict[str, Any]]:
     return sorted(rows.values(), key=lambda row: (row["model"], -row.get("psi", 0.0), row["subject"]))
 
 
-def _head(head: Head, now: float) -> dict[str, Any]:
+def _head(head: LogHead, now: float) -> dict[str, Any]:
     promise = head.checkpoint
     return {
         "log": head.folder if promise is None else promise.origin,

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import msgspec
 
-from governance.audit.heads import Head
+from governance.audit.heads import LogHead
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.measurements import Sample
 from governance.contract.routes import Route
@@ -55,7 +55,7 @@ class StatusServer:
         self,
         shown: Shown,
         models: Callable[[], Iterable[ShownModel]],
-        heads: Callable[[], Sequence[Head]],
+        heads: Callable[[], Sequence[LogHead]],
         samples: Callable[[], Sequence[Sample]],
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -4,23 +4,23 @@ from datetime import UTC, datetime
 
 import pytest
 
-from governance.access.stop import ALL, Orders, Stop, StopBoard, read_orders, write_orders
+from governance.access.stop import ALL, KillSwitch, StopOrder, StopOrders, read_orders, write_orders
 from governance.errors import ConfigurationError, SignatureError, StoppedError
 from governance.keys import generate_signing_key
 
 KEY, STRANGER = generate_signing_key(), generate_signing_key()
-STOP = Stop("wrong answers", "2026-01-01T00:00:00Z")
+STOP = StopOrder("wrong answers", "2026-01-01T00:00:00Z")
 
 
 @pytest.fixture
 def file(tmp_path):
-    write_orders(tmp_path / "stop.json", Orders().without(ALL, "fixed"), KEY)
+    write_orders(tmp_path / "stop.json", StopOrders().without(ALL, "fixed"), KEY)
     return tmp_path / "stop.json"
 
 
 @pytest.fixture
 def board(file):
-    board = StopBoard(file, [KEY.public_key], lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    board = KillSwitch(file, [KEY.public_key], lambda: datetime(2026, 1, 2, tzinfo=UTC))
     board.load()
     return board
 
@@ -64,22 +64,22 @@ def test_a_switch_that_cannot_be_verified_stops_everything(board, file, harm):
     elif harm == "stranger":
         write_orders(file, board.orders.without("m", "fixed"), STRANGER)
     elif harm == "older":
-        write_orders(file, Orders(1, {}), KEY)
+        write_orders(file, StopOrders(1, {}), KEY)
     else:
         file.write_bytes(b"")
     assert set(board.look()) == {ALL}
     assert stopped(board, "n")
-    write_orders(file, Orders(board.orders.sequence, {}), KEY)
+    write_orders(file, StopOrders(board.orders.sequence, {}), KEY)
     assert board.look() == {ALL: None, "m": None}
     assert not stopped(board, "m")
 
 
 def test_a_service_does_not_start_without_its_switch(tmp_path, file):
-    absent = StopBoard(tmp_path / "absent", [KEY.public_key], lambda: datetime.now(UTC))
+    absent = KillSwitch(tmp_path / "absent", [KEY.public_key], lambda: datetime.now(UTC))
     with pytest.raises(ConfigurationError, match="resume ALL"):
         absent.load()
     with pytest.raises(SignatureError):
-        StopBoard(file, [STRANGER.public_key], lambda: datetime.now(UTC)).load()
+        KillSwitch(file, [STRANGER.public_key], lambda: datetime.now(UTC)).load()
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_a_service_does_not_start_without_its_switch(tmp_path, file):
 )
 def test_orders_that_could_confuse_a_log_are_not_written(model, reason):
     with pytest.raises(ConfigurationError):
-        Orders().with_stop(model, Stop(reason, "now"))
+        StopOrders().with_stop(model, StopOrder(reason, "now"))
     with pytest.raises(ConfigurationError):
-        Orders().without(model, reason)
+        StopOrders().without(model, reason)
 
 
 def test_what_was_signed_for_something_else_is_no_order(tmp_path):

@@ -4,7 +4,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from governance.audit.entry import Entry, Word, one_of, printable, small_number
+from governance.audit.entry import Entry, LogWord, one_of, printable, small_number
 
 # Hex of hashes, closed by their making.
 COMMITMENTS = {"request", "reply"}
@@ -12,13 +12,13 @@ COMMITMENTS = {"request", "reply"}
 
 def parts(hint):
     inner = get_args(hint)
-    return {hint} if not inner or not any(isinstance(part, type) or part is Word for part in inner) else set().union(*map(parts, inner))  # fmt: skip
+    return {hint} if not inner or not any(isinstance(part, type) or part is LogWord for part in inner) else set().union(*map(parts, inner))  # fmt: skip
 
 
 def test_no_field_of_an_entry_takes_a_text_that_a_caller_wrote():
     hints = get_type_hints(Entry)
     plain = {name for name, hint in hints.items() if str in parts(hint)}
-    assert plain == COMMITMENTS and Word in parts(hints["purpose"]) and Word in parts(hints["roles"])
+    assert plain == COMMITMENTS and LogWord in parts(hints["purpose"]) and LogWord in parts(hints["roles"])
 
 
 @pytest.mark.parametrize("word", ["Featherstonehaugh", "1234567", "-1", "١", "", None])

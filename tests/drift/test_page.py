@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from governance.drift.judge import Judge
-from governance.drift.page import Section, render
-from governance.drift.profile import Reference, learn
+from governance.drift.comparison import DriftTest
+from governance.drift.page import ReportSection, render
+from governance.drift.profile import SignedProfile, learn
 from governance.drift.window import Counted
 
 HOSTILE = '<script>alert(1)</script>"'
@@ -44,10 +44,10 @@ def page(items=300, shift=0.0):
         p = generator.random(n)
         return {"x": generator.normal(by, size=(n, 1))}, {"p": np.stack([p, 1 - p], 1)}
 
-    reference = Reference.parse(learn(CARD, *batch(300, 0.0)).encode())
+    reference = SignedProfile.parse(learn(CARD, *batch(300, 0.0)).encode())
     counted = Counted(items, reference.profile.count(*batch(items, shift)))
-    judgement = Judge(reference, 200, 0.001).judge(counted)
-    return render([Section("m", reference.profile, counted, judgement, 2)], 1_700_000_000.0)
+    judgement = DriftTest(reference, 200, 0.001).judge(counted)
+    return render([ReportSection("m", reference.profile, counted, judgement, 2)], 1_700_000_000.0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.drift.measures import image_measures, lengths, prediction_measures, thin
-from governance.drift.profile import MAX_BYTES, MISSING, OUTSIDE, Reference, learn
+from governance.drift.profile import MAX_BYTES, MISSING, OUTSIDE, SignedProfile, learn
 from governance.errors import ConfigurationError, ManifestMismatchError
 
 CARD = {
@@ -56,10 +56,10 @@ def test_a_profile_holds_counts_and_no_text(profile):
 
 
 def test_what_is_written_is_read_again(profile):
-    reference = Reference.parse(profile.encode())
+    reference = SignedProfile.parse(profile.encode())
     assert reference.profile == profile
     reference.profile.verify(CARD)
-    assert reference.digest != Reference.parse(learn(CARD, *batch(400, seed=1)).encode()).digest
+    assert reference.digest != SignedProfile.parse(learn(CARD, *batch(400, seed=1)).encode()).digest
 
 
 def test_counts_do_not_depend_on_how_items_are_batched(profile):
@@ -140,7 +140,7 @@ def test_what_is_no_profile_is_refused_with_the_reason(profile, path, value, rea
     document = json.loads(profile.encode())
     change(document, path, value)
     with pytest.raises(ManifestMismatchError, match=reason):
-        Reference.parse(json.dumps(document).encode())
+        SignedProfile.parse(json.dumps(document).encode())
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_is_no_profile_is_refused_with_the_reason(profile, path, value, rea
 )
 def test_garbage_is_refused(content):
     with pytest.raises(ManifestMismatchError, match="profile.json"):
-        Reference.parse(content)
+        SignedProfile.parse(content)
 
 
 @given(st.data())
@@ -156,7 +156,7 @@ def test_a_changed_byte_never_gives_anything_but_a_profile_or_a_refusal(profile,
     content = bytearray(msgspec.json.encode(profile))
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with suppress(ManifestMismatchError):
-        profile = Reference.parse(bytes(content)).profile
+        profile = SignedProfile.parse(bytes(content)).profile
         profile.verify(CARD)
         assert len(profile.count(*batch(3))) == profile.width
 

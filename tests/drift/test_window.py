@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from governance.drift.profile import Reference, learn
+from governance.drift.profile import SignedProfile, learn
 from governance.drift.window import (
     MAX_WAITING_ROWS,
     PARTS,
@@ -35,7 +35,7 @@ def batch(items, seed=0, value=None):
 
 @pytest.fixture(scope="module")
 def reference():
-    return Reference.parse(learn(CARD, batch(300), {}).encode())
+    return SignedProfile.parse(learn(CARD, batch(300), {}).encode())
 
 
 def fill(window, items, now, seed=1):
@@ -178,7 +178,7 @@ def test_items_that_cannot_be_counted_are_let_go(reference):
 def test_images_of_different_sizes_wait_together():
     card = {"inputs": [{"name": "i", "datatype": "FP32", "shape": [-1, 3, -1, -1]}], "outputs": []}
     generator = np.random.default_rng(0)
-    made = Reference.parse(learn(card, {"i": generator.random((120, 3, 32, 32))}, {}).encode())
+    made = SignedProfile.parse(learn(card, {"i": generator.random((120, 3, 32, 32))}, {}).encode())
     pile = waiting(made)
     for side in (20, 33, 500):
         pile.add({"i": generator.random((2, 3, side, side))}, {})

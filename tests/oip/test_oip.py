@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from governance.access.policies.obligations import Obligations, Output
+from governance.access.policies.obligations import Obligations, OutputDetail
 from governance.access.policies.verdict import Decision, Verdict
 from governance.contract.facts import Inference, Usage
 from governance.contract.routes import RouteTable
@@ -86,7 +86,7 @@ async def test_json_in_and_out():
 async def test_what_the_model_answered_is_told_whole_to_who_watches_it_even_if_less_leaves():
     head = json.dumps({"inputs": [tensor()]}).encode()
     made = exchange(head)
-    verdict = Verdict(True, ("p",), "d", obligations=Obligations(Output("label")))
+    verdict = Verdict(True, ("p",), "d", obligations=Obligations(OutputDetail("label")))
     made.put(Decision(verdict, lambda classes: verdict))
     reply = await server().answer(made)
     inference = made.require(Inference)

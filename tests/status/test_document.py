@@ -7,12 +7,12 @@ import pytest
 
 import governance.status.attention as attention_module
 from governance.audit.checkpoint import Checkpoint
-from governance.audit.heads import Head
+from governance.audit.heads import LogHead
 from governance.status.document import Shown, ShownModel, status_document
 
 NOW = 1_800_000_000.0
 WINDOW = "drift_window_items", {"model": "cnn"}, 500.0
-WELL = Head("worker-0", Checkpoint("s/worker-0", 7, bytes(32)), NOW - 3, 0.0)
+WELL = LogHead("worker-0", Checkpoint("s/worker-0", 7, bytes(32)), NOW - 3, 0.0)
 
 
 def model(**changed):
@@ -100,8 +100,8 @@ def test_times_are_read_from_a_histogram_as_prometheus_reads_them(counts, p50, p
             "warning",
             "GovernanceArtifactRefused",
         ),
-        ({"heads": [Head("worker-0", None, NOW, 0.0)]}, "critical", "GovernanceAuditCheckpointStale"),
-        ({"heads": [Head("worker-0", WELL.checkpoint, NOW, 61.0)]}, "critical", "GovernanceAuditCheckpointStale"),
+        ({"heads": [LogHead("worker-0", None, NOW, 0.0)]}, "critical", "GovernanceAuditCheckpointStale"),
+        ({"heads": [LogHead("worker-0", WELL.checkpoint, NOW, 61.0)]}, "critical", "GovernanceAuditCheckpointStale"),
         ({"samples": [("audit_failures_total", {}, 1.0)]}, "critical", "GovernanceAuditNotWritable"),
         ({"samples": [("policy_reload_failed", {}, 1.0)]}, "critical", "GovernancePolicyReloadFailed"),
         ({"samples": [expiry("grant", NOW + 3600)]}, "warning", "GovernanceBreakGlassUsed"),

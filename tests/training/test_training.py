@@ -11,7 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from governance.drift.profile import Reference
+from governance.drift.profile import SignedProfile
 from training.__main__ import command
 from training.cnn import Cnn
 from training.config import Config, TrainingError, config_for
@@ -179,7 +179,7 @@ def test_the_export_agrees_with_torch_for_any_batch(split, tmp_path, name):
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["preprocessing"]["mean"] == 0.13
     assert card["outputs"] == [{"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]}]
-    profile = Reference.parse((tmp_path / "profile.json").read_bytes()).profile
+    profile = SignedProfile.parse((tmp_path / "profile.json").read_bytes()).profile
     profile.verify(card)
     assert profile.items == 500
     assert {subject.name for subject in profile.subjects} >= {"brightness", "contrast", "class", "confidence"}

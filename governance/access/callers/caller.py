@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-Attribute = str | int | bool | tuple[str, ...]
+AttributeValue = str | int | bool | tuple[str, ...]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
@@ -24,4 +24,4 @@ class Caller:
     id: str
     roles: tuple[str, ...]
     key_id: str
-    attributes: tuple[tuple[str, Attribute], ...] = ()
+    attributes: tuple[tuple[str, AttributeValue], ...] = ()

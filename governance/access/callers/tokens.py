@@ -19,7 +19,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from governance.access.callers.authenticator import Credentials
-from governance.access.callers.caller import Attribute, Caller
+from governance.access.callers.caller import AttributeValue, Caller
 from governance.access.callers.jwks import KeySet, PublicKey
 from governance.access.memo import Memo
 from governance.canonical import parse_json, pointer_segments
@@ -219,7 +219,7 @@ def _caller(claims: Mapping[str, Any], issuer: Issuer, key_id: str) -> Caller:
     )
 
 
-def _attribute(value: Any) -> Attribute | None:
+def _attribute(value: Any) -> AttributeValue | None:
     """Return a claim as Cedar knows it, or None for what it has no type for."""
     if isinstance(value, str):
         return value if len(value) <= MAX_ATTRIBUTE_CHARACTERS else None

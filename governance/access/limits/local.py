@@ -27,7 +27,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LimitStatus:
     """How far a caller is from the limit: calls left now, and seconds until all are there again."""
 
     left: int
@@ -47,7 +47,7 @@ class TokenBuckets:
         self._max_callers = max_callers
         self._full_at: dict[str, float] = {}
 
-    def take(self, caller: str, now: float) -> Standing:
+    def take(self, caller: str, now: float) -> LimitStatus:
         """Count one call, and say what is left.
 
         Args:
@@ -65,7 +65,7 @@ class TokenBuckets:
             self._make_room(now)
         self._full_at[caller] = full_at = full_at + self._interval
         left = int((self._tolerance + self._interval - (full_at - now)) / self._interval + 1e-6)
-        return Standing(left, full_at - now)
+        return LimitStatus(left, full_at - now)
 
     def _make_room(self, now: float) -> None:
         """Forget the callers whose buckets are full; if all are in use, refuse new ones rather than forget a debt."""
@@ -131,7 +131,7 @@ class Concurrency:
             self._running.pop(caller, None)
 
 
-class Scope:
+class LimitScope:
     """One limit for each caller: over everything, or at one model."""
 
     def __init__(self, name: str, limit: Limit, clock: Callable[[], float], max_callers: int = MAX_KEYS) -> None:
@@ -146,7 +146,7 @@ class Scope:
         # As the RateLimit-Policy field says it.
         self.policy = f'"{name}";q={burst};w={max(1, round(burst / rate))}'.encode() if rate is not None else None
 
-    def take(self, caller: str, now: float) -> Standing | None:
+    def take(self, caller: str, now: float) -> LimitStatus | None:
         """Count one call of the caller, and say what is left where there is a rate.
 
         Args:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from governance.access.limits.local import DAY_SECONDS, Limit, Scope, Standing
+from governance.access.limits.local import DAY_SECONDS, Limit, LimitScope, LimitStatus
 from governance.errors import ConfigurationError, NotReadyError, RateLimitedError
 
 TIMEOUT_SECONDS = 0.25
@@ -53,7 +53,7 @@ class SharedLimits:
         self._monotonic, self._clock = monotonic, clock
         self._away_until = float("-inf")
 
-    async def take(self, scopes: Sequence[Scope], caller: str) -> list[Standing | None]:
+    async def take(self, scopes: Sequence[LimitScope], caller: str) -> list[LimitStatus | None]:
         """Count one call of the caller in every scope.
 
         Raises:
@@ -62,7 +62,7 @@ class SharedLimits:
         """
         return [await self._ask(self._take(scope, caller)) for scope in scopes]
 
-    async def count_items(self, scopes: Sequence[Scope], caller: str, items: int) -> None:
+    async def count_items(self, scopes: Sequence[LimitScope], caller: str, items: int) -> None:
         """Count the items of a batch that was answered.
 
         Raises:
@@ -77,7 +77,7 @@ class SharedLimits:
         """Let the connections go."""
         await self._pool.disconnect()
 
-    async def _take(self, scope: Scope, caller: str) -> Standing | None:
+    async def _take(self, scope: LimitScope, caller: str) -> LimitStatus | None:
         limit = scope.limit
         for name, amount, cost in (("items", limit.items_per_day, 0), ("requests", limit.requests_per_day, 1)):
             if amount is not None:
@@ -91,9 +91,9 @@ class SharedLimits:
         reset = max(0.0, stats.reset_time - self._clock())
         if not allowed:
             raise RateLimitedError("too many calls: slow down", retry_after_seconds=reset, limit="rate")
-        return Standing(stats.remaining, reset)
+        return LimitStatus(stats.remaining, reset)
 
-    async def _take_daily(self, scope: Scope, caller: str, name: str, amount: int, cost: int) -> None:
+    async def _take_daily(self, scope: LimitScope, caller: str, name: str, amount: int, cost: int) -> None:
         place = self._today(scope, caller, name)
         window = _daily(amount)
         left = await (self._days.hit(window, *place) if cost else self._days.test(window, *place))
@@ -105,7 +105,7 @@ class SharedLimits:
                 limit="requests_per_day" if name == "requests" else "items_per_day",
             )
 
-    def _today(self, scope: Scope, caller: str, name: str) -> tuple[str, ...]:
+    def _today(self, scope: LimitScope, caller: str, name: str) -> tuple[str, ...]:
         day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
         return scope.name, name, day, _anonymous(caller)
 

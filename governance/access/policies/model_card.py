@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from governance.access.callers.caller import Attribute
+from governance.access.callers.caller import AttributeValue
 from governance.errors import ManifestMismatchError
 
 CLASSIFICATION = "data_classification"
@@ -22,7 +22,7 @@ class ModelFacts:
         purpose_required: whether a caller must name one.
     """
 
-    attributes: tuple[tuple[str, Attribute], ...] = ()
+    attributes: tuple[tuple[str, AttributeValue], ...] = ()
     purposes: frozenset[str] = frozenset()
     purpose_required: bool = False
 
@@ -46,7 +46,7 @@ def read_card(card: Mapping[str, Any]) -> ModelFacts:
     return ModelFacts(pairs, frozenset(purposes), required)
 
 
-def _attribute(name: str, value: Any) -> Attribute:
+def _attribute(name: str, value: Any) -> AttributeValue:
     if isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 2**53):
         return value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):

@@ -16,7 +16,7 @@ import numpy as np
 
 from governance.errors import ConfigurationError, ForbiddenError
 
-Tensors = Mapping[str, np.ndarray[Any, Any]]
+OutputTensors = Mapping[str, np.ndarray[Any, Any]]
 
 _OUTPUT = re.compile(r"(label|full|top-k|rounded)(?::([0-9]{1,3}))?")
 _STRICTNESS = {"label": 0, "top-k": 1, "rounded": 2}
@@ -24,7 +24,7 @@ _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class OutputDetail:
     """How much of a model's answer leaves: the likeliest class alone, the `number` likeliest, or so many decimals."""
 
     kind: Literal["label", "top-k", "rounded"]
@@ -38,7 +38,7 @@ class Output:
 class Obligations:
     """What must be done for a permit to hold; nothing, by default."""
 
-    output: Output | None = None
+    output: OutputDetail | None = None
     anonymize: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class Obligations:
         return " ".join([*output, *(f"anonymize={profile}" for profile in self.anonymize)])
 
 
-NONE = Obligations()
+NO_OBLIGATIONS = Obligations()
 
 
 def parse_obligations(annotations: Mapping[str, str]) -> Obligations:
@@ -64,19 +64,19 @@ def parse_obligations(annotations: Mapping[str, str]) -> Obligations:
 
 def strictest(obligations: Iterable[Obligations]) -> Obligations:
     """Return what fulfils all of them: the strictest output, and every profile."""
-    outputs: list[Output] = []
+    outputs: list[OutputDetail] = []
     profiles: set[str] = set()
     for item in obligations:
         if item.output is not None:
             outputs.append(item.output)
         profiles.update(item.anonymize)
     if not outputs and not profiles:
-        return NONE
+        return NO_OBLIGATIONS
     output = min(outputs, key=lambda item: (_STRICTNESS[item.kind], item.number)) if outputs else None
     return Obligations(output, tuple(sorted(profiles)))
 
 
-def restrict(outputs: Tensors, rule: Output, classes: int) -> dict[str, np.ndarray[Any, Any]]:
+def restrict(outputs: OutputTensors, rule: OutputDetail, classes: int) -> dict[str, np.ndarray[Any, Any]]:
     """Return a model's outputs in no more detail than `rule` permits; names, shapes and types stay.
 
     `label` leaves 1 for the likeliest class and 0 for the others; `top-k` leaves the scores of the likeliest, and 0 for
@@ -93,7 +93,7 @@ def restrict(outputs: Tensors, rule: Output, classes: int) -> dict[str, np.ndarr
     return {name: _restricted(name, array, rule, classes) for name, array in outputs.items()}
 
 
-def _restricted(name: str, array: np.ndarray[Any, Any], rule: Output, classes: int) -> np.ndarray[Any, Any]:
+def _restricted(name: str, array: np.ndarray[Any, Any], rule: OutputDetail, classes: int) -> np.ndarray[Any, Any]:
     if not np.issubdtype(array.dtype, np.floating):
         return array
     if rule.kind == "rounded":
@@ -112,15 +112,15 @@ def _restricted(name: str, array: np.ndarray[Any, Any], rule: Output, classes: i
     return kept
 
 
-def _parse_output(text: str) -> Output | None:
+def _parse_output(text: str) -> OutputDetail | None:
     match = _OUTPUT.fullmatch(text)
     kind, number = match.groups() if match else (None, None)
     if kind == "full" and number is None:
         return None
     if kind == "label" and number is None:
-        return Output("label")
+        return OutputDetail("label")
     if kind == "top-k" and number is not None and int(number) >= 1:
-        return Output("top-k", int(number))
+        return OutputDetail("top-k", int(number))
     if kind == "rounded" and number is not None and int(number) <= 15:
-        return Output("rounded", int(number))
+        return OutputDetail("rounded", int(number))
     raise ConfigurationError('@output must be "label", "top-k:N" (N from 1), "rounded:D" (D to 15) or "full"')

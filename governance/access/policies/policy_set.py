@@ -18,13 +18,13 @@ from typing import Any
 
 import cedarpy
 
-from governance.access.callers.caller import Attribute
+from governance.access.callers.caller import AttributeValue
 from governance.access.memo import Memo
 from governance.access.policies.entities import Entities
 from governance.access.policies.index import PolicyIndex, Uid
 from governance.access.policies.obligations import strictest
 from governance.access.policies.text import Policy, parse_policies, parsed, statements
-from governance.access.policies.verdict import Request, Verdict
+from governance.access.policies.verdict import PolicyRequest, Verdict
 from governance.canonical import DIGEST_PREFIX
 from governance.errors import ConfigurationError
 from governance.files import Fingerprint, fingerprint, read_limited
@@ -94,11 +94,11 @@ class PolicySet:
         self.words = frozenset(_texts([policy.document["conditions"] for policy in self.policies.values()]))
         self._index = PolicyIndex(self.policies.values())
         self._entities = Entities(entities, schema, (item.document for item in self.policies.values()), name)
-        self._memo: Memo[Request, Verdict] = Memo()
+        self._memo: Memo[PolicyRequest, Verdict] = Memo()
         self._handles: Memo[tuple[str, ...], cedarpy.PolicySet] = Memo(1024)
         self._declared: dict[tuple[str, str, str, frozenset[str]], frozenset[str]] = {}
 
-    def decide(self, request: Request) -> Verdict:
+    def decide(self, request: PolicyRequest) -> Verdict:
         """Return the decision on a request; the same request gets the same one from memory."""
         request = self._fitted(request)
         verdict = self._memo.get(request)
@@ -123,7 +123,7 @@ class PolicySet:
         """Return these entities and all that they are in, as the entities' file says."""
         return self._entities.ancestors(uids)
 
-    def explain(self, request: Request) -> list[tuple[Policy, str]]:
+    def explain(self, request: PolicyRequest) -> list[tuple[Policy, str]]:
         """Return every policy whose scope may match, with what it says alone: whether it applies."""
         request, found = self._fitted(request), []
         for policy in self._candidates(request):
@@ -133,12 +133,12 @@ class PolicySet:
             found.append((policy, f"errs: {str(errors[0])[:300]}" if errors else applies))
         return found
 
-    def _fitted(self, request: Request) -> Request:
+    def _fitted(self, request: PolicyRequest) -> PolicyRequest:
         """Leave out what the schema does not declare: Cedar would refuse it, and the memo would grow by it."""
         action, kind = request.action, request.resource[0]
         context = self.declared("context", OPTIONAL_CONTEXT, action, kind)
         own, models = request.attributes, request.model_attributes
-        return Request(
+        return PolicyRequest(
             request.caller,
             request.roles,
             action,
@@ -155,12 +155,12 @@ class PolicySet:
         )
 
     def _declared_of(
-        self, variable: str, pairs: tuple[tuple[str, Attribute], ...], action: str, kind: str
-    ) -> tuple[tuple[str, Attribute], ...]:
+        self, variable: str, pairs: tuple[tuple[str, AttributeValue], ...], action: str, kind: str
+    ) -> tuple[tuple[str, AttributeValue], ...]:
         known = self.declared(variable, frozenset(name for name, _ in pairs), action, kind)
         return tuple(pair for pair in pairs if pair[0] in known)
 
-    def _decide(self, request: Request) -> Verdict:
+    def _decide(self, request: PolicyRequest) -> Verdict:
         candidates = self._candidates(request)
         try:
             result = self._ask(request, candidates)
@@ -172,13 +172,13 @@ class PolicySet:
         obligations = strictest(self.policies[name].obligations for name in reasons)
         return Verdict(allowed, reasons, self.digest, errors, obligations)
 
-    def _candidates(self, request: Request) -> list[Policy]:
+    def _candidates(self, request: PolicyRequest) -> list[Policy]:
         caller, resource, roles, groups = _uids(request)
         return self._index.find(
             self._entities.ancestors([caller, *roles]), request.action, self._entities.ancestors([resource, *groups])
         )
 
-    def _ask(self, request: Request, policies: list[Policy]) -> cedarpy.AuthzResult:
+    def _ask(self, request: PolicyRequest, policies: list[Policy]) -> cedarpy.AuthzResult:
         caller, resource, roles, groups = _uids(request)
         question = {
             "principal": {"type": caller[0], "id": caller[1]},
@@ -216,14 +216,14 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _uids(request: Request) -> tuple[Uid, Uid, list[Uid], list[Uid]]:
+def _uids(request: PolicyRequest) -> tuple[Uid, Uid, list[Uid], list[Uid]]:
     """Ids go as values and are never spliced into Cedar text."""
     roles = [("Role", role) for role in request.roles]
     groups = [("ModelGroup", group) for group in request.groups]
     return ("Caller", request.caller), request.resource, roles, groups
 
 
-def _context(request: Request) -> dict[str, Any]:
+def _context(request: PolicyRequest) -> dict[str, Any]:
     context: dict[str, Any] = {"route": request.route}
     if request.purpose is not None:
         context["purpose"] = request.purpose

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.access.policies.index import Uid, scope_entity
-from governance.access.policies.obligations import NONE
+from governance.access.policies.obligations import NO_OBLIGATIONS
 from governance.access.policies.text import Policy
 
 Ancestors = Callable[[Iterable[Uid]], set[Uid]]
@@ -56,7 +56,7 @@ def _overshadowed(policy: Policy, others: Iterable[Policy], ancestors: Ancestors
         if policy.effect == "permit" and other.effect == "forbid":
             yield Remark(policy.id, policy.place, f"'{other.id}' forbids all that it permits")
         # Of two that cover each other the later one is the idle one.
-        elif policy.effect == other.effect and policy.obligations == NONE == other.obligations:
+        elif policy.effect == other.effect and policy.obligations == NO_OBLIGATIONS == other.obligations:
             mutual = not policy.document["conditions"] and _covers(policy, other, ancestors)
             if not mutual or list(others).index(other) < list(others).index(policy):
                 yield Remark(policy.id, policy.place, f"'{other.id}' {policy.effect}s all of it already")

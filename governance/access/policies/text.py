@@ -11,7 +11,7 @@ from typing import Any
 
 import cedarpy
 
-from governance.access.policies.obligations import NONE, Obligations, parse_obligations
+from governance.access.policies.obligations import NO_OBLIGATIONS, Obligations, parse_obligations
 from governance.canonical import parse_json
 from governance.errors import BadRequestError, ConfigurationError
 
@@ -84,7 +84,7 @@ def _policy(raw: dict[str, Any], place: str, text: str) -> Policy:
         obligations = parse_obligations(annotations)
     except ConfigurationError as error:
         raise ConfigurationError(f"{place}: {error}") from None
-    if raw["effect"] == "forbid" and obligations != NONE:
+    if raw["effect"] == "forbid" and obligations != NO_OBLIGATIONS:
         raise ConfigurationError(f"{place}: a forbid obliges to nothing; put @output and @anonymize on permits")
     return Policy(
         annotations["id"], raw["effect"], raw, obligations, annotations.get("description", ""), place, text.strip()

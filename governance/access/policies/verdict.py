@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from governance.access.callers.caller import Attribute
-from governance.access.policies.obligations import NONE, Obligations, strictest
+from governance.access.callers.caller import AttributeValue
+from governance.access.policies.obligations import NO_OBLIGATIONS, Obligations, strictest
 from governance.errors import ForbiddenError
 
 
-class Request(NamedTuple):
+class PolicyRequest(NamedTuple):
     """One question to the policies.
 
     Attributes:
@@ -30,8 +30,8 @@ class Request(NamedTuple):
     groups: tuple[str, ...]
     route: str
     purpose: str | None = None
-    attributes: tuple[tuple[str, Attribute], ...] = ()
-    model_attributes: tuple[tuple[str, Attribute], ...] = ()
+    attributes: tuple[tuple[str, AttributeValue], ...] = ()
+    model_attributes: tuple[tuple[str, AttributeValue], ...] = ()
     client_ip: str | None = None
     minute: int | None = None
     data_classes: tuple[str, ...] | None = None
@@ -46,7 +46,7 @@ class Verdict:
     policy_ids: tuple[str, ...]
     policy_digest: str
     errors: tuple[str, ...] = ()
-    obligations: Obligations = NONE
+    obligations: Obligations = NO_OBLIGATIONS
 
     def __str__(self) -> str:
         if self.errors:

@@ -27,7 +27,7 @@ LENGTH_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SealedPart:
     """One encrypted piece: the `index`-th of all, `plaintext_bytes` of `path` from `offset` on."""
 
     index: int
@@ -84,12 +84,12 @@ class Header:
             raise ManifestMismatchError("the header has a wrong version or part size")
         return cls(name, version, created, Manifest.from_json(fields["files"]), part_bytes)
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[SealedPart]:
         """Yield the parts in their order; an empty file has one empty part."""
         index = 0
         for entry in self.manifest.files:
             for offset in range(0, max(entry.size, 1), self.part_bytes):
-                yield Part(index, entry.path, offset, min(self.part_bytes, entry.size - offset))
+                yield SealedPart(index, entry.path, offset, min(self.part_bytes, entry.size - offset))
                 index += 1
 
 
@@ -150,7 +150,7 @@ class UnverifiedContainer:
     def header_sha256(self) -> bytes:
         return hashlib.sha256(self.header_bytes).digest()
 
-    def part_offsets(self) -> Iterator[tuple[Part, int]]:
+    def part_offsets(self) -> Iterator[tuple[SealedPart, int]]:
         """Yield each part and where its ciphertext begins in the file."""
         offset = self.body_offset
         for part in self.header.parts():

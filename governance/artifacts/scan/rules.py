@@ -35,7 +35,7 @@ _ITEM_BITS: dict[int, int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ScanLimits:
     """How much a model may ask for. `domains`: operator domains admitted beside ONNX's own."""
 
     domains: frozenset[str] = frozenset()
@@ -49,11 +49,11 @@ class Limits:
     memory_bytes: int = 2**31
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_SCAN_LIMITS = ScanLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ScanFinding:
     """Why a model is not admitted: the file, the node or tensor, and the reason."""
 
     path: str
@@ -64,7 +64,7 @@ class Finding:
         return ": ".join(part for part in (self.path, self.node, self.reason) if part)
 
 
-class Rules:
+class ScanRules:
     """The rules over one parsed model.
 
     Args:
@@ -72,15 +72,15 @@ class Rules:
         sizes: the size of every file of the artifact, by path.
     """
 
-    def __init__(self, path: str, model: Any, sizes: Mapping[str, int], limits: Limits) -> None:
+    def __init__(self, path: str, model: Any, sizes: Mapping[str, int], limits: ScanLimits) -> None:
         self._path, self._model, self._sizes, self._limits = path, model, sizes, limits
         self._functions = {(item.domain, item.name): item for item in model.functions}
         self._constants: dict[str, list[int]] = {}
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ScanFinding]:
         """Yield every finding; only when there is none may checker and runtime see the model."""
         for node, reason in self._all():
-            yield Finding(self._path, node, reason)
+            yield ScanFinding(self._path, node, reason)
 
     def _all(self) -> Iterator[tuple[str, str]]:
         model = self._model
@@ -215,11 +215,11 @@ class Rules:
         if any(d < 0 for d in dimensions) or size > self._limits.max_value_bytes:
             yield f"value '{value.name[:80]}'", f"it takes {size} bytes, and {self._limits.max_value_bytes} may be"
 
-    def inferred_findings(self, inferred: Any) -> Iterator[Finding]:
+    def inferred_findings(self, inferred: Any) -> Iterator[ScanFinding]:
         """Yield findings over the values whose shape ONNX's inference found out."""
         for value in inferred.graph.value_info:
             for node, reason in self._value(value):
-                yield Finding(self._path, node, reason)
+                yield ScanFinding(self._path, node, reason)
 
     def _constant_bytes(self, node: Any) -> int | None:
         """Return how many bytes a node makes whatever it is asked, as far as constants tell."""

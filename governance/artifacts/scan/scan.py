@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 
 from governance.artifacts.format.sources import SourceFile
 from governance.artifacts.scan.onnx_wire import count_messages
-from governance.artifacts.scan.rules import Finding, Limits, Rules
+from governance.artifacts.scan.rules import ScanFinding, ScanLimits, ScanRules
 from governance.errors import ManifestMismatchError
 
 MAX_FINDINGS = 100
@@ -77,7 +77,7 @@ def scanned_memory(files: Mapping[str, memoryview]) -> tuple[ScannedFile, ...]:
     )
 
 
-def admit(files: Sequence[ScannedFile], limits: Limits) -> None:
+def admit(files: Sequence[ScannedFile], limits: ScanLimits) -> None:
     """Refuse an artifact in which the scan finds anything.
 
     Raises:
@@ -89,7 +89,7 @@ def admit(files: Sequence[ScannedFile], limits: Limits) -> None:
         raise ManifestMismatchError(f"{findings[0]}{more}")
 
 
-def scan(files: Sequence[ScannedFile], limits: Limits) -> tuple[Finding, ...]:
+def scan(files: Sequence[ScannedFile], limits: ScanLimits) -> tuple[ScanFinding, ...]:
     """Return all findings over an artifact's files; the graphs are read in a child process."""
     findings = [finding for file in files if (finding := _kind_of(file)) is not None]
     if not findings and any(file.content is not None for file in files):
@@ -97,7 +97,7 @@ def scan(files: Sequence[ScannedFile], limits: Limits) -> tuple[Finding, ...]:
     return tuple(findings[:MAX_FINDINGS])
 
 
-def scan_graph(path: str, content: memoryview, sizes: Mapping[str, int], limits: Limits) -> Iterator[Finding]:
+def scan_graph(path: str, content: memoryview, sizes: Mapping[str, int], limits: ScanLimits) -> Iterator[ScanFinding]:
     """Yield the findings over one graph, in this process: for the child alone."""
     try:
         counts = count_messages(content, max_messages=limits.max_messages, max_depth=limits.max_depth)
@@ -105,12 +105,12 @@ def scan_graph(path: str, content: memoryview, sizes: Mapping[str, int], limits:
             raise ManifestMismatchError(f"it has {counts['node']} nodes, and {limits.max_nodes} may be")
         model = onnx.load_model_from_string(bytes(content))
     except ManifestMismatchError as error:
-        yield Finding(path, "", str(error))
+        yield ScanFinding(path, "", str(error))
         return
     except (DecodeError, ValueError):
-        yield Finding(path, "", "it is not an ONNX model")
+        yield ScanFinding(path, "", "it is not an ONNX model")
         return
-    rules = Rules(path, model, sizes, limits)
+    rules = ScanRules(path, model, sizes, limits)
     found = False
     for finding in rules.findings():
         found = True
@@ -120,7 +120,7 @@ def scan_graph(path: str, content: memoryview, sizes: Mapping[str, int], limits:
         yield from _checked(path, model, rules)
 
 
-def _checked(path: str, model: Any, rules: Rules) -> Iterator[Finding]:
+def _checked(path: str, model: Any, rules: ScanRules) -> Iterator[ScanFinding]:
     for tensor in model.graph.initializer:
         # The checker would look for the file; our rules did.
         tensor.ClearField("external_data")
@@ -133,7 +133,7 @@ def _checked(path: str, model: Any, rules: Rules) -> Iterator[Finding]:
         onnx.checker.check_model(model)
     # A message of the checker's own may hold bytes that are no text: it fails in telling what is wrong.
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
-        yield Finding(path, "", f"onnx.checker refuses it: {next(iter(str(error).splitlines()), '')[:200]}")
+        yield ScanFinding(path, "", f"onnx.checker refuses it: {next(iter(str(error).splitlines()), '')[:200]}")
         return
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
@@ -142,7 +142,7 @@ def _checked(path: str, model: Any, rules: Rules) -> Iterator[Finding]:
     yield from rules.inferred_findings(inferred)
 
 
-def _kind_of(file: ScannedFile) -> Finding | None:
+def _kind_of(file: ScannedFile) -> ScanFinding | None:
     """Name files that run code when they are loaded, whatever they are called."""
     head, kind = file.head, None
     if head[:4] == b"\x89HDF":
@@ -155,14 +155,14 @@ def _kind_of(file: ScannedFile) -> Finding | None:
         kind = "a file of a kind that holds code"
     if kind is None:
         return None
-    return Finding(file.path, "", f"{kind} can run code when it is loaded: export the model to ONNX")
+    return ScanFinding(file.path, "", f"{kind} can run code when it is loaded: export the model to ONNX")
 
 
 def _is_graph(path: str) -> bool:
     return path.lower().endswith(GRAPH_SUFFIX)
 
 
-def _scan_in_child(files: Sequence[ScannedFile], limits: Limits) -> list[Finding]:
+def _scan_in_child(files: Sequence[ScannedFile], limits: ScanLimits) -> list[ScanFinding]:
     graphs = [file for file in files if file.content is not None]
     memory = limits.memory_bytes + _PARSED_FACTOR * sum(file.size for file in graphs)
     task = {
@@ -191,14 +191,14 @@ def _scan_in_child(files: Sequence[ScannedFile], limits: Limits) -> list[Finding
         answer = None
     if not isinstance(answer, list):
         reason = f"the scan did not end within {limits.seconds} seconds and {memory // 2**20} MiB: it may be a bomb"
-        return [Finding(graphs[0].path, "", reason)]
-    return [Finding(*map(str, item)) for item in answer]
+        return [ScanFinding(graphs[0].path, "", reason)]
+    return [ScanFinding(*map(str, item)) for item in answer]
 
 
 def child() -> None:
     """Read a task and the graphs' bytes from standard input, and write the findings to standard output."""
     task = json.loads(sys.stdin.buffer.readline())
-    limits = Limits(**{**task["limits"], "domains": frozenset(task["limits"]["domains"])})
+    limits = ScanLimits(**{**task["limits"], "domains": frozenset(task["limits"]["domains"])})
     resource.setrlimit(resource.RLIMIT_CPU, (limits.seconds, limits.seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

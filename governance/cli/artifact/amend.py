@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from governance.artifacts import amend
-from governance.artifacts.scan.rules import Limits
+from governance.artifacts.scan.rules import ScanLimits
 from governance.artifacts.trust.trust import Trust
 from governance.cli.artifact.options import (
     KEY_URIS,
@@ -83,7 +83,7 @@ def approve(
     signing: SignerOptions,
     trust: Trust,
     recipient_key: str,
-    limits: Limits,
+    limits: ScanLimits,
     as_json: bool,
 ) -> None:
     """Verify, decrypt and scan FILE, then add the signature of an approver.

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from governance.artifacts.scan.rules import Limits
+from governance.artifacts.scan.rules import ScanLimits
 from governance.artifacts.trust.certificates import load_certificates
 from governance.artifacts.trust.signing import ModelSigner
 from governance.artifacts.trust.trust import Trust
@@ -115,6 +115,6 @@ def scan_options(command: Command) -> Command:
     )
     @wraps(command)
     def run(domains: tuple[str, ...], **others: Any) -> Any:
-        return command(limits=Limits(domains=frozenset(domains)), **others)
+        return command(limits=ScanLimits(domains=frozenset(domains)), **others)
 
     return run

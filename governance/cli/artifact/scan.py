@@ -9,7 +9,7 @@ import click
 
 from governance.artifacts.format.sources import Segment, SourceFile, read_folder
 from governance.artifacts.scan import scan as scanner
-from governance.artifacts.scan.rules import Limits
+from governance.artifacts.scan.rules import ScanLimits
 from governance.cli.artifact.options import PATH, json_option, scan_options
 from governance.cli.artifact.output import size_of
 from governance.errors import ConfigurationError, ManifestMismatchError
@@ -19,7 +19,7 @@ from governance.errors import ConfigurationError, ManifestMismatchError
 @click.argument("path", type=PATH)
 @scan_options
 @json_option
-def scan(path: Path, limits: Limits, as_json: bool) -> None:
+def scan(path: Path, limits: ScanLimits, as_json: bool) -> None:
     """Scan PATH, an ONNX file or a folder with a model, as sealing and opening do.
 
     If the model is not allowed, each reason is printed and the exit status is 5. To scan a sealed artifact, use

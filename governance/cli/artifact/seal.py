@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from governance.artifacts.scan.rules import Limits
+from governance.artifacts.scan.rules import ScanLimits
 from governance.artifacts.seal import seal_folder
 from governance.cli.artifact.options import KEY_URIS, PATH, SignerOptions, json_option, scan_options, signer_options
 from governance.cli.artifact.output import print_facts, show_progress
@@ -49,7 +49,7 @@ def seal(
     signers: tuple[str, ...],
     signing: SignerOptions,
     recipients: tuple[str, ...],
-    limits: Limits,
+    limits: ScanLimits,
     as_json: bool,
 ) -> None:
     """Sign and encrypt the files of FOLDER into the file OUTPUT.

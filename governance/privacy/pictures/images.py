@@ -12,7 +12,7 @@ from typing import Literal
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from governance.errors import BadRequestError, TooLargeError
-from governance.multipart import Part
+from governance.multipart import FormPart
 from governance.privacy.pictures.faces import Faces, cover
 from governance.privacy.pictures.metadata import UPRIGHT, strip
 from governance.privacy.redactions import Redactions
@@ -118,14 +118,14 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return picture.convert("RGBA").convert("RGB") if picture.mode in ("P", "PA") else picture.convert("RGB")
 
 
-def clean_parts(parts: Sequence[Part], rules: ImageRules) -> tuple[list[Part], Redactions]:
+def clean_parts(parts: Sequence[FormPart], rules: ImageRules) -> tuple[list[FormPart], Redactions]:
     """Clean the images among a form's files; what is no image stays byte for byte.
 
     Raises:
         BadRequestError: if a declared field is no image, or an image cannot be cleaned.
         TooLargeError: if one has too many pixels.
     """
-    made, counts = list[Part](), Counter[str]()
+    made, counts = list[FormPart](), Counter[str]()
     for part in parts:
         if part.name in rules.form and not part.is_file:
             raise BadRequestError("a field that holds an image has to be a file")
@@ -162,7 +162,7 @@ def _headers(name: str, kind: str) -> tuple[tuple[bytes, bytes], ...]:
     return (b"Content-Disposition", field), (b"Content-Type", TYPES[kind])
 
 
-def _may_be_image(part: Part) -> bool:
+def _may_be_image(part: FormPart) -> bool:
     types = [value.strip().lower() for name, value in part.headers if name.strip().lower() == b"content-type"]
     head = part.body[:_HEAD]
     known = head.lstrip().startswith((b"\xff\xd8", b"\x89PNG", *_OTHERS)) or head.startswith(_OTHERS)

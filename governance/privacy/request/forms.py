@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus, urlencode
 
 from governance.canonical import parse_json
 from governance.errors import BadRequestError
-from governance.multipart import Part, parse_multipart, render_multipart
+from governance.multipart import FormPart, parse_multipart, render_multipart
 from governance.privacy.change.context import Context
 from governance.privacy.change.operators import FIELD, Dropped, Operator
 from governance.privacy.change.text import Anonymized
@@ -119,14 +119,14 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
 
 
 def change_parts(
-    parts: Sequence[Part], rules: Sequence[NamedRule], context: Context, anonymize: Anonymize | None
-) -> tuple[list[Part], Redactions]:
+    parts: Sequence[FormPart], rules: Sequence[NamedRule], context: Context, anonymize: Anonymize | None
+) -> tuple[list[FormPart], Redactions]:
     """Change the text parts of a multipart form, and files of text where each field is declared; other files stay.
 
     Raises:
         BadRequestError: if a declared field is a file or no UTF-8, or a value cannot be changed.
     """
-    changes, kept = _Changes(rules, context, anonymize), list[Part]()
+    changes, kept = _Changes(rules, context, anonymize), list[FormPart]()
     for part in parts:
         rule = changes.rule_of(part.name)
         text = None if rule is None else _text_of(part, rule)
@@ -139,7 +139,7 @@ def change_parts(
     return kept, changes.done()
 
 
-def _text_of(part: Part, rule: NamedRule) -> str | None:
+def _text_of(part: FormPart, rule: NamedRule) -> str | None:
     """Return what the application reads as this field's text, or None for a file that it cannot read as one.
 
     Raises:
@@ -167,7 +167,7 @@ def _text_of_file(body: bytes) -> str | None:
 
 
 def change_multipart(
-    body: bytes, content_type: str, change: Callable[[list[Part]], tuple[list[Part], Redactions]]
+    body: bytes, content_type: str, change: Callable[[list[FormPart]], tuple[list[FormPart], Redactions]]
 ) -> tuple[bytes, Redactions]:
     """Change a multipart body's parts, and write it again under its own boundary.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from governance.canonical import parse_json
 from governance.errors import BadRequestError
-from governance.multipart import MULTIPART, Part, media_type_of
+from governance.multipart import MULTIPART, FormPart, media_type_of
 from governance.privacy.change.context import Context
 from governance.privacy.change.scope import PseudonymScope
 from governance.privacy.change.text import TextAnonymizer
@@ -93,7 +93,7 @@ class RequestPlan:
             done = clean_body(body, self.images)
         return None if done is None else (done[0], self._classified(done[1]))
 
-    def _change_parts(self, context: Context, parts: list[Part]) -> tuple[list[Part], Redactions]:
+    def _change_parts(self, context: Context, parts: list[FormPart]) -> tuple[list[FormPart], Redactions]:
         parts, done = change_parts(parts, self.form, context, self._anonymize(context))
         if self.images is None:
             return parts, done

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from governance.access.limits.local import DAY_SECONDS, Concurrency, Limit, Scope, TokenBuckets
+from governance.access.limits.local import DAY_SECONDS, Concurrency, Limit, LimitScope, TokenBuckets
 from governance.access.limits.shedding import Slots
 from governance.errors import OverloadedError, RateLimitedError
 
@@ -68,7 +68,7 @@ class Day:
 
 def test_a_daily_quota_ends_at_midnight():
     clock = Day()
-    scope = Scope("m", Limit(requests_per_day=2, items_per_day=10), clock)
+    scope = LimitScope("m", Limit(requests_per_day=2, items_per_day=10), clock)
     scope.take("a", 0.0)
     scope.take("a", 0.0)
     with pytest.raises(RateLimitedError, match="today") as refusal:
@@ -80,7 +80,7 @@ def test_a_daily_quota_ends_at_midnight():
 
 
 def test_items_of_batches_count_and_the_last_batch_may_go_over():
-    scope = Scope("m", Limit(items_per_day=10), Day())
+    scope = LimitScope("m", Limit(items_per_day=10), Day())
     for _ in range(3):
         scope.take("a", 0.0)
         scope.count_items("a", 4)
@@ -90,7 +90,7 @@ def test_items_of_batches_count_and_the_last_batch_may_go_over():
 
 
 def test_daily_counts_are_bounded_and_a_flood_resets_nobody():
-    scope = Scope("m", Limit(requests_per_day=1), Day(), max_callers=3)
+    scope = LimitScope("m", Limit(requests_per_day=1), Day(), max_callers=3)
     for caller in ("a", "b", "c"):
         scope.take(caller, 0.0)
     for caller in ("a", "d"):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from governance.access.limits.local import Limit, Scope
+from governance.access.limits.local import Limit, LimitScope
 from governance.access.limits.shared import SharedLimits
 from governance.errors import ConfigurationError, NotReadyError, RateLimitedError
 from governance.testing import free_port, listens, running
@@ -61,7 +61,7 @@ async def replicas(redis):
 
 
 def scopes(**limit):
-    return [Scope("caller", Limit(**limit), time.time)]
+    return [LimitScope("caller", Limit(**limit), time.time)]
 
 
 async def count(replicas, limited, caller="a/b", times=20):

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from governance.access.policies.obligations import NONE, Obligations, Output, parse_obligations, restrict, strictest
+from governance.access.policies.obligations import (
+    NO_OBLIGATIONS,
+    Obligations,
+    OutputDetail,
+    parse_obligations,
+    restrict,
+    strictest,
+)
 from governance.errors import ConfigurationError, ForbiddenError
 
 SCORES = np.array([[0.1, 0.7, 0.2], [0.5, 0.25, 0.25]], np.float32)
@@ -17,34 +24,34 @@ def limited(rule, array=SCORES, classes=3):
 
 
 def test_label_leaves_the_likeliest_class_and_no_score():
-    result = limited(Output("label"))
+    result = limited(OutputDetail("label"))
     assert result.tolist() == [[0, 1, 0], [1, 0, 0]]
     assert (result.dtype, result.shape) == (SCORES.dtype, SCORES.shape)
 
 
 def test_top_k_leaves_the_likeliest_scores():
-    np.testing.assert_allclose(limited(Output("top-k", 2)), [[0, 0.7, 0.2], [0.5, 0.25, 0]], rtol=1e-6)
-    assert limited(Output("top-k", 9)).tolist() == SCORES.tolist()
+    np.testing.assert_allclose(limited(OutputDetail("top-k", 2)), [[0, 0.7, 0.2], [0.5, 0.25, 0]], rtol=1e-6)
+    assert limited(OutputDetail("top-k", 9)).tolist() == SCORES.tolist()
 
 
 def test_top_k_of_scores_that_can_be_negative_keeps_their_order():
     logits = np.array([[-5.0, -1.0, -3.0]], np.float32)
-    result = limited(Output("top-k", 1), logits)
+    result = limited(OutputDetail("top-k", 1), logits)
     assert result.argmax() == 1 and result[0, 1] == -1
     assert set(result[0, [0, 2]]) == {np.finfo(np.float32).min}
 
 
 def test_rounded_leaves_so_many_decimals():
-    np.testing.assert_allclose(limited(Output("rounded", 1)), [[0.1, 0.7, 0.2], [0.5, 0.2, 0.2]], rtol=1e-6)
-    assert limited(Output("rounded", 0), np.array([1.4, -2.6], np.float64), 0).tolist() == [1, -3]
+    np.testing.assert_allclose(limited(OutputDetail("rounded", 1)), [[0.1, 0.7, 0.2], [0.5, 0.2, 0.2]], rtol=1e-6)
+    assert limited(OutputDetail("rounded", 0), np.array([1.4, -2.6], np.float64), 0).tolist() == [1, -3]
 
 
 @pytest.mark.parametrize("array", [np.array([3, 1]), np.array([True]), np.array([["a"]], object), np.array([b"x"])])
 def test_what_is_a_label_already_stays(array):
-    assert limited(Output("label"), array).tolist() == array.tolist()
+    assert limited(OutputDetail("label"), array).tolist() == array.tolist()
 
 
-@pytest.mark.parametrize("rule", [Output("label"), Output("top-k", 3)])
+@pytest.mark.parametrize("rule", [OutputDetail("label"), OutputDetail("top-k", 3)])
 @pytest.mark.parametrize(
     "array", [np.float32(0.5), np.zeros(4, np.float32), np.zeros((4, 1), np.float32), np.zeros((2, 768), np.float32)]
 )
@@ -62,21 +69,26 @@ def test_numbers_that_are_no_scores_are_refused(rule, array):
     st.integers(1, 4),
 )
 def test_never_more_than_k_scores_leave(array, k):
-    result = limited(Output("top-k", k), array, 0)
+    result = limited(OutputDetail("top-k", k), array, 0)
     lowest = 0 if not (array < 0).any() else np.finfo(np.float32).min
     assert ((result != lowest).sum(axis=-1) <= k).all()
-    labels = limited(Output("label"), array, 0)
+    labels = limited(OutputDetail("label"), array, 0)
     assert (labels.sum(axis=-1) == 1).all()
 
 
 def test_not_a_number_is_no_way_around():
     array = np.array([[np.nan, 0.3, 0.7]], np.float32)
-    assert np.isfinite(limited(Output("label"), array)).all()
+    assert np.isfinite(limited(OutputDetail("label"), array)).all()
 
 
 @pytest.mark.parametrize(
     ("text", "output"),
-    [("label", Output("label")), ("top-k:5", Output("top-k", 5)), ("rounded:2", Output("rounded", 2)), ("full", None)],
+    [
+        ("label", OutputDetail("label")),
+        ("top-k:5", OutputDetail("top-k", 5)),
+        ("rounded:2", OutputDetail("rounded", 2)),
+        ("full", None),
+    ],
 )
 def test_an_annotation_is_read(text, output):
     assert parse_obligations({"output": text}) == Obligations(output)
@@ -107,9 +119,16 @@ def test_an_annotation_that_cannot_be_carried_out_is_refused(text):
 
 
 def test_the_strictest_is_the_same_in_any_order():
-    rules = [Output("rounded", 3), Output("top-k", 2), Output("label"), Output("top-k", 1), Output("rounded", 1), None]
+    rules = [
+        OutputDetail("rounded", 3),
+        OutputDetail("top-k", 2),
+        OutputDetail("label"),
+        OutputDetail("top-k", 1),
+        OutputDetail("rounded", 1),
+        None,
+    ]
     for start in range(len(rules)):
         turned = [Obligations(rule) for rule in rules[start:] + rules[:start]]
-        assert strictest(turned).output == Output("label")
-    assert strictest([]) == NONE == strictest([NONE, NONE])
+        assert strictest(turned).output == OutputDetail("label")
+    assert strictest([]) == NO_OBLIGATIONS == strictest([NO_OBLIGATIONS, NO_OBLIGATIONS])
     assert strictest([Obligations(None, ("b",)), Obligations(None, ("a",))]).anonymize == ("a", "b")

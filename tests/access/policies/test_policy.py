@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from governance.access.memo import Memo
 from governance.access.policies.policy_set import PolicyFiles, PolicySet
 from governance.access.policies.review import review
-from governance.access.policies.verdict import Request
+from governance.access.policies.verdict import PolicyRequest
 from governance.errors import ConfigurationError
 
 DIGITS = Path(__file__).parents[3] / "bentos/digits"
@@ -32,7 +32,7 @@ def ask(policies, **changes):
         "groups": ("digits",),
         "route": "/",
     }
-    return policies.decide(Request(**{**arguments, **changes}))
+    return policies.decide(PolicyRequest(**{**arguments, **changes}))
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from governance.artifacts.format.sources import read_folder
-from governance.artifacts.scan.rules import Limits
+from governance.artifacts.scan.rules import ScanLimits
 from governance.artifacts.scan.scan import admit, scan, scan_graph, scanned_memory, scanned_sources
 from governance.errors import ManifestMismatchError
 
-LIMITS = Limits()
+LIMITS = ScanLimits()
 IDENTITY = helper.make_node("Identity", ["x"], ["y"])
 
 
@@ -178,12 +178,12 @@ def test_runtime_configuration_in_the_metadata_is_refused():
 def test_an_operator_domain_can_be_admitted():
     made = model([helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")], opsets=[helper.make_opsetid("com.microsoft", 1)])  # fmt: skip
     assert "domain 'com.microsoft'" in scanned(made)[0]
-    assert scanned(made, limits=Limits(domains=frozenset({"com.microsoft"}))) == []
+    assert scanned(made, limits=ScanLimits(domains=frozenset({"com.microsoft"}))) == []
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "MODEL.PT", "weights.h5", "w.joblib", "w.npz", "a/b.ckpt"])
 def test_files_that_run_code_when_loaded_are_refused_by_name(name):
-    assert "run code" in str(scan(scanned_memory({name: memoryview(b"x")}), Limits())[0])
+    assert "run code" in str(scan(scanned_memory({name: memoryview(b"x")}), ScanLimits())[0])
 
 
 @pytest.mark.parametrize(
@@ -191,22 +191,22 @@ def test_files_that_run_code_when_loaded_are_refused_by_name(name):
     [("weights.bin", b"\x80\x04\x95abc"), ("model.onnx", b"PK\x03\x04data.pkl"), ("readme.txt", b"\x89HDF\r\n")],
 )
 def test_files_that_run_code_when_loaded_are_refused_by_content(name, content):
-    assert "run code" in str(scan(scanned_memory({name: memoryview(content)}), Limits())[0])
+    assert "run code" in str(scan(scanned_memory({name: memoryview(content)}), ScanLimits())[0])
 
 
 def test_the_child_reports_what_it_found():
     files = scanned_memory({"a/model.onnx": memoryview(bomb().SerializeToString()), "card.json": memoryview(b"{}")})
-    (finding,) = scan(files, Limits())
+    (finding,) = scan(files, ScanLimits())
     assert finding.path == "a/model.onnx" and "unfolds" in finding.reason
     with pytest.raises(ManifestMismatchError, match="a/model.onnx: it unfolds"):
-        admit(files, Limits())
-    admit(scanned_memory({"model.onnx": memoryview(model([IDENTITY]).SerializeToString())}), Limits())
+        admit(files, ScanLimits())
+    admit(scanned_memory({"model.onnx": memoryview(model([IDENTITY]).SerializeToString())}), ScanLimits())
 
 
 def test_a_scan_that_runs_out_of_its_limits_is_a_finding():
     many = model([helper.make_node("Identity", [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i in range(50_000)])
     files = scanned_memory({"model.onnx": memoryview(many.SerializeToString())})
-    (finding,) = scan(files, Limits(memory_bytes=2**24))
+    (finding,) = scan(files, ScanLimits(memory_bytes=2**24))
     assert "did not end" in finding.reason
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from governance.errors import BadRequestError, TooLargeError
-from governance.multipart import Part
+from governance.multipart import FormPart
 from governance.privacy.pictures.faces import Faces
 from governance.privacy.pictures.images import ImageRules, clean_image, clean_parts
 
@@ -181,7 +181,7 @@ def test_a_picture_cut_anywhere_is_cleaned_or_refused(flower, finder):
 
 def part(body, headers=((b"Content-Type", b"image/jpeg"),), is_file=True, name="image"):
     disposition = (b"Content-Disposition", b'form-data; name="image"; filename="Canary.jpg"')
-    return Part((disposition, *headers), name, is_file, body)
+    return FormPart((disposition, *headers), name, is_file, body)
 
 
 def test_other_files_of_a_form_stay_and_the_names_of_images_go(flower):
@@ -272,13 +272,13 @@ def test_what_stands_twice_is_refused_and_a_profile_has_no_name(flower):
      b"\x01\xda\0\x01", b"\n\x05\x01\x08", bytes(128) + b"DICM" + CANARY.encode()],
 )  # fmt: skip
 def test_a_picture_of_another_kind_is_refused_whatever_it_calls_itself(data):
-    part = Part(((b"Content-Type", b"application/octet-stream"),), "scan", True, data)
+    part = FormPart(((b"Content-Type", b"application/octet-stream"),), "scan", True, data)
     with pytest.raises(BadRequestError):
         clean_parts([part], ImageRules())
 
 
 def test_a_text_is_no_picture():
     parts = [
-        Part((), "note", True, text) for text in (b"P1 incident, P2 later", b"II. Anamnesis", b"qo", b"a,b\n1,2\n")
+        FormPart((), "note", True, text) for text in (b"P1 incident, P2 later", b"II. Anamnesis", b"qo", b"a,b\n1,2\n")
     ]
     assert clean_parts(parts, ImageRules())[0] == parts

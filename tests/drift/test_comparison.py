@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from governance.drift.judge import DRIFTED, RELEASE, STEADY, UNSEEN_ITEMS, WATCH, Judge
-from governance.drift.profile import MISSING, OUTSIDE, Reference, learn
+from governance.drift.comparison import DRIFTED, RELEASE, STEADY, UNSEEN_ITEMS, WATCH, DriftTest
+from governance.drift.profile import MISSING, OUTSIDE, SignedProfile, learn
 from governance.drift.window import Counted
 from training.config import NAMES
 from training.data import load
@@ -21,7 +21,7 @@ CARD = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [-1]}], "outputs":
 @pytest.fixture(scope="module")
 def reference():
     """A thousand reference items, spread evenly over 0 to 1: ten bins of a hundred."""
-    return Reference.parse(learn(CARD, {"x": np.linspace(0, 1, 1000)}, {}).encode())
+    return SignedProfile.parse(learn(CARD, {"x": np.linspace(0, 1, 1000)}, {}).encode())
 
 
 def counted(reference, first, items=1000, **special):
@@ -34,7 +34,7 @@ def counted(reference, first, items=1000, **special):
 
 
 def judge_of(reference, least=200, chance=0.001):
-    return Judge(reference, least, chance)
+    return DriftTest(reference, least, chance)
 
 
 # PSI of a share s in one of ten bins: 0.1 at s = 0.206, 0.25 at s = 0.284; KS: 0.1 at s = 0.2, 0.2 at s = 0.3.
@@ -51,7 +51,7 @@ def test_a_difference_that_few_items_show_is_not_believed(reference):
 
 
 def test_a_trifle_is_not_drift_however_certain():
-    large = Reference.parse(learn(CARD, {"x": np.linspace(0, 1, 100_000)}, {}).encode())
+    large = SignedProfile.parse(learn(CARD, {"x": np.linspace(0, 1, 100_000)}, {}).encode())
     reading = judge_of(large).judge(counted(large, 0.13, items=1_000_000)).readings[0]
     assert reading.chi2_p < 1e-9 and reading.state == STEADY
 
@@ -118,10 +118,10 @@ def test_chance_raises_nothing_oftener_than_promised():
     card = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [-1, 5]}], "outputs": []}
     generator, alarms, looks = np.random.default_rng(11), 0, 0
     for _ in range(40):
-        made = Reference.parse(learn(card, {"x": generator.normal(size=(200, 5))}, {}).encode())
+        made = SignedProfile.parse(learn(card, {"x": generator.normal(size=(200, 5))}, {}).encode())
         for _ in range(50):
             window = Counted(200, made.profile.count({"x": generator.normal(size=(200, 5))}, {}))
-            alarms += Judge(made, 200, 0.001).judge(window).state > STEADY
+            alarms += DriftTest(made, 200, 0.001).judge(window).state > STEADY
             looks += 1
     assert alarms <= 0.001 * looks * 3
 
@@ -141,7 +141,7 @@ class Digits:
         split = digits_of_mnist()
         seen = self.pixels(split.validation.images)
         made = learn(card, {"image": seen}, self.answer(seen))
-        self.reference = Reference.parse(made.encode())
+        self.reference = SignedProfile.parse(made.encode())
         self.images, self.labels = self.pixels(split.test.images), split.test.labels
 
     def answer(self, images):
@@ -153,7 +153,7 @@ class Digits:
 
     def judge(self, images, least=200):
         counts = self.reference.profile.count({"image": images}, self.answer(images))
-        return Judge(self.reference, least, 0.001).judge(Counted(len(images), counts))
+        return DriftTest(self.reference, least, 0.001).judge(Counted(len(images), counts))
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -207,5 +207,5 @@ def test_the_untouched_test_part_is_steady_in_any_order_and_size(digits):
         generator = np.random.default_rng(seed)
         chosen = generator.permutation(500)[: generator.integers(200, 501)]
         counts = digits.reference.profile.count({"image": images[chosen]}, {"probabilities": outputs[chosen]})
-        alarms += Judge(digits.reference, 200, 0.001).judge(Counted(len(chosen), counts)).state > STEADY
+        alarms += DriftTest(digits.reference, 200, 0.001).judge(Counted(len(chosen), counts)).state > STEADY
     assert alarms == 0

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from governance.drift.profile import MISSING, OUTSIDE, Reference, Subject
+from governance.drift.profile import MISSING, OUTSIDE, SignedProfile, Subject
 from governance.drift.statistics import Counts, chi2_p, ks, ks_p, poisson_p, psi
 from governance.drift.window import Counted
 
@@ -34,7 +34,7 @@ UNSEEN_ITEMS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SubjectDrift:
     """What is to be said of one subject. `ks` is None for classes; all numbers are neutral while items are too few."""
 
     subject: Subject
@@ -61,12 +61,12 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ModelDrift:
     """What is to be said of one model: the state of its worst subject, and whether items are `enough` to speak."""
 
     items: int
     enough: bool
-    readings: tuple[Reading, ...]
+    readings: tuple[SubjectDrift, ...]
 
     @property
     def state(self) -> int:
@@ -83,7 +83,7 @@ class Judgement:
         }
 
 
-class Judge:
+class DriftTest:
     """Judges one model again and again, and remembers what it said.
 
     Args:
@@ -92,7 +92,7 @@ class Judge:
             them gets its share: Bonferroni).
     """
 
-    def __init__(self, reference: Reference, least_items: int, false_alarms: float) -> None:
+    def __init__(self, reference: SignedProfile, least_items: int, false_alarms: float) -> None:
         self._profile, self._least = reference.profile, least_items
         self._chance = false_alarms / (len(LARGE) * len(self._profile.subjects))
         self.states: list[int] = [STEADY] * len(self._profile.subjects)
@@ -103,18 +103,18 @@ class Judge:
             if len(said) == len(self.states):
                 self.states = [max(pair) for pair in zip(self.states, said, strict=True)]
 
-    def judge(self, counted: Counted) -> Judgement:
+    def judge(self, counted: Counted) -> ModelDrift:
         """Compare a window with the profile."""
         enough = counted.items >= self._least
         if not enough:
             self.states = [STEADY] * len(self.states)
-            return Judgement(counted.items, False, tuple(_nothing(subject) for subject in self._profile.subjects))
+            return ModelDrift(counted.items, False, tuple(_nothing(subject) for subject in self._profile.subjects))
         pairs = zip(self._profile.split(counted.counts), self.states, strict=True)
         readings = tuple(self._reading(subject, counts, before) for (subject, counts), before in pairs)
         self.states = [reading.state for reading in readings]
-        return Judgement(counted.items, True, readings)
+        return ModelDrift(counted.items, True, readings)
 
-    def _reading(self, subject: Subject, now: Counts, before: int) -> Reading:
+    def _reading(self, subject: Subject, now: Counts, before: int) -> SubjectDrift:
         reference, there = _counts(subject), int(now[:MISSING].sum())
         outside, missing = int(now[OUTSIDE]), int(now[MISSING])
         shares = outside / max(there, 1), missing / max(there + missing, 1)
@@ -144,7 +144,7 @@ class Judge:
         levels = [(self._level(*LARGE[name], size, p_, before), why) for name, size, p_, why in tests]
         state = max(level for level, _ in levels)
         reasons = tuple(why for level, why in levels if level == state) if state else ()
-        return Reading(subject, state, index, distance, p, *shares, reasons)
+        return SubjectDrift(subject, state, index, distance, p, *shares, reasons)
 
     def _level(self, watch: float, drifted: float, size: float, p: float, before: int) -> int:
         level = (size >= drifted) + (size >= watch) if p <= self._chance else STEADY
@@ -156,8 +156,8 @@ def _counts(subject: Subject) -> Counts:
     return np.array(subject.counts, np.int64)
 
 
-def _nothing(subject: Subject) -> Reading:
-    return Reading(subject, STEADY, ks=None if subject.is_class else 0.0)
+def _nothing(subject: Subject) -> SubjectDrift:
+    return SubjectDrift(subject, STEADY, ks=None if subject.is_class else 0.0)
 
 
 def _expected(found: int, of: int, items: int) -> float:

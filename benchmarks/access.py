@@ -19,7 +19,7 @@ import cedarpy
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from governance.access.callers.api_keys import ApiKeyStore
+from governance.access.callers.api_key_store import ApiKeyStore
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.routes import RouteTable
 from governance.gate.pipeline import Pipeline
@@ -137,7 +137,7 @@ def _many_keys(file: Path, count: int) -> list[str]:
             **document["keys"][0],
             "key_id": key_id,
             "caller": f"caller-{number}",
-            "hash": store._hash(key_id, secret),
+            "hash": store.hash_of(key_id, secret),
         }
         document["keys"].append(made)
         tokens.append(f"bgk_{key_id}_{secret}")

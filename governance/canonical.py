@@ -1,4 +1,4 @@
-"""The bytes that we hash: canonical JSON (RFC 8785), SHA-256 digests, safe relative paths."""
+"""Canonical JSON (RFC 8785), strict JSON parsing, SHA-256 digests and safe relative paths."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ MAX_PATH_BYTES = 1024
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return the canonical JSON of `value` (RFC 8785, JCS), UTF-8.
+    """Return the canonical JSON of `value` as UTF-8 (RFC 8785, JCS): sorted keys, no spaces, one form per number.
+
+    Example:
+        `{"b": 1.0, "a": "€"}` becomes `b'{"a":"\xe2\x82\xac","b":1}'`.
 
     Raises:
-        ValueError: if `value` holds something that JSON cannot, or an integer beyond 2**53 - 1.
+        ValueError: if `value` contains a type that JSON does not have, or an integer above 2**53 - 1.
     """
     return rfc8785.dumps(value)
 
 
 def parse_json(data: bytes | bytearray | memoryview) -> Any:
-    """Parse UTF-8 JSON strictly: no duplicate keys, no NaN or Infinity.
+    """Parse UTF-8 JSON strictly: duplicate keys, NaN and Infinity are errors.
 
     Raises:
-        BadRequestError: if `data` is not such a document, or is nested too deeply.
+        BadRequestError: if `data` is not such a document, or is nested too deeply. The message gives the place of the
+            error and never repeats the document.
     """
     try:
         text = bytes(data).decode("utf-8")
@@ -38,21 +42,28 @@ def parse_json(data: bytes | bytearray | memoryview) -> Any:
 
 
 def pointer_segments(pointer: str) -> tuple[str, ...]:
-    """Return the unescaped segments of a JSON Pointer (RFC 6901)."""
+    """Return the unescaped segments of a JSON Pointer (RFC 6901).
+
+    Example:
+        `"/realm_access/roles~1all"` becomes `("realm_access", "roles/all")`.
+    """
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
 def sha256_digest(data: bytes | bytearray | memoryview) -> str:
-    """Return the named digest `sha256:<64 hex digits>` of `data`."""
+    """Return the SHA-256 digest of `data` with its name: `sha256:` and 64 hex digits."""
     return DIGEST_PREFIX + hashlib.sha256(data).hexdigest()
 
 
 def safe_relative_path(path: str) -> str:
-    """Return `path` if it names a place inside a folder on every platform: relative, normal, `/`-separated.
+    """Return `path` if it stays inside any folder on every platform: relative, normalized, separated by `/`.
+
+    Example:
+        `"weights/part-0.bin"` is returned; `"../model.onnx"`, `"/etc/passwd"` and `"a//b"` are refused.
 
     Raises:
-        BadRequestError: if the path is absolute, empty, too long, not normal, or holds `..`, `\\`, `:`
-            or control characters.
+        BadRequestError: if the path is empty, absolute, longer than `MAX_PATH_BYTES`, not normalized, or contains `..`,
+            a control character or one of `\\ : * ? " < > |`.
     """
     pure = PurePosixPath(path)
     bad_character = any(ord(character) < 32 or character in '\\:*?"<>|\x7f' for character in path)
@@ -72,7 +83,7 @@ def safe_relative_path(path: str) -> str:
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object has a duplicate key")
     return result
 
 
@@ -81,7 +92,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Say where parsing stopped without repeating the document."""
+    """Return where parsing stopped, without repeating the document."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
     if isinstance(error, RecursionError):

@@ -1,4 +1,4 @@
-"""Small files that several processes read and change: whether one changed, and how to replace it whole."""
+"""Small files that several processes share: detecting a change, limited reading, atomic replacement, locking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Fingerprint = tuple[int, int, int]
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
-    """Return what changes when the file does (time, inode, size), or None if it is not there."""
+    """Return the modification time (ns), inode and size of a file, or None if it cannot be accessed.
+
+    Two different fingerprints mean that the file was changed or replaced.
+    """
     try:
         return fingerprint_of(path.stat())
     except OSError:
@@ -23,7 +26,7 @@ def fingerprint(path: Path) -> Fingerprint | None:
 
 
 def fingerprint_of(status: os.stat_result) -> Fingerprint:
-    """Return the same for a file that is open."""
+    """Return the fingerprint of an open file from its `os.fstat` result."""
     return status.st_mtime_ns, status.st_ino, status.st_size
 
 
@@ -31,7 +34,7 @@ def read_limited(path: Path, limit: int) -> bytes:
     """Read a file of at most `limit` bytes.
 
     Raises:
-        ConfigurationError: if it cannot be read, or is larger.
+        ConfigurationError: if it cannot be read, or is larger than `limit`.
     """
     try:
         with path.open("rb") as stream:
@@ -44,10 +47,12 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole, for its owner alone: who reads it meets the old one or the new one.
+    """Replace a file atomically: a reader sees the old content or the new content, never a part.
+
+    The content is written to a temporary file in the same folder (mode 0600), synced to the disk, and renamed.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if it cannot be written; the old file then stays, and the temporary file is removed.
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -63,10 +68,10 @@ def replace_file(path: Path, content: bytes) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes from changing a file meanwhile; the lock lies beside it.
+    """Hold an exclusive lock (flock) on the file `PATH.lock`, so that cooperating processes wait.
 
     Raises:
-        OSError: if the lock cannot be made.
+        OSError: if the lock file cannot be created or locked.
     """
     lock = path.with_name(path.name + ".lock")
     with open(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as held:

@@ -1,6 +1,7 @@
-"""Multipart forms (RFC 7578): parsed as the application behind the gate parses them, and written again.
+"""Multipart forms (RFC 7578): parse and render.
 
-One parser for all who look into a form, so that none of them reads another name than the application does.
+All code that reads a form uses this parser, which is the one of the application behind the gate (`python-multipart`):
+a form whose part names two parsers read differently could pass a check under one name and be used under another.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ _DISPOSITION = b"content-disposition"
 
 @dataclass(frozen=True, slots=True)
 class FormPart:
-    """One part: its header fields as they came, its name, whether it is a file, and its bytes."""
+    """One part of a form.
+
+    Attributes:
+        headers: Header fields (name, value) as received.
+        name: The `name` parameter of Content-Disposition.
+        is_file: Whether Content-Disposition has a `filename` parameter.
+        body: Content of the part; not shown in the repr.
+    """
 
     headers: tuple[tuple[bytes, bytes], ...]
     name: str
@@ -30,13 +38,17 @@ class FormPart:
 
 
 @dataclass(slots=True)
-class _Open:
+class _RawPart:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
 
 
 def media_type_of(content_type: str) -> bytes:
-    """Return the media type of a Content-Type field, lower-case and without parameters."""
+    """Return the media type of a Content-Type field in lower case, without parameters.
+
+    Example:
+        `"Multipart/Form-Data; boundary=b"` becomes `b"multipart/form-data"`.
+    """
     media_type, _ = parse_options_header(content_type.encode("latin-1", "replace"))
     return media_type
 
@@ -45,31 +57,36 @@ def parse_multipart(body: bytes, content_type: str) -> list[FormPart]:
     """Return the parts of a form.
 
     Args:
-        content_type: the Content-Type field with its parameters.
+        body: The whole body of the request.
+        content_type: The Content-Type field with its parameters.
 
     Raises:
-        BadRequestError: if it is malformed or cut short, has too many parts, one of them has no name or two
-            Content-Dispositions, or the form is written in anything but UTF-8.
+        BadRequestError: if the form is malformed or truncated, has more than `MAX_PARTS` parts, a part has no name or
+            not exactly one Content-Disposition, or the charset is not UTF-8.
     """
     _, options = parse_options_header(content_type.encode("latin-1", "replace"))
-    # The application would read names and texts in this one.
+    # The application decodes names and text fields with this charset.
     if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
-        raise BadRequestError("a form has to be written in UTF-8")
+        raise BadRequestError("the charset of a form must be UTF-8")
     return [_finished(part) for part in _split(body, _boundary(options))]
 
 
 def render_multipart(parts: Sequence[FormPart], content_type: str) -> bytes:
-    """Return the form's bytes under the boundary that its content type names.
+    """Return the bytes of a form with the given parts.
+
+    Args:
+        parts: The parts in order; header fields are written unchanged.
+        content_type: The Content-Type field, which names the boundary.
 
     Raises:
-        BadRequestError: if a part holds the boundary.
+        BadRequestError: if a part contains the boundary, or the content type names none.
     """
     _, options = parse_options_header(content_type.encode("latin-1", "replace"))
     line = b"--" + _boundary(options)
     pieces: list[bytes] = []
     for part in parts:
         if b"\r\n" + line in b"\r\n" + part.body:
-            raise BadRequestError("a part of the form holds the form's boundary")
+            raise BadRequestError("a part of the form contains the boundary of the form")
         head = b"".join(name + b": " + value + b"\r\n" for name, value in part.headers)
         pieces += [line, b"\r\n", head, b"\r\n", part.body, b"\r\n"]
     return b"".join([*pieces, line, b"--\r\n"])
@@ -82,14 +99,14 @@ def _boundary(options: dict[bytes, bytes]) -> bytes:
     return boundary
 
 
-def _split(body: bytes, boundary: bytes) -> list[_Open]:
-    parts: list[_Open] = []
+def _split(body: bytes, boundary: bytes) -> list[_RawPart]:
+    parts: list[_RawPart] = []
     name, value = bytearray(), bytearray()
 
     def part_begin() -> None:
         if len(parts) >= MAX_PARTS:
             raise BadRequestError(f"more than {MAX_PARTS} parts")
-        parts.append(_Open())
+        parts.append(_RawPart())
 
     def header_end() -> None:
         if len(name) + len(value) > MAX_PART_HEADER_BYTES:
@@ -114,16 +131,16 @@ def _split(body: bytes, boundary: bytes) -> list[_Open]:
         parser.write(body)
         parser.finalize()
     except FormParserError:
-        raise BadRequestError("the body is not the multipart form that its content type says") from None
+        raise BadRequestError("the body is not a multipart form as its content type says") from None
     if not ended:
-        raise BadRequestError("the multipart body is cut short: its last boundary is missing")
+        raise BadRequestError("the multipart body is truncated: its last boundary is missing")
     return parts
 
 
-def _finished(part: _Open) -> FormPart:
+def _finished(part: _RawPart) -> FormPart:
     dispositions = [value for name, value in part.headers if name.strip().lower() == _DISPOSITION]
     if len(dispositions) != 1:
-        raise BadRequestError("a part of the form has no Content-Disposition, or two")
+        raise BadRequestError("a part of the form must have exactly one Content-Disposition")
     _, options = parse_options_header(dispositions[0])
     name = options.get(b"name", b"").decode("utf-8", "replace")
     if not name:

@@ -1,4 +1,4 @@
-"""A bounded memory of answers: as fast as a dictionary, and never larger than twice its generation."""
+"""A bounded cache, as fast as a dictionary."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ GENERATION = 16_384
 
 
 class Memo(Generic[Key, Value]):
-    """Keeps what was used lately: when the young generation is full, it becomes the old one, which is forgotten.
+    """A cache of two generations, with at most twice `generation` entries.
 
-    Who floods it with new keys pushes out what nobody asks for, and not what is in use.
+    When the young generation is full, it replaces the old one, whose entries are dropped. An entry that is read moves
+    to the young generation, so a flood of new keys drops unused entries first.
+
+    Args:
+        generation: Greatest number of entries in one generation.
     """
 
     def __init__(self, generation: int = GENERATION) -> None:
@@ -23,7 +27,7 @@ class Memo(Generic[Key, Value]):
         self._old: dict[Key, Value] = {}
 
     def get(self, key: Key) -> Value | None:
-        """Return what was put, or None."""
+        """Return the value of a key, or None."""
         value = self._young.get(key)
         if value is None and self._old:
             value = self._old.get(key)
@@ -32,13 +36,13 @@ class Memo(Generic[Key, Value]):
         return value
 
     def put(self, key: Key, value: Value) -> None:
-        """Remember an answer."""
+        """Store the value of a key."""
         if len(self._young) >= self._generation:
             self._old, self._young = self._young, {}
         self._young[key] = value
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all entries."""
         self._young, self._old = {}, {}
 
     def __len__(self) -> int:

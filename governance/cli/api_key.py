@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from governance.access.callers.api_keys import ApiKeyStore
+from governance.access.callers.api_key_store import ApiKeyStore
 from governance.cli.help import Group
 from governance.errors import ConfigurationError
 from governance.keys import open_secret

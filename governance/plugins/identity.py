@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from governance.access.callers.api_keys import ApiKeyStore
+from governance.access.callers.api_key_store import ApiKeyStore
+from governance.access.callers.api_keys import ApiKeyVerifier
 from governance.access.callers.authenticator import Authenticator, Credentials, Identity, bearer_token
 from governance.access.callers.caller import Caller
 from governance.access.callers.client_certificates import CertificatePolicy, CertificateVerifier
@@ -100,7 +101,7 @@ class IdentityPlugin(Plugin):
         if settings.api_keys is not None and settings.hash_key is not None:
             self._store = ApiKeyStore(settings.api_keys, open_secret(settings.hash_key))
             self._store.load()
-            yield self._store
+            yield ApiKeyVerifier(self._store)
         if key_sets:
             yield TokenVerifier([_issuer(name, settings.issuers[name], keys) for name, keys in key_sets.items()])
         if settings.certificates is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from governance.access.callers.api_keys import ApiKeyStore
+from governance.access.callers.api_key_store import ApiKeyStore
 from governance.audit.entry import decode_entry
 from governance.audit.receipt import Receipt
 from governance.audit.verify import prove, verify_evidence, verify_log

@@ -1,7 +1,8 @@
-"""Identity: asks each authenticator in turn whose credential this is.
+"""Authentication of a request by the first authenticator that recognizes its credential.
 
-An authenticator has three answers: mine (a Caller), not mine (None), and mine and bad (an error). The first that does
-not say "not mine" decides; if all do, the request is refused.
+An authenticator returns the caller, returns None if the credential is of another kind, or raises an error if the
+credential is of its kind and not valid. The first that does not return None decides; if all return None, the request is
+refused.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ SEND_ONE = "send an API key or a token: Authorization: Bearer <key>"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request offers as proof.
+    """Credentials of a request.
 
     Attributes:
-        bearer: the token of the Authorization field (RFC 6750), or None if there is no such field.
-        forwarded_certificate: the X-Forwarded-Client-Cert field, or None.
-        peer: the address at the other end of the connection.
-        certificate: the client's certificate of the connection itself (DER), which TLS has verified, or None.
+        bearer: Token of the Authorization field (RFC 6750), or None if there is no such field.
+        forwarded_certificate: The X-Forwarded-Client-Cert field, or None.
+        peer: IP address at the other end of the connection.
+        certificate: Client certificate of the connection (DER), verified by TLS, or None.
     """
 
     bearer: str | None
@@ -35,29 +36,29 @@ class Credentials:
 
 
 class Authenticator(Protocol):
-    """One way to be known."""
+    """One kind of credential."""
 
     def identify(self, credentials: Credentials) -> Caller | None:
-        """Return the caller, or None if these are not credentials of this kind.
+        """Return the caller, or None if the credentials are of another kind.
 
         Raises:
-            UnauthenticatedError: if they are of this kind, and bad.
-            NotReadyError: if they are of this kind, and cannot be checked at present.
+            UnauthenticatedError: if they are of this kind and not valid.
+            NotReadyError: if they are of this kind and cannot be checked now.
         """
 
 
 class Identity:
-    """All ways to be known, in their order."""
+    """The authenticators of a service, in their order."""
 
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:
         self._authenticators = tuple(authenticators)
 
     def identify(self, credentials: Credentials) -> Caller:
-        """Return who asks.
+        """Return the caller that the first matching authenticator finds.
 
         Raises:
-            UnauthenticatedError: if nobody knows them, or a credential is bad.
-            NotReadyError: if a credential cannot be checked at present.
+            UnauthenticatedError: if no authenticator recognizes the credential, or it is not valid.
+            NotReadyError: if the credential cannot be checked now.
         """
         for authenticator in self._authenticators:
             caller = authenticator.identify(credentials)
@@ -66,15 +67,18 @@ class Identity:
         if credentials.bearer is None:
             raise UnauthenticatedError(SEND_ONE, kind="none", reason="missing")
         raise UnauthenticatedError(
-            "the credential is of no kind that this service knows", kind="none", reason="unknown"
+            "this service does not accept this kind of credential", kind="none", reason="unknown"
         )
 
 
 def bearer_token(authorization: str | None) -> str | None:
     """Return the token of an Authorization field (RFC 6750), or None if there is no field.
 
+    Example:
+        `"Bearer abc"` returns `"abc"`; `"Basic abc"` is refused.
+
     Raises:
-        UnauthenticatedError: if it has another scheme, no token, or is too long.
+        UnauthenticatedError: if it has another scheme, no token, or more than `MAX_CREDENTIAL_CHARACTERS`.
     """
     if authorization is None:
         return None

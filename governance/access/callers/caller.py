@@ -1,4 +1,4 @@
-"""Who asks: what identity finds out, and what policies, limits and the log are told."""
+"""The authenticated caller of a request, as policies, limits and the audit log use it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The authenticated caller of a request.
+    """An authenticated identity.
 
     Attributes:
-        id: the id of the Cedar entity; `ISSUER:SUBJECT` for a token or a certificate.
-        roles: its Cedar roles.
-        key_id: the credential: the id of an API key, the key of a token, or the fingerprint of a certificate.
-        attributes: its Cedar attributes, as pairs of name and value.
+        id: Id of the Cedar entity `Caller`: the name of an API key's caller, or `ISSUER:SUBJECT` for a token or
+            certificate.
+        roles: Cedar roles of the caller.
+        key_id: Id of the credential: of the API key, of the key that signed the token, or the certificate's
+            fingerprint.
+        attributes: Cedar attributes of the caller as (name, value), sorted by name.
     """
 
     id: str

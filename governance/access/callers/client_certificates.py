@@ -1,4 +1,4 @@
-"""Callers known by a client certificate: of the connection itself, or as a trusted proxy forwards it.
+"""Callers by client certificate: of the TLS connection itself, or forwarded by a trusted proxy.
 
 Source of the field's form: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers
 (x-forwarded-client-cert).
@@ -32,13 +32,14 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class CertificatePolicy:
-    """Whose certificates count, and what they mean.
+    """Which certificates are accepted, and the roles of their callers.
 
     Attributes:
-        name: the first part of the callers' ids.
-        subject: which name of a certificate is the caller's: a URI or DNS name of it, or its common name.
-        trusted_proxies: networks whose X-Forwarded-Client-Cert is believed.
-        roles: Cedar Roles by that name; who is not listed is refused.
+        name: First part of the callers' ids.
+        subject: Which name of a certificate identifies the caller: a URI or DNS subject alternative name, or the common
+            name of the subject.
+        trusted_proxies: Networks from which X-Forwarded-Client-Cert is accepted.
+        roles: Cedar roles by that name; a certificate without a listed name is refused.
     """
 
     name: str
@@ -48,16 +49,18 @@ class CertificatePolicy:
 
 
 class CertificateVerifier:
-    """Knows callers by their certificates. TLS has verified them, here or at the proxy."""
+    """Finds callers by their certificates, which TLS has verified in this server or at the proxy."""
 
     def __init__(self, policy: CertificatePolicy) -> None:
         self._policy = policy
 
     def identify(self, credentials: Credentials) -> Caller | None:
-        """Return the certificate's holder, or None if there is none, or nobody trusted forwarded it.
+        """Return the caller of the client certificate, or None if there is none that is trusted.
+
+        A forwarded certificate is ignored unless the peer is a trusted proxy.
 
         Raises:
-            UnauthenticatedError: if a certificate came from where it is believed, and is nobody's whom we know.
+            UnauthenticatedError: if the certificate is malformed, or does not have exactly one listed name.
         """
         if credentials.bearer is not None:
             return None
@@ -98,7 +101,10 @@ def _names_of(certificate: bytes, subject: str) -> tuple[list[str], str]:
 
 
 def _names_forwarded(forwarded: str, field_name: str) -> tuple[list[str], str]:
-    """Read the one certificate of an X-Forwarded-Client-Cert field; a second hop's would be somebody else's word."""
+    """Return names and SHA-256 of the certificate in an X-Forwarded-Client-Cert field.
+
+    Only one certificate is accepted: a second would have been added by a proxy that is not trusted.
+    """
     pairs = list(_pairs(forwarded))
     names = [value for name, value in pairs if name.lower() == field_name.lower()]
     hashes = [value.lower() for name, value in pairs if name.lower() == "hash"]

@@ -1,4 +1,6 @@
-"""An issuer's public keys: a JSON Web Key Set from a file or over HTTPS, kept while the issuer is away.
+"""Public keys of a token issuer: a JSON Web Key Set from a file or over HTTPS.
+
+While the issuer cannot be reached, the last keys stay in use.
 
 Sources: RFC 7517 (JWK Set), OpenID Connect Discovery 1.0.
 """
@@ -37,7 +39,13 @@ Fetch = Callable[[], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One key that may verify tokens. `kid` and `algorithm` are empty where the issuer names none."""
+    """One public key of an issuer.
+
+    Attributes:
+        kid: Key id, or "" if the issuer names none.
+        algorithm: JWS algorithm that the key is for, or "" if the issuer names none.
+        key: The key itself.
+    """
 
     kid: str
     algorithm: str
@@ -45,10 +53,16 @@ class PublicKey:
 
 
 class KeySet:
-    """The keys of one issuer.
+    """The current keys of one issuer.
 
-    Old keys go on working while the issuer cannot be asked. A token by an unknown key makes it ask again, at most every
-    `ask_again_seconds`, and all who wait for that share one question.
+    If a fetch fails, the keys of the last one stay valid. A token that names an unknown key triggers a fetch, at most
+    one per `ask_again_seconds`; concurrent requests wait for the same fetch.
+
+    Args:
+        name: Name of the issuer in the settings, for the log.
+        fetch: Returns the bytes of the key set.
+        ask_again_seconds: Least time between two fetches that unknown keys trigger.
+        monotonic: Returns seconds.
     """
 
     def __init__(self, name: str, fetch: Fetch, *, ask_again_seconds: float, monotonic: Callable[[], float]) -> None:
@@ -57,35 +71,35 @@ class KeySet:
         self._keys: tuple[PublicKey, ...] = ()
         self._content = b""
         self._asked_at = float("-inf")
-        self._asking: asyncio.Task[None] | None = None
-        # Whether the last question was answered.
+        self._fetching: asyncio.Task[None] | None = None
+        # Whether the last fetch succeeded.
         self.answered = False
-        # Counts the changes of the keys: what was verified before one is verified again.
+        # Number of changes of the keys: a token verified under an older generation is verified again.
         self.generation = 0
 
     def find(self, kid: str) -> Sequence[PublicKey]:
-        """Return the keys that may have signed: the one with this id, or all if the token names none."""
+        """Return the keys with this id, or all keys if `kid` is empty."""
         return [key for key in self._keys if kid in ("", key.kid)]
 
     async def ask_again(self) -> None:
-        """Ask the issuer anew, if that was not done a moment ago.
+        """Fetch the keys again, unless that was done less than `ask_again_seconds` ago.
 
         Raises:
-            NotReadyError: if the issuer's keys cannot be had.
+            NotReadyError: if the last fetch failed.
         """
-        if self._asking is not None or self._monotonic() - self._asked_at >= self._ask_again_seconds:
+        if self._fetching is not None or self._monotonic() - self._asked_at >= self._ask_again_seconds:
             await self.refresh()
         if not self.answered:
-            raise NotReadyError("the identity provider cannot be asked for its keys at present")
+            raise NotReadyError("the keys of the identity provider cannot be fetched now")
 
     async def refresh(self) -> bool:
-        """Ask the issuer, or wait for the question that is under way; return whether it answered."""
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask())
-        await asyncio.shield(self._asking)
+        """Fetch the keys, or wait for the fetch that is running; return whether it succeeded."""
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch_keys())
+        await asyncio.shield(self._fetching)
         return self.answered
 
-    async def _ask(self) -> None:
+    async def _fetch_keys(self) -> None:
         self._asked_at = self._monotonic()
         try:
             content = await self._fetch()
@@ -97,16 +111,18 @@ class KeySet:
         except (ConfigurationError, httpx.HTTPError, OSError) as error:
             reason = str(error) if isinstance(error, ConfigurationError) else type(error).__name__
             self.answered = False
-            logger.error("the keys of the issuer '%s' cannot be had: %s", self._name, reason)
+            logger.error("the keys of the issuer '%s' cannot be fetched: %s", self._name, reason)
         finally:
-            self._asking = None
+            self._fetching = None
 
 
 def parse_key_set(content: bytes) -> tuple[PublicKey, ...]:
-    """Return the keys of a JWK Set that may verify; the others (symmetric, for encryption, too short) are left out.
+    """Return the keys of a JWK Set that can verify signatures.
+
+    Other keys are skipped: symmetric ones, keys for encryption, RSA keys under `MIN_RSA_BITS`.
 
     Raises:
-        ConfigurationError: if it is no JWK Set, or holds no such key.
+        ConfigurationError: if `content` is not a JWK Set, or has no usable key.
     """
     try:
         document = parse_json(content)
@@ -117,7 +133,7 @@ def parse_key_set(content: bytes) -> tuple[PublicKey, ...]:
         raise ConfigurationError(f"not a JWK Set of at most {MAX_KEYS} keys") from None
     keys = tuple(key for item in listed if (key := _parse_key(item)) is not None)
     if not keys:
-        raise ConfigurationError("the JWK Set holds no key that may verify a signature")
+        raise ConfigurationError("the JWK Set has no key that can verify a signature")
     return keys
 
 
@@ -139,7 +155,7 @@ def _parse_key(item: Any) -> PublicKey | None:
 
 
 def from_file(path: Path) -> Fetch:
-    """Return what reads the keys from a file."""
+    """Return a fetch that reads the key set from a file."""
 
     async def fetch() -> bytes:
         return await asyncio.to_thread(read_limited, path, MAX_BYTES)
@@ -150,11 +166,16 @@ def from_file(path: Path) -> Fetch:
 def from_issuer(
     issuer: str, jwks_url: str | None, *, ca_file: Path | None = None, token_file: Path | None = None
 ) -> Fetch:
-    """Return what asks an issuer: at `jwks_url`, or where its discovery document says.
+    """Return a fetch that requests the key set from the issuer's server.
 
     Args:
-        ca_file: the authority that issued the server's certificate, if it is not a public one.
-        token_file: holds a token that the issuer wants to see, as a Kubernetes API server does.
+        issuer: The issuer's URL.
+        jwks_url: URL of the key set, or None to take `jwks_uri` of the issuer's discovery document.
+        ca_file: Certificate authority of the server, if it is not a public one.
+        token_file: File with a bearer token that the server requires, as a Kubernetes API server does.
+
+    Raises:
+        ConfigurationError: if a URL is not `https://` (or `http://` on loopback).
     """
     if jwks_url is not None:
         verify_url(jwks_url)
@@ -176,10 +197,10 @@ def from_issuer(
 
 
 def verify_url(url: str) -> str:
-    """Return a URL whose answer can be trusted: HTTPS, or loopback.
+    """Return `url` if its answer can be trusted: `https://`, or `http://` to a loopback address.
 
     Raises:
-        ConfigurationError: for any other.
+        ConfigurationError: for any other URL, or one with a user name.
     """
     parts = urlsplit(url)
     try:
@@ -187,18 +208,18 @@ def verify_url(url: str) -> str:
     except ValueError:
         local = False
     if not parts.hostname or parts.username or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
-        raise ConfigurationError("an identity provider is asked over https:// alone (http:// on loopback)")
+        raise ConfigurationError("the URL of an identity provider must be https:// (or http:// on loopback)")
     return url
 
 
 def _jwks_url_of(content: bytes, issuer: str) -> str:
     try:
         document = parse_json(content)
-        told, url = document["issuer"], document["jwks_uri"]
+        named, url = document["issuer"], document["jwks_uri"]
     except (BadRequestError, LookupError, TypeError):
-        raise ConfigurationError("the discovery document names no issuer and jwks_uri") from None
-    if told != issuer or not isinstance(url, str):
-        raise ConfigurationError("the discovery document is another issuer's")
+        raise ConfigurationError("the discovery document has no issuer or no jwks_uri") from None
+    if named != issuer or not isinstance(url, str):
+        raise ConfigurationError("the discovery document is of another issuer")
     return verify_url(url)
 
 

@@ -1,4 +1,7 @@
-"""The day on which each API key was last used: enough to find keys that nobody needs, and no record of who did what."""
+"""The day on which each API key was last used.
+
+A day is enough to find keys that are not needed any more, and too coarse to record what a caller did.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,12 @@ MAX_BYTES = 64 * 2**20
 
 
 class LastUsed:
-    """Days by key id; kept in memory, and merged into one file by all workers now and then."""
+    """Days of last use by key id, kept in memory and merged into one file that all workers share.
+
+    Args:
+        file: The shared file (JSON: `{"<key id>": "YYYY-MM-DD"}`).
+        clock: Returns Unix seconds.
+    """
 
     def __init__(self, file: Path, clock: Callable[[], float]) -> None:
         self._file, self._clock = file, clock
@@ -23,14 +31,14 @@ class LastUsed:
         self._changed = False
 
     def mark(self, key_id: str) -> None:
-        """Note that a key was used today."""
+        """Record that a key was used today."""
         day = int(self._clock() // 86_400)
         if self._days.get(key_id) != day:
             self._days[key_id] = day
             self._changed = True
 
     def flush(self) -> None:
-        """Merge what is new into the file.
+        """Merge the days since the last flush into the file; the later day of each key is kept.
 
         Raises:
             ConfigurationError: if the file cannot be read or written.
@@ -49,14 +57,14 @@ class LastUsed:
             raise ConfigurationError(f"cannot write {self._file}: {error.strerror}") from None
 
     def read(self) -> dict[str, date]:
-        """Return the days by key id.
+        """Return the days by key id; a missing file means none.
 
         Raises:
-            ConfigurationError: if the file is there and cannot be read.
+            ConfigurationError: if the file exists and cannot be read.
         """
         if not self._file.exists():
             return {}
         try:
             return msgspec.json.decode(read_limited(self._file, MAX_BYTES), type=dict[str, date])
         except msgspec.MsgspecError:
-            raise ConfigurationError(f"{self._file} is not a record of when API keys were used") from None
+            raise ConfigurationError(f"{self._file} is not a file of days on which API keys were used") from None

@@ -1,7 +1,7 @@
 """Bearer tokens of identity providers: signed JWTs (RFC 7519), as OpenID Connect and Kubernetes issue them.
 
-What is checked, in this order: form, issuer, algorithm (an allow list of asymmetric ones), signature, and only then the
-claims (RFC 8725, JWT Best Current Practices).
+Order of checks: form, issuer, algorithm (an allow list of asymmetric ones), signature, then the claims (RFC 8725, JWT
+Best Current Practices).
 """
 
 from __future__ import annotations
@@ -35,21 +35,22 @@ NEUTRAL = "the token is not valid"
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Whose tokens count, and what their claims mean.
+    """One accepted issuer of tokens, and how its claims are read.
 
     Attributes:
-        name: the first part of its callers' ids.
-        issuer: the `iss` claim, exactly.
-        audiences: of which the `aud` claim must hold one.
-        algorithms: JWS algorithms that are accepted.
-        clock_skew_seconds: how far the clocks may differ.
-        max_lifetime_seconds: a token that is valid for longer is refused.
+        name: First part of its callers' ids.
+        issuer: Exact value of the `iss` claim.
+        audiences: Accepted audiences; the `aud` claim must contain one of them.
+        keys: Public keys of the issuer.
+        algorithms: Accepted JWS algorithms.
+        clock_skew_seconds: Tolerated difference of clocks.
+        max_lifetime_seconds: Longest accepted time between `iat` and `exp`.
         subject_claim: JSON Pointer (RFC 6901) to the claim that names the caller.
-        roles_claim: JSON Pointer to a list of strings, or one string of words.
-        roles: Cedar Roles by what stands in that claim; what is not listed gives none.
-        subject_roles: Cedar Roles by subject.
-        default_roles: of every caller of this issuer.
-        attributes: Cedar attributes of the Caller by name, with the pointer to their claim.
+        roles_claim: JSON Pointer to a list of strings, or to one string of words separated by spaces.
+        roles: Cedar roles by value of that claim; other values give no role.
+        subject_roles: Cedar roles by subject.
+        default_roles: Cedar roles of every caller of this issuer.
+        attributes: Cedar attributes of the caller: name, and JSON Pointer to the claim.
     """
 
     name: str
@@ -68,7 +69,11 @@ class Issuer:
 
 
 class UnknownKeyError(UnauthenticatedError):
-    """No known key has signed this: its issuer may have a new one."""
+    """The token names a key that is not among the issuer's known keys; the issuer may have added one.
+
+    Attributes:
+        keys: The key set to fetch again before a second attempt.
+    """
 
     def __init__(self, keys: KeySet) -> None:
         super().__init__(NEUTRAL, kind="token", reason="unknown")
@@ -85,7 +90,15 @@ class _Verified:
 
 
 class TokenVerifier:
-    """Verifies tokens of several issuers; what was verified is remembered until it expires or a key changes."""
+    """Verifies tokens of several issuers.
+
+    A verified token is cached; its times are checked at every use, and it is verified again when the keys of its issuer
+    change.
+
+    Args:
+        issuers: The accepted issuers.
+        clock: Returns Unix seconds.
+    """
 
     def __init__(self, issuers: Sequence[Issuer], clock: Callable[[], float] = time.time) -> None:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
@@ -93,11 +106,11 @@ class TokenVerifier:
         self._memo: Memo[str, _Verified] = Memo()
 
     def identify(self, credentials: Credentials) -> Caller | None:
-        """Return whose token it is, or None if it is no token of one of these issuers.
+        """Return the caller of a token, or None if it is not a token of one of these issuers.
 
         Raises:
-            UnauthenticatedError: if it is theirs, and forged, expired, not yet valid, or not for this service.
-            UnknownKeyError: if it says that it is theirs, and its key is not known.
+            UnauthenticatedError: if it is forged, expired, not yet valid, valid for too long, or for another audience.
+            UnknownKeyError: if it names one of these issuers and an unknown key.
         """
         token = credentials.bearer
         if token is None:
@@ -113,12 +126,12 @@ class TokenVerifier:
         return known.caller
 
     def _issuer_of(self, token: str) -> Issuer | None:
-        """Find whose token it says it is; nothing of it is believed yet."""
+        """Return the issuer that the token names; the token is not verified yet."""
         if not _COMPACT.fullmatch(token):
             return None
         claims = _unverified_part(token.split(".")[1])
-        told = claims.get("iss") if isinstance(claims, dict) else None
-        return self._issuers.get(told) if isinstance(told, str) else None
+        named = claims.get("iss") if isinstance(claims, dict) else None
+        return self._issuers.get(named) if isinstance(named, str) else None
 
     def _verify(self, token: str, issuer: Issuer) -> _Verified:
         header = _unverified_part(token.split(".", 1)[0])
@@ -141,7 +154,7 @@ def verify_compact(token: str, key: PublicKey, algorithms: Sequence[str]) -> byt
     """Return the payload of a JWS in compact form (RFC 7515) that `key` signed with one of `algorithms`.
 
     Raises:
-        UnauthenticatedError: if it is not.
+        UnauthenticatedError: if the form, the algorithm or the signature is wrong.
     """
     allowed = [name for name in algorithms if key.algorithm in ("", name)]
     try:
@@ -174,10 +187,10 @@ def _read_claims(payload: bytes, issuer: Issuer, key_id: str, generation: int) -
     audience = claims.get("aud")
     listed = audience if isinstance(audience, list) else [audience]
     if not issuer.audiences.intersection(item for item in listed if isinstance(item, str)):
-        raise _refusal("the token is not for this service: its audience is another", "untrusted")
+        raise _refusal("the token is for another audience than this service", "untrusted")
     ends = _time(claims, "exp")
     if ends is None:
-        raise _refusal("the token says no time at which it expires", "malformed")
+        raise _refusal("the token has no expiry time (exp)", "malformed")
     issued = _time(claims, "iat")
     begins = max(_time(claims, "nbf") or 0.0, issued or 0.0)
     if issued is not None and ends - issued > issuer.max_lifetime_seconds:
@@ -220,7 +233,7 @@ def _caller(claims: Mapping[str, Any], issuer: Issuer, key_id: str) -> Caller:
 
 
 def _attribute(value: Any) -> AttributeValue | None:
-    """Return a claim as Cedar knows it, or None for what it has no type for."""
+    """Return a claim as a Cedar value, or None if Cedar has no type for it or it is too long."""
     if isinstance(value, str):
         return value if len(value) <= MAX_ATTRIBUTE_CHARACTERS else None
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**53):
@@ -231,7 +244,11 @@ def _attribute(value: Any) -> AttributeValue | None:
 
 
 def find_claim(claims: Any, pointer: str) -> Any:
-    """Return what a JSON Pointer (RFC 6901) finds in the claims, or None."""
+    """Return the claim that a JSON Pointer (RFC 6901) selects, or None.
+
+    Example:
+        `/realm_access/roles` in `{"realm_access": {"roles": ["viewer"]}}` returns `["viewer"]`.
+    """
     for segment in pointer_segments(pointer):
         if not isinstance(claims, dict):
             return None

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from governance.access.callers.api_keys import ApiKeyStore
+from governance.access.callers.api_key_store import ApiKeyStore
+from governance.access.callers.api_keys import ApiKeyVerifier
 from governance.access.callers.authenticator import Credentials, bearer_token
 from governance.access.callers.caller import Caller
 from governance.errors import ConfigurationError, NotReadyError, UnauthenticatedError
@@ -25,23 +26,28 @@ def clock():
 
 @pytest.fixture
 def store(tmp_path, clock):
-    return ApiKeyStore(tmp_path / "keys.json", b"h" * 32, clock=clock, monotonic=clock)
+    return ApiKeyStore(tmp_path / "keys.json", b"h" * 32, clock=clock)
+
+
+@pytest.fixture
+def verifier(store, clock):
+    return ApiKeyVerifier(store, monotonic=clock)
 
 
 def other_process(store, clock):
-    return ApiKeyStore(store._file, b"h" * 32, clock=clock, monotonic=clock)
+    return ApiKeyStore(store.file, b"h" * 32, clock=clock)
 
 
-def test_a_token_names_its_caller_and_is_kept_nowhere(store, tmp_path):
+def test_a_token_names_its_caller_and_is_kept_nowhere(store, verifier, tmp_path):
     token, key = store.create("demo", ("classifier",), lifetime_seconds=None)
-    assert store.verify_token(token) == Caller("demo", ("classifier",), key.key_id)
+    assert verifier.verify_token(token) == Caller("demo", ("classifier",), key.key_id)
     content = (tmp_path / "keys.json").read_text()
     assert token not in content
     assert token.split("_", 2)[2] not in content
     assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_forged_tokens_are_refused_with_one_sentence(store):
+def test_forged_tokens_are_refused_with_one_sentence(store, verifier):
     token, key = store.create("demo", (), lifetime_seconds=None)
     other, _ = store.create("other", (), lifetime_seconds=None)
     swapped = f"bgk_{key.key_id}_{other[-43:]}"
@@ -58,7 +64,7 @@ def test_forged_tokens_are_refused_with_one_sentence(store):
         "ü",
     ):
         with pytest.raises(UnauthenticatedError) as refusal:
-            store.verify_token(forged)
+            verifier.verify_token(forged)
         sentences.add(str(refusal.value))
     assert len(sentences) == 1
 
@@ -66,57 +72,57 @@ def test_forged_tokens_are_refused_with_one_sentence(store):
 def test_another_hash_key_opens_nothing(store, clock):
     token, _ = store.create("demo", (), lifetime_seconds=None)
     with pytest.raises(UnauthenticatedError):
-        ApiKeyStore(store._file, b"x" * 32, clock=clock, monotonic=clock).verify_token(token)
+        ApiKeyVerifier(ApiKeyStore(store.file, b"x" * 32, clock=clock), monotonic=clock).verify_token(token)
 
 
-def test_a_key_expires_at_its_second_and_not_before(store, clock):
+def test_a_key_expires_at_its_second_and_not_before(store, verifier, clock):
     token, _ = store.create("demo", (), lifetime_seconds=10)
     clock.now += 9.9
-    store.verify_token(token)
+    verifier.verify_token(token)
     clock.now += 0.1
     with pytest.raises(UnauthenticatedError, match="expired"):
-        store.verify_token(token)
+        verifier.verify_token(token)
 
 
-def test_revoking_in_another_process_takes_effect_without_a_restart(store, clock):
+def test_revoking_in_another_process_takes_effect_without_a_restart(store, verifier, clock):
     token, key = store.create("demo", (), lifetime_seconds=None)
-    store.verify_token(token)
+    verifier.verify_token(token)
     other_process(store, clock).revoke(key.key_id)
     clock.now += 1
     with pytest.raises(UnauthenticatedError, match="revoked"):
-        store.verify_token(token)
+        verifier.verify_token(token)
     assert store.keys()[0].revoked
 
 
-def test_a_key_made_in_another_process_works_without_a_restart(store, clock):
+def test_a_key_made_in_another_process_works_without_a_restart(store, verifier, clock):
     with pytest.raises(UnauthenticatedError):
-        store.verify_token("x")
+        verifier.verify_token("x")
     token, _ = other_process(store, clock).create("new", (), lifetime_seconds=None)
     clock.now += 1
-    assert store.verify_token(token).id == "new"
+    assert verifier.verify_token(token).id == "new"
 
 
-def test_a_broken_store_lets_nobody_in_and_says_so(store, clock, tmp_path):
+def test_a_broken_store_lets_nobody_in_and_says_so(store, verifier, clock, tmp_path):
     token, _ = store.create("demo", (), lifetime_seconds=None)
-    store.verify_token(token)
+    verifier.verify_token(token)
     good = (tmp_path / "keys.json").read_text()
     for broken in ("{", "[]", json.dumps({"version": 2, "keys": []}), good.replace('"roles"', '"rolls"')):
         (tmp_path / "keys.json").write_text(broken)
         clock.now += 1
         with pytest.raises(NotReadyError):
-            store.verify_token(token)
+            verifier.verify_token(token)
     (tmp_path / "keys.json").write_text(good)
     clock.now += 1
-    assert store.verify_token(token).id == "demo"
+    assert verifier.verify_token(token).id == "demo"
 
 
-def test_a_removed_store_lets_nobody_in(store, clock, tmp_path):
+def test_a_removed_store_lets_nobody_in(store, verifier, clock, tmp_path):
     token, _ = store.create("demo", (), lifetime_seconds=None)
-    store.verify_token(token)
+    verifier.verify_token(token)
     (tmp_path / "keys.json").unlink()
     clock.now += 1
     with pytest.raises(UnauthenticatedError):
-        store.verify_token(token)
+        verifier.verify_token(token)
 
 
 def test_a_store_open_to_others_is_refused(store, tmp_path):
@@ -126,12 +132,12 @@ def test_a_store_open_to_others_is_refused(store, tmp_path):
         store.load()
 
 
-def test_a_flood_of_unknown_tokens_takes_no_memory(store):
+def test_a_flood_of_unknown_tokens_takes_no_memory(store, verifier):
     store.create("demo", (), lifetime_seconds=None)
     for number in range(2000):
         with pytest.raises(UnauthenticatedError):
-            store.verify_token(f"bgk_{number:012d}_{'A' * 43}")
-    assert len(store._memo) == 0
+            verifier.verify_token(f"bgk_{number:012d}_{'A' * 43}")
+    assert len(verifier._memo) == 0
 
 
 @pytest.mark.parametrize("name", ["", "a b", 'x"; permit', "-x", "a" * 65, "ü", "a\nb"])
@@ -142,15 +148,15 @@ def test_names_that_could_confuse_a_policy_or_a_log_are_refused(store, name):
         store.create("demo", (name,), lifetime_seconds=None)
 
 
-def test_a_rotated_key_overlaps_with_its_successor(store, clock):
+def test_a_rotated_key_overlaps_with_its_successor(store, verifier, clock):
     old, key = store.create("demo", ("classifier",), lifetime_seconds=None)
     new, successor, _ = store.rotate(key.key_id, overlap_seconds=100, lifetime_seconds=1000)
-    assert store.verify_token(old).id == store.verify_token(new).id == "demo"
-    assert store.verify_token(new).roles == ("classifier",)
+    assert verifier.verify_token(old).id == verifier.verify_token(new).id == "demo"
+    assert verifier.verify_token(new).roles == ("classifier",)
     clock.now += 100
     with pytest.raises(UnauthenticatedError, match="expired"):
-        store.verify_token(old)
-    assert store.verify_token(new).key_id == successor.key_id
+        verifier.verify_token(old)
+    assert verifier.verify_token(new).key_id == successor.key_id
 
 
 def test_rotating_never_makes_an_old_key_live_longer(store, clock):
@@ -162,23 +168,24 @@ def test_rotating_never_makes_an_old_key_live_longer(store, clock):
         store.rotate(key.key_id, overlap_seconds=100, lifetime_seconds=None)
 
 
-def test_the_last_day_of_use_is_kept_by_all_workers_together(store, clock):
+def test_the_last_day_of_use_is_kept_by_all_workers_together(store, verifier, clock):
     token, key = store.create("demo", (), lifetime_seconds=None)
     other_token, other_key = store.create("other", (), lifetime_seconds=None)
-    second = other_process(store, clock)
-    store.identify(Credentials(token, None, ""))
+    second_store = other_process(store, clock)
+    second = ApiKeyVerifier(second_store, monotonic=clock)
+    verifier.identify(Credentials(token, None, ""))
     clock.now += 86_400
     second.identify(Credentials(token, None, ""))
     second.identify(Credentials(other_token, None, ""))
-    second.last_used.flush()
+    second_store.last_used.flush()
     store.last_used.flush()
     days = store.last_used.read()
     assert str(days[key.key_id]) == str(days[other_key.key_id]) == "1970-01-13"
 
 
-def test_what_is_no_api_key_is_left_to_others(store):
-    assert store.identify(Credentials("a.b.c", None, "")) is None
-    assert store.identify(Credentials(None, None, "")) is None
+def test_what_is_no_api_key_is_left_to_others(verifier):
+    assert verifier.identify(Credentials("a.b.c", None, "")) is None
+    assert verifier.identify(Credentials(None, None, "")) is None
 
 
 @pytest.mark.parametrize("field", ["", "Bearer", "Bearer ", "Basic abc", "bearer" + "x", "Bearer " + "x" * 20_000])
@@ -195,6 +202,6 @@ def test_the_scheme_is_case_insensitive():
     assert bearer_token("bEaReR abc") == "abc"
 
 
-def test_a_key_id_is_never_an_option_of_the_command_line(store):
+def test_a_key_id_is_never_an_option_of_the_command_line(store, verifier):
     token, key = store.create("demo", ("classifier",), lifetime_seconds=None, random=lambda size: b"\xfb" * size)
-    assert not key.key_id.startswith("-") and store.verify_token(token).key_id == key.key_id
+    assert not key.key_id.startswith("-") and verifier.verify_token(token).key_id == key.key_id

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from governance.access.callers.api_keys import ApiKeyStore
+from governance.access.callers.api_key_store import ApiKeyStore
+from governance.access.callers.api_keys import ApiKeyVerifier
 from governance.access.callers.authenticator import Credentials, Identity
 from governance.contract.exchange import Connection, Reply, StreamedReply
 from governance.contract.facts import Usage, is_admitted
@@ -364,7 +365,7 @@ def test_credentials_are_refused_by_kind_and_reason_and_the_caller_learns_neithe
     short, _ = store.create("b", (), lifetime_seconds=60)
     store.revoke(record.key_id)
     assert store.expiries == () or store.expiries == (1060,)
-    identity = Identity([store])
+    identity = Identity([ApiKeyVerifier(store)])
     clock[0] = 2000.0
     sentences = set()
     for bearer, kind, reason in (

@@ -1,7 +1,7 @@
-"""Breaking the glass: a grant lets a caller do for a short while what policies permit only in an emergency.
+"""Emergency grants ("break glass"): signed files that let a caller do for a limited time what policies permit then.
 
-It is a file signed by two keys (or as many as the settings ask for), with a reason code and an end. It permits nothing
-by itself: it puts its reason into the policies' context (`context.emergency`), and they decide what that opens.
+A grant has a reason code and an end, and is signed by as many keys as the settings require. It permits nothing by
+itself: its reason becomes `context.emergency` of a policy decision, and the policies decide what that permits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from governance.keys.dsse import verify_document
 PAYLOAD_TYPE = "application/vnd.bento-governance.grant+json"
 SUFFIX = ".grant"
 MAX_BYTES, MAX_FILES = 64 * 1024, 256
-# Clocks differ: a grant that was signed a moment ago elsewhere has begun.
+# Tolerated difference of clocks at the beginning of a grant.
 SKEW_SECONDS = 60
 
 logger = logging.getLogger("governance.policy")
@@ -29,7 +29,17 @@ logger = logging.getLogger("governance.policy")
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Whom it lets do what; `begins` and `ends` are Unix seconds."""
+    """One grant.
+
+    Attributes:
+        id: Random id, for the audit log.
+        caller: Id of the caller that may use it.
+        actions: Cedar actions that it is for.
+        models: Models that it is for; `*` means every model.
+        reason: Reason code, one of those in the settings.
+        begins: Unix seconds.
+        ends: Unix seconds.
+    """
 
     id: str
     caller: str
@@ -40,7 +50,7 @@ class Grant:
     ends: int
 
     def covers(self, caller: str, action: str, model: str | None, now: float) -> bool:
-        """Return whether it speaks of this request."""
+        """Return whether the grant is for this request at the time `now` (Unix seconds)."""
         return (
             caller == self.caller
             and action in self.actions
@@ -49,13 +59,20 @@ class Grant:
         )
 
     def to_document(self) -> dict[str, Any]:
-        """Return what is signed."""
+        """Return the JSON document that is signed."""
         return {**asdict(self), "actions": list(self.actions), "models": list(self.models)}
 
 
 @dataclass(frozen=True, slots=True)
 class GrantRules:
-    """Which grants count: signed by `threshold` of the trusted, for a listed reason, for no longer than allowed."""
+    """Which grants are valid.
+
+    Attributes:
+        trusted: Keys whose signatures count.
+        threshold: Number of trusted keys that must have signed.
+        reasons: Accepted reason codes.
+        max_seconds: Longest accepted time between beginning and end.
+    """
 
     trusted: tuple[VerifyingKey, ...]
     threshold: int
@@ -63,22 +80,22 @@ class GrantRules:
     max_seconds: int
 
     def verify(self, content: bytes) -> Grant:
-        """Return the grant in a file.
+        """Return the grant in the content of a file.
 
         Raises:
-            SignatureError: if too few signed it, or it is not such as the rules allow.
+            SignatureError: if too few trusted keys signed it, the reason is not listed, or the time is too long.
         """
         document, _ = verify_document(content, PAYLOAD_TYPE, self.trusted, self.threshold)
         grant = parse_grant(document)
         if grant.reason not in self.reasons:
-            raise SignatureError("its reason code is not one that the settings list")
+            raise SignatureError("its reason code is not listed in the settings")
         if not 0 < grant.ends - grant.begins <= self.max_seconds:
-            raise SignatureError(f"it holds for longer than {self.max_seconds // 60} minutes, or for no time at all")
+            raise SignatureError(f"it is valid for more than {self.max_seconds // 60} minutes, or for no time")
         return grant
 
 
 def parse_grant(document: Mapping[str, Any]) -> Grant:
-    """Read a grant.
+    """Parse the document of a grant.
 
     Raises:
         SignatureError: if it has a wrong form.
@@ -96,20 +113,26 @@ def parse_grant(document: Mapping[str, Any]) -> Grant:
     except (LookupError, TypeError):
         good = False
     if not good:
-        raise SignatureError("what was signed is no grant")
+        raise SignatureError("the signed document is not a grant")
     return Grant(texts[0], texts[1], tuple(lists[0]), tuple(lists[1]), texts[2], times[0], times[1])
 
 
 class GrantFolder:
-    """The grants in a folder, `*.grant`; taking a file away ends its grant."""
+    """The valid grants in a folder (`*.grant`); removing a file ends its grant.
+
+    Args:
+        folder: The folder.
+        rules: Which grants are valid.
+        clock: Returns Unix seconds.
+    """
 
     def __init__(self, folder: Path, rules: GrantRules, clock: Callable[[], float]) -> None:
         self._folder, self._rules, self._clock = folder, rules, clock
         self._seen: dict[Path, Fingerprint | None] = {}
         self._grants: dict[Path, Grant] = {}
 
-    def look(self) -> tuple[Sequence[Grant], Sequence[Grant], Sequence[str]]:
-        """Read what changed, and return the grants that came, those that went, and the names of files refused."""
+    def reload(self) -> tuple[Sequence[Grant], Sequence[Grant], Sequence[str]]:
+        """Read new and changed files; return new grants, ended grants, and the names of files that are not valid."""
         files = {path: fingerprint(path) for path in sorted(self._folder.glob(f"*{SUFFIX}"))[:MAX_FILES]}
         if files == self._seen:
             return (), (), ()
@@ -123,7 +146,7 @@ class GrantFolder:
             try:
                 self._grants[path] = self._rules.verify(read_limited(path, MAX_BYTES))
             except GovernanceError as error:
-                logger.error("the grant %s is refused: %s", path.name, error)
+                logger.error("the grant %s is not valid: %s", path.name, error)
                 refused.append(path.name)
         self._seen = files
         came = [grant for path, grant in self._grants.items() if before.get(path) != grant]
@@ -131,11 +154,11 @@ class GrantFolder:
         return came, went, refused
 
     def ends(self) -> Sequence[int]:
-        """Return when the grants end (Unix seconds)."""
+        """Return the end of each grant (Unix seconds)."""
         return [grant.ends for grant in self._grants.values()]
 
     def find(self, caller: str, action: str, model: str | None) -> Grant | None:
-        """Return a grant that speaks of this request, now."""
+        """Return a grant for this request that is valid now, or None."""
         if not self._grants:
             return None
         now = self._clock()

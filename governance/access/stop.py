@@ -1,7 +1,7 @@
-"""The kill switch: a signed file that says which models are stopped, watched by every worker.
+"""The kill switch: a signed file with the stopped models, which every worker watches.
 
-What cannot be verified stops everything: a switch that can be jammed by removing or garbling its file is none. Every
-version of the file has a higher number than the one before, and a worker never goes back.
+If the file is missing or cannot be verified, all models are stopped: otherwise the switch could be disabled by removing
+or damaging its file. Each version of the file has a higher sequence number, and a worker never accepts a lower one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ _MODEL = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class StopOrder:
-    """One order: why, and since when (RFC 3339, UTC)."""
+    """One stop order.
+
+    Attributes:
+        reason: Reason for the audit log; up to 200 printable ASCII characters.
+        since: Time of the order (RFC 3339, UTC).
+    """
 
     reason: str
     since: str
@@ -36,9 +41,12 @@ class StopOrder:
 
 @dataclass(frozen=True, slots=True)
 class StopOrders:
-    """All orders that hold, by model; `*` stands for every model.
+    """Content of the stop file.
 
-    `sequence` counts the file's versions; `reason` is that of the last change.
+    Attributes:
+        sequence: Number of this version of the file, from 1.
+        stopped: Stop orders by model; the key `*` means every model.
+        reason: Reason of the last change.
     """
 
     sequence: int = 0
@@ -46,31 +54,31 @@ class StopOrders:
     reason: str = ""
 
     def with_stop(self, model: str, stop: StopOrder) -> StopOrders:
-        """Return the next version, with this model stopped.
+        """Return the next version, in which `model` is stopped; `*` stops every model.
 
         Raises:
-            ConfigurationError: if the model's name or the reason cannot be used.
+            ConfigurationError: if the name or the reason has a wrong form.
         """
-        _verify_words(model, stop.reason)
+        _verify_names(model, stop.reason)
         return StopOrders(self.sequence + 1, {**self.stopped, model: stop}, stop.reason)
 
     def without(self, model: str, reason: str) -> StopOrders:
-        """Return the next version, with this model not stopped any more; `*` resumes every model.
+        """Return the next version, in which `model` is not stopped any more; `*` resumes every model.
 
         Raises:
-            ConfigurationError: if the model's name or the reason cannot be used.
+            ConfigurationError: if the name or the reason has a wrong form.
         """
-        _verify_words(model, reason)
+        _verify_names(model, reason)
         left = {} if model == ALL else {name: stop for name, stop in self.stopped.items() if name != model}
         return StopOrders(self.sequence + 1, left, reason)
 
 
 def read_orders(file: Path, trusted: Sequence[VerifyingKey]) -> StopOrders:
-    """Read and verify the file.
+    """Read and verify the stop file.
 
     Raises:
         ConfigurationError: if it cannot be read.
-        SignatureError: if nobody trusted signed it, or it has a wrong form.
+        SignatureError: if no trusted key signed it, or its content has a wrong form.
     """
     document, _ = verify_document(read_limited(file, MAX_BYTES), PAYLOAD_TYPE, trusted)
     try:
@@ -81,12 +89,12 @@ def read_orders(file: Path, trusted: Sequence[VerifyingKey]) -> StopOrders:
         if not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 1:
             raise TypeError
     except (LookupError, TypeError, AttributeError):
-        raise SignatureError("what was signed are no orders of a kill switch") from None
+        raise SignatureError("the signed document is not the content of a stop file") from None
     return StopOrders(sequence, stopped, reason)
 
 
 def write_orders(file: Path, orders: StopOrders, signer: Signer) -> None:
-    """Sign and write the file whole.
+    """Sign the orders and replace the file atomically.
 
     Raises:
         ConfigurationError: if it cannot be written.
@@ -101,18 +109,24 @@ def write_orders(file: Path, orders: StopOrders, signer: Signer) -> None:
         raise ConfigurationError(f"cannot write {file}: {error.strerror}") from None
 
 
-def _verify_words(model: str, reason: str) -> None:
+def _verify_names(model: str, reason: str) -> None:
     if not _MODEL.fullmatch(model) or not _REASON.fullmatch(reason):
-        raise ConfigurationError("a model's name, or ALL, and a reason of up to 200 ASCII characters are needed")
+        raise ConfigurationError("a stop needs a model's name, or ALL, and a reason of up to 200 ASCII characters")
 
 
 def now_text(now: datetime) -> str:
-    """Return a moment as the file writes it."""
+    """Return a time as the stop file writes it, such as `2026-01-31T12:00:00Z`."""
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class KillSwitch:
-    """The stops that a worker knows of: reads the signed file, and refuses requests to stopped models."""
+    """The state of the stop file in one worker.
+
+    Args:
+        file: The stop file.
+        trusted: Keys whose signature is accepted.
+        clock: Returns an aware time.
+    """
 
     def __init__(self, file: Path, trusted: Sequence[VerifyingKey], clock: Callable[[], datetime]) -> None:
         self._file, self._trusted, self._clock = file, tuple(trusted), clock
@@ -120,22 +134,25 @@ class KillSwitch:
         self.orders = StopOrders()
 
     def load(self) -> None:
-        """Read the file for the first time.
+        """Read the file at start.
 
         Raises:
-            ConfigurationError: if it is not there or cannot be read.
-            SignatureError: if nobody trusted signed it.
+            ConfigurationError: if it does not exist or cannot be read.
+            SignatureError: if no trusted key signed it.
         """
         if not self._file.exists():
             raise ConfigurationError(
-                f"the kill switch {self._file} is not there; this makes it, with nothing stopped: "
+                f"the stop file {self._file} does not exist; this command creates it, with nothing stopped: "
                 "bento-governance resume ALL --reason 'first start' --sign-with KEY"
             )
         self._seen = fingerprint(self._file)
         self.orders = read_orders(self._file, self._trusted)
 
-    def look(self) -> dict[str, StopOrder | None]:
-        """Read the file again if it changed, and return what was stopped (the order) or resumed (None)."""
+    def reload(self) -> dict[str, StopOrder | None]:
+        """Read the file again if it changed; return each model that was stopped (its order) or resumed (None).
+
+        If the file is missing or not valid, every model is stopped.
+        """
         seen = fingerprint(self._file)
         if seen is not None and seen == self._seen:
             return {}
@@ -143,10 +160,10 @@ class KillSwitch:
         try:
             orders = read_orders(self._file, self._trusted)
             if orders.sequence < self.orders.sequence:
-                raise RollbackError("an older version was put in its place")
+                raise RollbackError("the stop file was replaced by an older version")
             self.orders = orders
         except GovernanceError as error:
-            reason = f"the kill switch cannot be verified ({error.code})"
+            reason = f"the stop file cannot be verified ({error.code})"
             already = before.get(ALL)
             since = already.since if already is not None and already.reason == reason else now_text(self._clock())
             self.orders = StopOrders(self.orders.sequence, {**before, ALL: StopOrder(reason, since)}, reason)
@@ -155,19 +172,19 @@ class KillSwitch:
         return {name: after.get(name) for name in sorted(changed)}
 
     def verify(self, model: str | None) -> str | None:
-        """Return `model` if it may answer.
+        """Return `model` if it is not stopped; None means a request that names no model.
 
         Raises:
-            StoppedError: if it is stopped, or every model is.
+            StoppedError: if the model or every model is stopped.
         """
         stopped = self.orders.stopped
         if stopped and (ALL in stopped or model in stopped):
-            raise StoppedError("the operator has stopped this")
+            raise StoppedError("the operator has stopped this model, or all models")
         return model
 
 
 def to_rows(orders: StopOrders) -> list[dict[str, Any]]:
-    """Return the orders for people and machines."""
+    """Return the orders as rows for JSON: `{"model": …, "reason": …, "since": …}`, sorted by model."""
     return [
         {"model": "ALL" if name == ALL else name, "reason": stop.reason, "since": stop.since}
         for name, stop in sorted(orders.stopped.items())

@@ -231,7 +231,7 @@ class PolicyPlugin(Plugin):
         await self.chain.announce(Event("policy-reload", "done", self._policies.digest, ""))
 
     async def _check_grants(self, grants: GrantFolder) -> None:
-        came, went, refused = grants.look()
+        came, went, refused = grants.reload()
         for grant in came:
             logger.warning("the glass is broken: grant %s, reason %s", grant.id, grant.reason)
             await self.chain.announce(Event("break-glass", "done", grant.id, grant.reason))

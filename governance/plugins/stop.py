@@ -55,7 +55,7 @@ class StopPlugin(Plugin):
         return await proceed(exchange)
 
     async def _look(self) -> None:
-        for model, stop in self._board.look().items():
+        for model, stop in self._board.reload().items():
             await self._announce("resume" if stop is None else "stop", model, (stop or self._board.orders).reason)
 
     async def _announce(self, action: Literal["stop", "resume"], model: str, reason: str) -> None:

@@ -39,7 +39,7 @@ def folder(tmp_path, clock):
 
 def test_a_grant_holds_for_its_caller_action_model_and_while(folder, tmp_path, clock):
     (tmp_path / "a.grant").write_bytes(signed())
-    came, went, refused = folder.look()
+    came, went, refused = folder.reload()
     assert (list(came), list(went), list(refused)) == ([GRANT], [], [])
     assert folder.find("ada", "infer", "m") == GRANT
     for other in (("bob", "infer", "m"), ("ada", "explain", "m"), ("ada", "infer", "n"), ("ada", "infer", None)):
@@ -54,15 +54,15 @@ def test_a_grant_holds_for_its_caller_action_model_and_while(folder, tmp_path, c
 
 def test_taking_the_file_away_ends_it(folder, tmp_path):
     (tmp_path / "a.grant").write_bytes(signed())
-    folder.look()
+    folder.reload()
     (tmp_path / "a.grant").unlink()
-    assert list(folder.look()[1]) == [GRANT]
+    assert list(folder.reload()[1]) == [GRANT]
     assert folder.find("ada", "infer", "m") is None
 
 
 def test_a_star_is_every_model(folder, tmp_path):
     (tmp_path / "a.grant").write_bytes(signed(models=["*"]))
-    folder.look()
+    folder.reload()
     assert folder.find("ada", "infer", "n")
 
 
@@ -87,15 +87,15 @@ BAD = {
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 def test_a_bad_grant_is_refused_and_named(folder, tmp_path, content):
     (tmp_path / "bad.grant").write_bytes(content())
-    assert list(folder.look()[2]) == ["bad.grant"]
+    assert list(folder.reload()[2]) == ["bad.grant"]
     assert folder.find("ada", "infer", "m") is None
 
 
 def test_a_changed_grant_is_refused(folder, tmp_path):
     (tmp_path / "a.grant").write_bytes(signed())
-    folder.look()
+    folder.reload()
     (tmp_path / "a.grant").write_bytes(signed(keys=KEYS[:1]))
-    assert list(folder.look()[2]) == ["a.grant"]
+    assert list(folder.reload()[2]) == ["a.grant"]
     assert folder.find("ada", "infer", "m") is None
 
 

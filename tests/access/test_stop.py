@@ -36,27 +36,27 @@ def stopped(board, model):
 def test_a_stopped_model_is_stopped_and_others_go_on(board, file):
     assert not stopped(board, "m") and not stopped(board, None)
     write_orders(file, board.orders.with_stop("m", STOP), KEY)
-    assert board.look() == {"m": STOP}
+    assert board.reload() == {"m": STOP}
     assert stopped(board, "m") and not stopped(board, "n") and not stopped(board, None)
-    assert board.look() == {}
+    assert board.reload() == {}
     write_orders(file, board.orders.without("m", "fixed"), KEY)
-    assert board.look() == {"m": None}
+    assert board.reload() == {"m": None}
     assert not stopped(board, "m")
 
 
 def test_all_is_everything_and_resuming_all_resumes_each(board, file):
     write_orders(file, board.orders.with_stop("m", STOP).with_stop(ALL, STOP), KEY)
-    board.look()
+    board.reload()
     assert stopped(board, "n") and stopped(board, None)
     write_orders(file, board.orders.without(ALL, "fixed"), KEY)
-    board.look()
+    board.reload()
     assert not stopped(board, "m") and not stopped(board, "n")
 
 
 @pytest.mark.parametrize("harm", ["remove", "garble", "stranger", "older", "empty"])
 def test_a_switch_that_cannot_be_verified_stops_everything(board, file, harm):
     write_orders(file, board.orders.with_stop("m", STOP), KEY)
-    board.look()
+    board.reload()
     if harm == "remove":
         file.unlink()
     elif harm == "garble":
@@ -67,10 +67,10 @@ def test_a_switch_that_cannot_be_verified_stops_everything(board, file, harm):
         write_orders(file, StopOrders(1, {}), KEY)
     else:
         file.write_bytes(b"")
-    assert set(board.look()) == {ALL}
+    assert set(board.reload()) == {ALL}
     assert stopped(board, "n")
     write_orders(file, StopOrders(board.orders.sequence, {}), KEY)
-    assert board.look() == {ALL: None, "m": None}
+    assert board.reload() == {ALL: None, "m": None}
     assert not stopped(board, "m")
 
 

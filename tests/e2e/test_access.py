@@ -148,7 +148,7 @@ def test_the_kill_switch_holds_in_every_worker(own, digit):
     done = own.state.cli("stop", "digits-cnn", "--reason", "wrong answers", "--settings", SETTINGS)
     assert done.returncode == 0, done.stderr
     assert eventually(lambda: every_worker(own, digit, 503))
-    assert infer(own, digit).json()["error"] == "the operator has stopped this"
+    assert infer(own, digit).json()["error"] == "the operator has stopped this model, or all models"
     assert own.client.get("/v2/models/digits-cnn").status_code == 200
     assert 'governance_stopped{model="digits-cnn"} 1.0' in own.client.get("/metrics").text
     picture = (own.state.keys.parent / "digit.png").read_bytes()

@@ -1,4 +1,4 @@
-"""Limits in this process: rate, burst, concurrency and daily quotas, in constant time and bounded memory."""
+"""Limits counted in this process: rate, burst, concurrency and daily quotas, in constant time and bounded memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ MAX_KEYS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What one caller may do in one scope; None is no limit.
+    """Limits of one caller in one scope; None means no limit.
 
-    `burst` calls at once and `rate_per_second` in the long run, so many at the same time, and so many requests and
-    items (of all batches) a day, which begins at midnight UTC.
+    Attributes:
+        rate_per_second: Requests per second in the long run.
+        burst: Requests that may arrive at once; None takes the rate of one second.
+        concurrency: Requests in progress at the same time.
+        requests_per_day: Requests per day; a day begins at midnight UTC.
+        items_per_day: Items (rows of all batches) per day.
     """
 
     rate_per_second: float | None = None
@@ -28,17 +32,27 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class LimitStatus:
-    """How far a caller is from the limit: calls left now, and seconds until all are there again."""
+    """What a caller has left of a rate.
+
+    Attributes:
+        left: Requests that the caller may send now.
+        reset_seconds: Seconds until the full burst is available again.
+    """
 
     left: int
     reset_seconds: float
 
 
 class TokenBuckets:
-    """Lets each caller make `burst` calls at once, and `rate_per_second` in the long run.
+    """Token buckets: each caller may send `burst` requests at once and `rate_per_second` in the long run.
 
-    One number a caller is kept: when its bucket will be full again (the generic cell rate algorithm's theoretical
-    arrival time). A caller whose bucket is full is the same as one never seen, so forgetting those loses nothing.
+    One number is stored per caller: when its bucket is full again (the theoretical arrival time of the generic cell
+    rate algorithm, ITU-T I.371). A caller with a full bucket needs no entry, so such entries can be dropped.
+
+    Args:
+        rate_per_second: Requests per second.
+        burst: Size of a bucket.
+        max_callers: Greatest number of entries.
     """
 
     def __init__(self, rate_per_second: float, burst: int, max_callers: int) -> None:
@@ -48,19 +62,20 @@ class TokenBuckets:
         self._full_at: dict[str, float] = {}
 
     def take(self, caller: str, now: float) -> LimitStatus:
-        """Count one call, and say what is left.
+        """Count one request and return what is left.
 
         Args:
-            now: monotonic seconds.
+            caller: Id of the caller.
+            now: Monotonic seconds.
 
         Raises:
-            RateLimitedError: if the bucket is empty, with the seconds until it is not.
+            RateLimitedError: if the bucket is empty; it carries the seconds until one request is possible.
         """
         full_at = max(self._full_at.get(caller, now), now)
         wait = full_at - self._tolerance - now
-        # A billionth of a second is the clock's own noise, and no reason to refuse.
+        # Less than a nanosecond is rounding of floating-point times, not a missing token.
         if wait > 1e-9:
-            raise RateLimitedError("too many calls: slow down", retry_after_seconds=wait, limit="rate")
+            raise RateLimitedError("too many requests: slow down", retry_after_seconds=wait, limit="rate")
         if caller not in self._full_at and len(self._full_at) >= self._max_callers:
             self._make_room(now)
         self._full_at[caller] = full_at = full_at + self._interval
@@ -68,14 +83,20 @@ class TokenBuckets:
         return LimitStatus(left, full_at - now)
 
     def _make_room(self, now: float) -> None:
-        """Forget the callers whose buckets are full; if all are in use, refuse new ones rather than forget a debt."""
+        """Drop callers with full buckets; without any, refuse the new caller: dropping another would reset its rate."""
         self._full_at = {caller: full_at for caller, full_at in self._full_at.items() if full_at > now}
         if len(self._full_at) >= self._max_callers:
             raise RateLimitedError("too many callers at once: try again", retry_after_seconds=1.0, limit="rate")
 
 
 class DailyCounts:
-    """Counts by caller, for the day of the first look after midnight UTC."""
+    """Counts per caller since midnight UTC.
+
+    Args:
+        name: Name of the limit in errors and metrics.
+        limit: Greatest count per caller and day.
+        max_callers: Greatest number of callers that are counted.
+    """
 
     def __init__(self, name: LimitName, limit: int, max_callers: int) -> None:
         self._name, self._limit, self._max_callers = name, limit, max_callers
@@ -83,13 +104,14 @@ class DailyCounts:
         self._counts: dict[str, int] = {}
 
     def verify(self, caller: str, now: float) -> None:
-        """Look whether the caller has anything left today.
+        """Check that the caller has quota left today.
 
         Args:
+            caller: Id of the caller.
             now: Unix seconds.
 
         Raises:
-            RateLimitedError: if not, with the seconds until midnight.
+            RateLimitedError: if the quota is used up; it carries the seconds until midnight UTC.
         """
         day, into = divmod(now, DAY_SECONDS)
         if day != self._day:
@@ -99,31 +121,35 @@ class DailyCounts:
             raise RateLimitedError("today's quota is used up", retry_after_seconds=DAY_SECONDS - into, limit=self._name)
 
     def add(self, caller: str, count: int) -> None:
-        """Count what was used; the last request of a day may go over what was left."""
+        """Add to the caller's count; the last request of a day may exceed the quota."""
         if count:
             self._counts[caller] = self._counts.get(caller, 0) + count
 
 
 class Concurrency:
-    """How many calls of one caller are under way; a caller with none takes no memory."""
+    """Number of requests in progress per caller; a caller without one needs no memory.
+
+    Args:
+        limit: Greatest number per caller.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._running: dict[str, int] = {}
 
     def enter(self, caller: str) -> None:
-        """Begin a call.
+        """Count the start of a request.
 
         Raises:
-            RateLimitedError: if too many are under way.
+            RateLimitedError: if the caller has `limit` requests in progress.
         """
         running = self._running.get(caller, 0)
         if running >= self._limit:
-            raise RateLimitedError("too many calls at the same time", retry_after_seconds=1.0, limit="concurrency")
+            raise RateLimitedError("too many requests at the same time", retry_after_seconds=1.0, limit="concurrency")
         self._running[caller] = running + 1
 
     def leave(self, caller: str) -> None:
-        """End a call."""
+        """Count the end of a request."""
         running = self._running.get(caller, 0) - 1
         if running > 0:
             self._running[caller] = running
@@ -132,7 +158,20 @@ class Concurrency:
 
 
 class LimitScope:
-    """One limit for each caller: over everything, or at one model."""
+    """The limits of every caller in one scope: all requests, or the requests to one model.
+
+    Attributes:
+        name: Name of the scope: of the model, or `caller`.
+        limit: The limits.
+        concurrency: Counter of requests in progress, or None if they are not limited.
+        policy: Value of the RateLimit-Policy field, or None without a rate.
+
+    Args:
+        name: Name of the scope.
+        limit: The limits of each caller.
+        clock: Returns Unix seconds.
+        max_callers: Greatest number of callers that are counted.
+    """
 
     def __init__(self, name: str, limit: Limit, clock: Callable[[], float], max_callers: int = MAX_KEYS) -> None:
         self.name, self.limit, self._clock = name, limit, clock
@@ -143,14 +182,15 @@ class LimitScope:
         self._requests = DailyCounts("requests_per_day", requests, max_callers) if requests is not None else None
         self._items = DailyCounts("items_per_day", items, max_callers) if items is not None else None
         self.concurrency = Concurrency(limit.concurrency) if limit.concurrency is not None else None
-        # As the RateLimit-Policy field says it.
+        # draft-ietf-httpapi-ratelimit-headers-10, section 3: `"name";q=quota;w=window in seconds`.
         self.policy = f'"{name}";q={burst};w={max(1, round(burst / rate))}'.encode() if rate is not None else None
 
     def take(self, caller: str, now: float) -> LimitStatus | None:
-        """Count one call of the caller, and say what is left where there is a rate.
+        """Count one request of the caller; return what is left, or None without a rate.
 
         Args:
-            now: monotonic seconds.
+            caller: Id of the caller.
+            now: Monotonic seconds.
 
         Raises:
             RateLimitedError: if a rate or quota is used up.
@@ -167,6 +207,6 @@ class LimitScope:
         return standing
 
     def count_items(self, caller: str, items: int) -> None:
-        """Count the items of a batch that was answered."""
+        """Add the items of an answered batch to the caller's daily count."""
         if self._items is not None:
             self._items.add(caller, items)

@@ -1,7 +1,7 @@
-"""Limits that all replicas share, in Redis: for each scope and caller, a sliding window and daily quotas.
+"""Limits counted in Redis for all replicas: per scope and caller, a sliding window and daily quotas.
 
-A rate of r a second with bursts of b is a window of b calls in b/r seconds (whole seconds, at least one, and then r
-calls). Concurrency stays a matter of each process. Built on `limits` (https://limits.readthedocs.io).
+A rate of r per second with bursts of b becomes a window of b requests in b/r seconds, rounded up to whole seconds.
+Concurrency is still counted in each process. Source: the package `limits` (https://limits.readthedocs.io).
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from governance.access.limits.local import DAY_SECONDS, Limit, LimitScope, Limit
 from governance.errors import ConfigurationError, NotReadyError, RateLimitedError
 
 TIMEOUT_SECONDS = 0.25
-# How long a Redis that failed is left alone.
+# After a failure, no request is sent to Redis for this long.
 PAUSE_SECONDS = 1.0
 
 logger = logging.getLogger("governance.limits")
 
 
 class SharedLimits:
-    """Counts in Redis.
+    """Rates and quotas in Redis.
 
     Args:
-        url: `redis://…` or `rediss://…`.
-        clock: Unix seconds.
+        url: `redis://HOST:PORT/DB` or `rediss://…`.
+        monotonic: Returns seconds.
+        clock: Returns Unix seconds.
 
     Raises:
-        ConfigurationError: if the packages are missing, or the URL is none.
+        ConfigurationError: if the extra `redis` is not installed, or the URL is not valid.
     """
 
     def __init__(self, url: str, monotonic: Callable[[], float], clock: Callable[[], float]) -> None:
@@ -40,13 +41,13 @@ class SharedLimits:
             from limits.aio.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
             from redis.asyncio import ConnectionPool
         except ImportError:
-            raise ConfigurationError("limits in Redis need packages: pip install 'bento-governance[redis]'") from None
+            raise ConfigurationError("limits in Redis need an extra: pip install 'bento-governance[redis]'") from None
         try:
             self._pool = ConnectionPool.from_url(
                 url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
             )
         except ValueError:
-            raise ConfigurationError("[limits] storage is no Redis URL") from None
+            raise ConfigurationError("[limits] storage is not a Redis URL") from None
         options: dict[str, Any] = {"connection_pool": self._pool}
         storage = RedisStorage(f"async+{url}", implementation="redispy", **options)
         self._windows, self._days = SlidingWindowCounterRateLimiter(storage), FixedWindowRateLimiter(storage)
@@ -54,27 +55,27 @@ class SharedLimits:
         self._away_until = float("-inf")
 
     async def take(self, scopes: Sequence[LimitScope], caller: str) -> list[LimitStatus | None]:
-        """Count one call of the caller in every scope.
+        """Count one request of the caller in every scope; return what is left in each.
 
         Raises:
             RateLimitedError: if a rate or quota is used up.
-            NotReadyError: if Redis cannot be asked.
+            NotReadyError: if Redis cannot be reached.
         """
         return [await self._ask(self._take(scope, caller)) for scope in scopes]
 
     async def count_items(self, scopes: Sequence[LimitScope], caller: str, items: int) -> None:
-        """Count the items of a batch that was answered.
+        """Add the items of an answered batch to the caller's daily counts.
 
         Raises:
-            NotReadyError: if Redis cannot be asked.
+            NotReadyError: if Redis cannot be reached.
         """
         for scope in scopes:
             if scope.limit.items_per_day is not None and items:
-                window, place = _daily(scope.limit.items_per_day), self._today(scope, caller, "items")
-                await self._ask(self._days.hit(window, *place, cost=items))
+                window, key = _daily(scope.limit.items_per_day), self._key_of_today(scope, caller, "items")
+                await self._ask(self._days.hit(window, *key, cost=items))
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         await self._pool.disconnect()
 
     async def _take(self, scope: LimitScope, caller: str) -> LimitStatus | None:
@@ -85,18 +86,18 @@ class SharedLimits:
         window = _window(limit)
         if window is None:
             return None
-        place = scope.name, _anonymous(caller)
-        allowed = await self._windows.hit(window, *place)
-        stats = await self._windows.get_window_stats(window, *place)
+        key = scope.name, _hashed(caller)
+        allowed = await self._windows.hit(window, *key)
+        stats = await self._windows.get_window_stats(window, *key)
         reset = max(0.0, stats.reset_time - self._clock())
         if not allowed:
-            raise RateLimitedError("too many calls: slow down", retry_after_seconds=reset, limit="rate")
+            raise RateLimitedError("too many requests: slow down", retry_after_seconds=reset, limit="rate")
         return LimitStatus(stats.remaining, reset)
 
     async def _take_daily(self, scope: LimitScope, caller: str, name: str, amount: int, cost: int) -> None:
-        place = self._today(scope, caller, name)
+        key = self._key_of_today(scope, caller, name)
         window = _daily(amount)
-        left = await (self._days.hit(window, *place) if cost else self._days.test(window, *place))
+        left = await (self._days.hit(window, *key) if cost else self._days.test(window, *key))
         if not left:
             rest = DAY_SECONDS - self._clock() % DAY_SECONDS
             raise RateLimitedError(
@@ -105,27 +106,27 @@ class SharedLimits:
                 limit="requests_per_day" if name == "requests" else "items_per_day",
             )
 
-    def _today(self, scope: LimitScope, caller: str, name: str) -> tuple[str, ...]:
+    def _key_of_today(self, scope: LimitScope, caller: str, name: str) -> tuple[str, ...]:
         day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
-        return scope.name, name, day, _anonymous(caller)
+        return scope.name, name, day, _hashed(caller)
 
-    async def _ask(self, question: Any) -> Any:
+    async def _ask(self, operation: Any) -> Any:
         if self._monotonic() < self._away_until:
-            question.close()
-            raise NotReadyError("the shared limits cannot be checked at present")
+            operation.close()
+            raise NotReadyError("the shared limits cannot be checked now")
         try:
-            return await question
+            return await operation
         except RateLimitedError:
             raise
         except Exception as error:
-            # Whatever the client raises (its own errors, the socket's, a script's) means that nothing was counted.
+            # Any error of the client, the socket or the script means that the request was not counted.
             self._away_until = self._monotonic() + PAUSE_SECONDS
-            logger.error("the shared limits cannot be asked: %s", type(error).__name__)
-            raise NotReadyError("the shared limits cannot be checked at present") from None
+            logger.error("the shared limits cannot be reached: %s", type(error).__name__)
+            raise NotReadyError("the shared limits cannot be checked now") from None
 
 
-def _anonymous(caller: str) -> str:
-    """Return what stands for a caller in Redis: no name, and no separator that could make two callers one."""
+def _hashed(caller: str) -> str:
+    """Return the key of a caller in Redis: no readable name, and no separator that could merge two callers."""
     return hashlib.sha256(caller.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""Shedding: so many requests at a time, a bounded queue for the others, and a quick no before latency explodes."""
+"""Load shedding: a bounded number of requests in progress, a bounded queue, and early refusal of the rest."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ _SMOOTHING = 0.1
 
 
 class Slots:
-    """Slots for requests under way in this process.
+    """Slots for requests in progress in this process.
 
-    A request is refused at once if the queue is full, if those before it will take longer than it may wait, or if the
-    event loop itself is that late; it is refused later if it waited in vain.
+    A request is refused at once if the queue is full, if the expected wait exceeds `max_wait_seconds`, or if the event
+    loop is late by more than that; it is refused later if it got no slot within `max_wait_seconds`.
+
+    Args:
+        max_concurrent: Number of slots.
+        max_queue: Greatest number of waiting requests.
+        max_wait_seconds: Longest wait for a slot.
+        monotonic: Returns seconds.
     """
 
     def __init__(
@@ -29,18 +35,19 @@ class Slots:
         self.running = 0
         self._service_seconds = 0.0
         self.lag_seconds = 0.0
-        # Seconds that each request waited, for whoever shows numbers and empties this.
+        # Seconds that each request waited; the metrics drain this, and the oldest are dropped if they do not.
         self.waits: deque[float] = deque(maxlen=MAX_WAITS)
 
     @property
     def waiting(self) -> int:
+        """Number of requests in the queue."""
         return len(self._queue)
 
     async def enter(self) -> float:
-        """Wait for a slot, and return when the request got it (monotonic seconds).
+        """Wait for a slot; return the time at which the request got it (monotonic seconds), for `leave`.
 
         Raises:
-            OverloadedError: if there is none in time.
+            OverloadedError: if there is no slot in time.
         """
         if self.lag_seconds > self._max_wait:
             raise self._refusal("lag")
@@ -58,7 +65,7 @@ class Slots:
             async with asyncio.timeout(self._max_wait):
                 await turn
         except BaseException as error:
-            # It got its slot in the very moment in which its time was up, or its caller went away.
+            # The request got its slot at the moment of its timeout or cancellation: pass the slot on.
             if turn.done() and not turn.cancelled():
                 self._pass_on()
             if isinstance(error, TimeoutError):
@@ -69,12 +76,12 @@ class Slots:
         return entered
 
     def leave(self, entered: float) -> None:
-        """Give the slot to the next in the queue."""
+        """Give the slot of a request, which it got at `entered`, to the next one in the queue."""
         self._service_seconds += _SMOOTHING * (self._monotonic() - entered - self._service_seconds)
         self._pass_on()
 
     async def watch_lag(self) -> None:
-        """Measure how late the event loop is, until cancelled."""
+        """Measure how late the event loop runs timers, until cancelled."""
         while True:
             before = self._monotonic()
             await asyncio.sleep(LAG_CHECK_SECONDS)
@@ -89,4 +96,7 @@ class Slots:
         self.running -= 1
 
     def _refusal(self, reason: ShedReason) -> OverloadedError:
-        return OverloadedError("too much to do: try again", retry_after_seconds=max(1.0, self._max_wait), reason=reason)
+        seconds = max(1.0, self._max_wait)
+        return OverloadedError(
+            "too many requests in this worker: try again", retry_after_seconds=seconds, reason=reason
+        )

@@ -117,5 +117,5 @@ async def test_a_redis_that_is_gone_could_not_be_asked(redis, replicas):
 
 
 def test_a_wrong_url_stops_the_start():
-    with pytest.raises(ConfigurationError, match="no Redis URL"):
+    with pytest.raises(ConfigurationError, match="not a Redis URL"):
         SharedLimits("nonsense://x", time.monotonic, time.time)

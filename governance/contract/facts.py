@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from governance.access.policies.obligations import OutputTensors
+from governance.access.policies.output_detail import OutputTensors
 from governance.contract.exchange import Exchange
 
 

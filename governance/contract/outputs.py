@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance.access.policies.obligations import OutputTensors, restrict
+from governance.access.policies.output_detail import OutputTensors, restrict
 from governance.access.policies.verdict import Decision
 from governance.contract.exchange import Exchange
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from governance.access.callers.caller import Caller
 from governance.access.grants import GrantFolder, GrantRules
 from governance.access.policies.model_card import ModelFacts, read_card
-from governance.access.policies.policy_set import PolicyFiles, PolicySet
+from governance.access.policies.policy_files import PolicyFiles
+from governance.access.policies.policy_set import PolicySet
 from governance.access.policies.verdict import Decision, PolicyRequest, Verdict
 from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Reply

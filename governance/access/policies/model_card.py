@@ -1,4 +1,4 @@
-"""What a model's signed card says to access: its Cedar attributes, and the purposes that it allows."""
+"""Facts for policies in a model's signed card: Cedar attributes, and the purposes that it allows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CLASSIFICATION = "data_classification"
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """Read from a card.
+    """Facts of one card.
 
     Attributes:
-        attributes: Cedar attributes of the Model, sorted by name; `data_classification` is one of them.
-        purposes: for which the model may be asked; empty if the card says nothing of it.
-        purpose_required: whether a caller must name one.
+        attributes: Cedar attributes of the model, sorted by name; `data_classification` is one of them.
+        purposes: Purposes for which the model may be used; empty if the card names none.
+        purpose_required: Whether a request must name a purpose.
     """
 
     attributes: tuple[tuple[str, AttributeValue], ...] = ()
@@ -28,7 +28,7 @@ class ModelFacts:
 
 
 def read_card(card: Mapping[str, Any]) -> ModelFacts:
-    """Read a card's `intended_purposes`, `purpose_required`, `data_classification` and `attributes`, all optional.
+    """Read `intended_purposes`, `purpose_required`, `data_classification` and `attributes` of a card; all are optional.
 
     Raises:
         ManifestMismatchError: if one has a wrong form.
@@ -36,9 +36,11 @@ def read_card(card: Mapping[str, Any]) -> ModelFacts:
     purposes, attributes = card.get("intended_purposes", []), card.get("attributes", {})
     required = card.get("purpose_required", False)
     if not isinstance(purposes, list) or not all(isinstance(item, str) for item in purposes):
-        raise ManifestMismatchError("card.json: 'intended_purposes' must be a list of words")
+        raise ManifestMismatchError("card.json: 'intended_purposes' must be a list of texts")
     if not isinstance(required, bool) or (required and not purposes):
-        raise ManifestMismatchError("card.json: 'purpose_required' is true or false, and needs 'intended_purposes'")
+        raise ManifestMismatchError(
+            "card.json: 'purpose_required' must be true or false, and needs 'intended_purposes'"
+        )
     if not isinstance(attributes, dict):
         raise ManifestMismatchError("card.json: 'attributes' must be an object")
     given = {**attributes, **({CLASSIFICATION: card[CLASSIFICATION]} if CLASSIFICATION in card else {})}

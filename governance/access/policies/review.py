@@ -1,6 +1,6 @@
-"""A second look at policies that are valid: those that can never decide anything, and those that change nothing.
+"""Remarks on valid policies: those that can never apply, and those that change no decision.
 
-Only scopes are compared, so whatever is reported is so; what conditions make unreachable is not found.
+Only scopes are compared, so every remark is true; a policy whose conditions can never hold is not found.
 """
 
 from __future__ import annotations
@@ -9,16 +9,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from governance.access.policies.index import Uid, scope_entity
+from governance.access.policies.cedar.index import Uid, scope_entity
+from governance.access.policies.cedar.text import Policy
 from governance.access.policies.obligations import NO_OBLIGATIONS
-from governance.access.policies.text import Policy
 
 Ancestors = Callable[[Iterable[Uid]], set[Uid]]
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What is odd about one policy."""
+    """One remark.
+
+    Attributes:
+        policy: Id of the policy.
+        place: File and line.
+        reason: What is wrong, in one sentence.
+    """
 
     policy: str
     place: str
@@ -34,18 +40,19 @@ def review(
     """Yield remarks on policies.
 
     Args:
-        actions: what the service's routes ask for.
-        resources: the models and the service, with all that each is in.
-        ancestors: returns entities with all that they are in.
+        policies: Policies and links of templates.
+        actions: Actions of the service's routes.
+        resources: Uids of the models and the service, each with itself and its ancestors.
+        ancestors: Returns the given entities and their ancestors.
     """
     listed = list(policies)
     for policy in listed:
         wanted = _actions(policy)
         if wanted is not None and not wanted & actions:
-            yield Remark(policy.id, policy.place, f"no route asks for {', '.join(sorted(wanted))}")
+            yield Remark(policy.id, policy.place, f"no route has the action {', '.join(sorted(wanted))}")
         target = scope_entity(policy.document["resource"])
         if target is not None and not any(target in within for within in resources.values()):
-            yield Remark(policy.id, policy.place, f"no model or service is, or is in, {target[0]}::{target[1]!r}")
+            yield Remark(policy.id, policy.place, f"no model or service is, or belongs to, {target[0]}::{target[1]!r}")
         yield from _overshadowed(policy, listed, ancestors)
 
 
@@ -54,16 +61,16 @@ def _overshadowed(policy: Policy, others: Iterable[Policy], ancestors: Ancestors
         if other is policy or other.document["conditions"] or not _covers(other, policy, ancestors):
             continue
         if policy.effect == "permit" and other.effect == "forbid":
-            yield Remark(policy.id, policy.place, f"'{other.id}' forbids all that it permits")
-        # Of two that cover each other the later one is the idle one.
+            yield Remark(policy.id, policy.place, f"'{other.id}' forbids everything that it permits")
+        # Of two policies that cover each other, only the later one gets a remark.
         elif policy.effect == other.effect and policy.obligations == NO_OBLIGATIONS == other.obligations:
             mutual = not policy.document["conditions"] and _covers(policy, other, ancestors)
             if not mutual or list(others).index(other) < list(others).index(policy):
-                yield Remark(policy.id, policy.place, f"'{other.id}' {policy.effect}s all of it already")
+                yield Remark(policy.id, policy.place, f"'{other.id}' already {policy.effect}s all of it")
 
 
 def _covers(wide: Policy, narrow: Policy, ancestors: Ancestors) -> bool:
-    """Return whether every request in one scope is in the other's."""
+    """Return whether every request in the scope of `narrow` is in the scope of `wide`."""
     wide_actions, narrow_actions = _actions(wide), _actions(narrow)
     if wide_actions is not None and (narrow_actions is None or not narrow_actions <= wide_actions):
         return False

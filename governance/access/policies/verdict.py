@@ -1,4 +1,4 @@
-"""A policy decision, as the other plugins meet it."""
+"""A request to the policies, their verdict, and the decision that the rest of the request uses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from governance.errors import ForbiddenError
 
 
 class PolicyRequest(NamedTuple):
-    """One question to the policies.
+    """A request as the policies see it.
 
     Attributes:
+        caller: Id of the caller.
+        roles: Roles of the caller.
+        action: Id of the action.
         resource: `("Model", name)` or `("Service", name)`.
-        groups: the ModelGroups of the model.
-        attributes, model_attributes: Cedar attributes of caller and model, sorted by name.
-        minute: minutes since 1970, in UTC, where the policies look at the time.
-        data_classes: of the personal data that was found in the body, sorted; none before it was read.
-        emergency: the reason code of a grant that breaks the glass.
+        groups: ModelGroups of the model.
+        route: Template of the route, such as `/v2/models/{model}/infer`.
+        purpose: Purpose that the caller names, or None.
+        attributes: Cedar attributes of the caller, sorted by name.
+        model_attributes: Cedar attributes of the model, sorted by name.
+        client_ip: IP address of the client, or None.
+        minute: Minutes since 1970 (UTC), or None.
+        data_classes: Sorted classes of the personal data in the body, or None before it is read.
+        emergency: Reason code of an emergency grant, or None.
     """
 
     caller: str
@@ -40,7 +47,15 @@ class PolicyRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided: `policy_ids` are the deciding policies' `@id`s, empty where nothing permitted."""
+    """Result of the policies for one request.
+
+    Attributes:
+        allowed: Whether the request is permitted.
+        policy_ids: Sorted `@id`s of the policies that decided; empty if no policy applied.
+        policy_digest: Digest of the policy set.
+        errors: Errors of policies; any error denies the request.
+        obligations: Conditions of the permits that decided.
+    """
 
     allowed: bool
     policy_ids: tuple[str, ...]
@@ -50,7 +65,7 @@ class Verdict:
 
     def __str__(self) -> str:
         if self.errors:
-            return f"denied, since policies erred: {'; '.join(self.errors)}"
+            return f"denied, because policies raised errors: {'; '.join(self.errors)}"
         if not self.policy_ids:
             return "denied: no policy permits it"
         return f"{'permitted' if self.allowed else 'forbidden'} by {', '.join(self.policy_ids)}"
@@ -58,15 +73,16 @@ class Verdict:
 
 @dataclass(slots=True)
 class Decision:
-    """The decision of the policies on one request: before the body is read, and again once data classes are found.
+    """The policies' decision on one request, made before the body is read and again when personal data was found in it.
 
     Attributes:
-        verdict: the decision that holds now.
-        review: decides again, for a set of data classes.
-        shadow: the decision of the candidate policies, or None if there are none.
-        grant: the id of the emergency grant that made the difference, or None.
-        purpose: the caller's purpose, if cards or policies name it; "other" for any other word, which is not recorded.
-        fulfilled: true once the server has limited the answer as `verdict.obligations.output` says.
+        verdict: The current verdict.
+        review: Returns the verdict for given data classes.
+        shadow: Verdict of the candidate policies, or None if there are none.
+        grant: Id of the emergency grant that was needed, or None.
+        purpose: Purpose that the caller names, if cards or policies contain it; "other" for any other, so that no text
+            of a caller is logged.
+        fulfilled: Set to True by the code that limited the answer as `verdict.obligations.output` says.
     """
 
     verdict: Verdict
@@ -77,12 +93,12 @@ class Decision:
     fulfilled: bool = False
 
     def data_found(self, classes: frozenset[str]) -> None:
-        """Decide again, now that it is known of which classes the data is.
+        """Decide again for the classes of personal data that were found; the stricter obligations apply.
 
         Raises:
-            ForbiddenError: if the policies do not permit such data here.
+            ForbiddenError: if the policies do not permit such data in this request.
         """
         before, again = self.verdict.obligations, self.review(classes)
         self.verdict = replace(again, obligations=strictest((before, again.obligations)))
         if not again.allowed:
-            raise ForbiddenError("the policy does not permit data of this kind here")
+            raise ForbiddenError("the policy does not permit data of this kind in this request")

@@ -11,9 +11,9 @@ from governance.access.policies.obligations import (
     Obligations,
     OutputDetail,
     parse_obligations,
-    restrict,
     strictest,
 )
+from governance.access.policies.output_detail import restrict
 from governance.errors import ConfigurationError, ForbiddenError
 
 SCORES = np.array([[0.1, 0.7, 0.2], [0.5, 0.25, 0.25]], np.float32)
@@ -56,7 +56,7 @@ def test_what_is_a_label_already_stays(array):
     "array", [np.float32(0.5), np.zeros(4, np.float32), np.zeros((4, 1), np.float32), np.zeros((2, 768), np.float32)]
 )
 def test_numbers_that_are_no_scores_are_refused(rule, array):
-    with pytest.raises(ForbiddenError, match="labels alone"):
+    with pytest.raises(ForbiddenError, match="only labels"):
         limited(rule, np.asarray(array))
 
 

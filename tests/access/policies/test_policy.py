@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.access.memo import Memo
-from governance.access.policies.policy_set import PolicyFiles, PolicySet
+from governance.access.policies.policy_files import PolicyFiles
+from governance.access.policies.policy_set import PolicySet
 from governance.access.policies.review import review
 from governance.access.policies.verdict import PolicyRequest
 from governance.errors import ConfigurationError
@@ -107,7 +108,7 @@ def test_the_digest_changes_with_every_file():
         ('@id("a") @output("top-k") permit (principal, action, resource);', "line 1: @output must be"),
         ('@id("a") @output("top-k:0") permit (principal, action, resource);', "line 1: @output must be"),
         ('@id("a") @anonymize("") permit (principal, action, resource);', "names no profile"),
-        ('@id("a") @output("label") forbid (principal, action, resource);', "a forbid obliges to nothing"),
+        ('@id("a") @output("label") forbid (principal, action, resource);', "a forbid cannot have obligations"),
         ('@id("a") @colour("x") permit (principal, action, resource);', "unknown annotation"),
         ('@id("a") permit (principal == ?principal, action, resource in ?resource) when { context.no };', "does not fit the schema"),
         ('@id("a") permit (principal == User::"x", action, resource);', "does not fit the schema"),
@@ -374,10 +375,10 @@ def test_a_second_look_finds_what_can_never_decide():
         )
     ]
     assert remarks == [
-        ("guests", "'nobody' forbids all that it permits"),
-        ("elsewhere", "no model or service is, or is in, Model::'gone'"),
-        ("elsewhere", "'some' permits all of it already"),
-        ("explained", "no route asks for explain"),
+        ("guests", "'nobody' forbids everything that it permits"),
+        ("elsewhere", "no model or service is, or belongs to, Model::'gone'"),
+        ("elsewhere", "'some' already permits all of it"),
+        ("explained", "no route has the action explain"),
     ]
     wider = policy_set(
         text.replace('resource is Model);\n    @id("again")', 'resource);\n    @id("again")').replace(
@@ -390,7 +391,7 @@ def test_a_second_look_finds_what_can_never_decide():
             wider.policies.values(), frozenset({"infer", "metadata", "explain"}), resources, wider.ancestors
         )
     }
-    assert remarks["again"] == "'some' permits all of it already"
+    assert remarks["again"] == "'some' already permits all of it"
 
 
 def test_a_flood_of_addresses_takes_bounded_memory():

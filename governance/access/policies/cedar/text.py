@@ -1,4 +1,4 @@
-"""Cedar text: policies and templates, each with its place, its name and what it obliges to."""
+"""Cedar text: policies, templates and links of templates, each with its id, its place and its obligations."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ from governance.errors import BadRequestError, ConfigurationError
 
 ANNOTATIONS = frozenset({"id", "description", "output", "anonymize"})
 SLOTS = ("principal", "resource")
+# Part of the place of a policy that is a link of a template.
+LINKED = ", linked as '"
 
-# A policy ends at a semicolon that is in no string and no comment.
+# A policy ends at a semicolon outside strings and comments.
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy, or one link of a template.
+    """One policy, template, or link of a template.
 
     Attributes:
-        id: its `@id`, or its link's.
-        document: its Cedar JSON, without annotations.
-        place: file and line, for people.
+        id: The `@id` of the policy, or the id of the link.
+        effect: `permit` or `forbid`.
+        document: Cedar JSON without annotations.
+        obligations: Parsed annotations `@output` and `@anonymize`.
+        description: The annotation `@description`, or "".
+        place: File and line, for messages.
+        text: Cedar text.
     """
 
     id: str
@@ -42,14 +48,14 @@ class Policy:
 
 
 def parse_policies(files: Sequence[tuple[str, str]], links: str = "[]") -> tuple[dict[str, Policy], dict[str, Policy]]:
-    """Parse policy by policy, so that an error has a line, and name each as its author does, by `@id`.
+    """Parse policies one by one, so that an error has a line and each policy is named by its `@id`.
 
     Args:
-        files: name and text of each.
+        files: Name and text of each file.
         links: JSON: `[{"template": …, "id": …, "principal": {"type": …, "id": …}, "resource": {…}}]`.
 
     Returns:
-        the policies with the templates' links among them, and the templates; by id.
+        The policies, among them the links of templates, and the templates; both by id.
 
     Raises:
         ConfigurationError: with file, line and reason.
@@ -79,13 +85,13 @@ def _policy(raw: dict[str, Any], place: str, text: str) -> Policy:
     if unknown:
         raise ConfigurationError(f"{place}: has the unknown annotation @{unknown[0]}")
     if not annotations.get("id"):
-        raise ConfigurationError(f'{place}: has no @id("…") annotation, by which the audit log names the policy')
+        raise ConfigurationError(f'{place}: has no @id("…") annotation, which the audit log needs')
     try:
         obligations = parse_obligations(annotations)
     except ConfigurationError as error:
         raise ConfigurationError(f"{place}: {error}") from None
     if raw["effect"] == "forbid" and obligations != NO_OBLIGATIONS:
-        raise ConfigurationError(f"{place}: a forbid obliges to nothing; put @output and @anonymize on permits")
+        raise ConfigurationError(f"{place}: a forbid cannot have obligations; put @output and @anonymize on permits")
     return Policy(
         annotations["id"], raw["effect"], raw, obligations, annotations.get("description", ""), place, text.strip()
     )
@@ -100,7 +106,7 @@ def _linked(templates: Mapping[str, Policy], links: str) -> Iterator[Policy]:
         place = f"template link {number + 1}"
         template = templates.get(link.get("template", "")) if isinstance(link, dict) else None
         if template is None or not isinstance(link.get("id"), str) or not link["id"]:
-            raise ConfigurationError(f"{place}: names no template of the policies, or has no id of its own")
+            raise ConfigurationError(f"{place}: has no id, or names no template of the policies")
         document = {**template.document, **{slot: _filled(template, slot, link, place) for slot in SLOTS}}
         yield Policy(
             link["id"],
@@ -108,13 +114,13 @@ def _linked(templates: Mapping[str, Policy], links: str) -> Iterator[Policy]:
             document,
             template.obligations,
             template.description,
-            f"{template.place}, linked as '{link['id']}'",
+            f"{template.place}{LINKED}{link['id']}'",
             template.text,
         )
 
 
 def _filled(template: Policy, slot: str, link: Mapping[str, Any], place: str) -> Any:
-    """Return a scope with its slot replaced by the link's entity."""
+    """Return a scope of the template with its slot replaced by the entity of the link."""
     scope = template.document[slot]
     inner = scope["in"] if isinstance(scope.get("in"), dict) else scope
     entity = link.get(slot)
@@ -132,7 +138,11 @@ def _filled(template: Policy, slot: str, link: Mapping[str, Any], place: str) ->
 
 
 def statements(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each policy with the line that it begins on; what is left at the end is one more, unless it is blank."""
+    """Yield each policy with the line on which it begins; text after the last semicolon counts unless it is blank.
+
+    Example:
+        `"permit (principal, action, resource);"` yields `(1, "permit (principal, action, resource);")`.
+    """
     start = 0
     for token in _TOKEN.finditer(text):
         if token.group() == ";":
@@ -144,10 +154,14 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def parsed(parse: Callable[[], Any], problem: str) -> Any:
-    """Return what Cedar makes of a text.
+    """Return the result of a call of Cedar's parser.
+
+    Args:
+        parse: The call.
+        problem: Beginning of the error message.
 
     Raises:
-        ConfigurationError: with `problem`, and Cedar's own words.
+        ConfigurationError: with `problem` and Cedar's message.
     """
     try:
         return parse()
@@ -156,6 +170,6 @@ def parsed(parse: Callable[[], Any], problem: str) -> Any:
 
 
 def _line_of(text: str, start: int) -> int:
-    """Return the line of the first character from `start` on that is neither blank nor in a comment."""
+    """Return the line of the first character from `start` on that is not a blank or in a comment."""
     blank = re.compile(r"(?:\s+|//[^\n]*)*").match(text, start)
     return text.count("\n", 0, blank.end() if blank else start) + 1

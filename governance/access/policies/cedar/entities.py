@@ -1,7 +1,7 @@
-"""Cedar entities: the few that a request needs, from a file that may hold many.
+"""Cedar entities: those that a request needs, out of a file that may contain many.
 
-Callers, models and services of the file are looked up one by one; all others (roles, groups, what they refer to) are
-parsed once, and shared by every request.
+Callers, models and services of the file are added to a request one by one; all others (roles, groups and what they
+refer to) are parsed once and shared by all requests.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import cedarpy
 
-from governance.access.policies.index import Uid
-from governance.access.policies.text import parsed
+from governance.access.policies.cedar.index import Uid
+from governance.access.policies.cedar.text import parsed
 
 INDIVIDUALS = frozenset({"Caller", "Model", "Service"})
 
@@ -25,19 +25,20 @@ class Entities:
     """The entities of one file.
 
     Args:
-        text: Cedar's JSON: `[{"uid": {"type", "id"}, "attrs": {…}, "parents": […]}]`.
-        schema: Cedar schema; every entity must fit it.
-        mentioned: Cedar JSON in which individuals may be named (the policies).
+        text: Cedar JSON: `[{"uid": {"type": …, "id": …}, "attrs": {…}, "parents": […]}]`.
+        schema: Text of the schema that every entity must fit.
+        mentioned: Cedar JSON of the policies; callers, models and services that it names are shared too.
+        name: Name of the policies, for error messages.
 
     Raises:
-        ConfigurationError: if the text is no such list, or does not fit the schema.
+        ConfigurationError: if the text is not such a list, or does not fit the schema.
     """
 
     def __init__(self, text: str, schema: str, mentioned: Iterable[Any], name: str) -> None:
         handle = parsed(
             partial(cedarpy.Entities.from_json_str, text, schema), f"{name}: the entities do not fit the schema"
         )
-        # Cedar writes them back with every reference marked as one, so that they can be read without the schema.
+        # In Cedar's own output every reference is marked as one, so that references are found without the schema.
         entities: list[Entity] = json.loads(str(handle))
         self._all = {_uid(entity["uid"]): entity for entity in entities}
         shared = {uid for uid in self._all if uid[0] not in INDIVIDUALS}
@@ -45,7 +46,7 @@ class Entities:
         self._base = self._parse(self._shared)
 
     def ancestors(self, uids: Iterable[Uid]) -> set[Uid]:
-        """Return these entities and all that they are in."""
+        """Return these entities and all their ancestors."""
         found: set[Uid] = set()
         pending = list(uids)
         while pending:
@@ -56,11 +57,15 @@ class Entities:
         return found
 
     def parents(self, uid: Uid) -> list[Uid]:
-        """Return what the file says that an entity is in."""
+        """Return the parents of an entity in the file."""
         return [_uid(parent) for parent in self._all.get(uid, {}).get("parents", ())]
 
     def with_individuals(self, individuals: Sequence[tuple[Uid, Mapping[str, Any], Iterable[Uid]]]) -> cedarpy.Entities:
-        """Return the shared entities and these: uid, attributes, parents; what the file says of them counts too."""
+        """Return the shared entities and the given ones.
+
+        Args:
+            individuals: Uid, attributes and parents of each; attributes and parents in the file are merged in.
+        """
         merged = [self._merged(*individual) for individual in individuals]
         own = {uid for uid, _, _ in individuals}
         also = self._reachable(set(_named(merged)) - own) - own - self._shared
@@ -77,7 +82,7 @@ class Entities:
         }
 
     def _reachable(self, uids: Iterable[Uid]) -> set[Uid]:
-        """Return those of the file that attributes and parents lead to."""
+        """Return the entities of the file that are reachable by attributes and parents."""
         found: set[Uid] = set()
         pending = [uid for uid in uids if uid in self._all]
         while pending:
@@ -92,7 +97,7 @@ class Entities:
 
 
 def _named(value: Any) -> Iterator[Uid]:
-    """Yield every entity that a piece of Cedar JSON names."""
+    """Yield the uid of every entity that a Cedar JSON value contains."""
     if isinstance(value, Mapping):
         if isinstance(value.get("type"), str) and isinstance(value.get("id"), str):
             yield value["type"], value["id"]

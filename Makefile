@@ -16,7 +16,7 @@ CONSTRAINED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 # Tests run in so many processes; a file's tests stay together. Many of them wait for a real service.
 WORKERS ?= 2
 
-.PHONY: help serve watch test check generate models env serving-env lock bench clean
+.PHONY: help serve watch test check generate models env serving-env lock release bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -60,8 +60,12 @@ serving-env: ## Install what serving needs and nothing of training, into .venv-s
 	$(CONSTRAINED) .venv-serving/bin/python -m pip install --quiet '.[$(RUNTIME)]'
 
 # `make lock PACKAGES="numpy onnx"` changes those alone, and adds what pyproject.toml names newly.
-lock: env ## Renew constraints.txt: the newest versions that pyproject.toml allows, for all Pythons
+lock: ## Renew constraints.txt: the newest versions that pyproject.toml allows, for all Pythons
+	@test -x $(BIN)/uv || $(MAKE) env
 	TORCH='$(TORCH)' $(BIN)/python -m tools.lock $(PACKAGES)
+
+release: env ## Build the distributions into dist/ and use each in an empty environment; DRAFT=1 accepts any tree
+	$(BIN)/python -m tools.release $(if $(DRAFT),--draft)
 
 clean: ## Remove the environment, the trained models, and the digits service's keys, callers and audit log
 	rm -rf $(VENV) .venv-serving .state bentos/digits/state build dist *.egg-info

@@ -19,6 +19,7 @@ from typing import Literal
 from deploy.prometheus import runbook
 from deploy.prometheus.cases import promtool
 from helm import dashboards, values
+from tools import chart
 from tools.reference import reference_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +54,7 @@ class Stale:
 GENERATORS = (
     Generator("dashboards", dashboards.files, owned=(f"{dashboards.FOLDER}/*",)),
     Generator("chart-values", values.files),
+    Generator("chart-version", chart.files),
     Generator("rule-tests", promtool.files, owned=(f"{promtool.FOLDER}/*",)),
     Generator("runbook", runbook.files, owned=("deploy/prometheus/pages/*",)),
     Generator("reference", reference_files, owned=("docs/reference/*",)),

@@ -16,7 +16,7 @@ from governance.settings.audit import AuditSettings
 from governance.settings.identity import CertificateSettings, IdentitySettings, IssuerSettings
 from governance.settings.models import STORE_PREFIX, ArtifactSettings, ModelSettings, RuntimeSettings
 from governance.settings.monitoring import DriftSettings, MetricsSettings, TracingSettings
-from governance.settings.privacy import FREE_TEXT, ImageSettings, PrivacyField, PrivacySettings, TextSettings
+from governance.settings.privacy import ImageSettings, PrivacyField, PrivacySettings, TextSettings
 from governance.settings.reading import ENVIRONMENT_PREFIX, load_settings, plugin_settings
 from governance.settings.section import Section
 from governance.settings.service import DEFAULT_PLUGINS, RouteSettings, ServiceSettings
@@ -25,7 +25,6 @@ from governance.settings.tree import Settings
 __all__ = [
     "DEFAULT_PLUGINS",
     "ENVIRONMENT_PREFIX",
-    "FREE_TEXT",
     "STORE_PREFIX",
     "ArtifactSettings",
     "AuditSettings",

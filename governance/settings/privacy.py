@@ -7,12 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from governance.privacy.change.operators import FIELD, Operator
+from governance.privacy.change.operators import FIELD, FREE_TEXT, Operator
 from governance.privacy.change.scope import PseudonymScope
 from governance.privacy.request.paths import parse_path
 from governance.settings.section import Name, Section, checked_by
-
-FREE_TEXT = "text"
 
 PathText = Annotated[str, checked_by(parse_path)]
 OperatorText = Annotated[str, checked_by(Operator.parse)]

@@ -8,7 +8,7 @@ from functools import cache, partial
 from governance.errors import ConfigurationError, ForbiddenError
 from governance.plugins.privacy.tagger import open_tagger
 from governance.privacy.change.context import Context
-from governance.privacy.change.operators import Operator
+from governance.privacy.change.operators import FREE_TEXT, Operator
 from governance.privacy.change.scope import PseudonymScope
 from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
@@ -16,7 +16,7 @@ from governance.privacy.pictures.faces import Faces
 from governance.privacy.pictures.images import ImageRules
 from governance.privacy.request.card_rules import CardRules
 from governance.privacy.request.fields import FieldRule
-from governance.privacy.request.forms import FREE_TEXT, NamedRule
+from governance.privacy.request.forms import NamedRule
 from governance.privacy.request.paths import EVERYWHERE, DocumentPath, parse_path
 from governance.privacy.request.plan import FreeText, RequestPlan
 from governance.privacy.request.tensors import TensorColumn

@@ -20,6 +20,8 @@ from governance.privacy.change.context import Context, keyed_digest
 
 # The entity of a declared field whose setting names none.
 FIELD = "FIELD"
+# What settings and profiles write in place of an operator: the value is searched as free text.
+FREE_TEXT = "text"
 DROP, KEEP, MASKED = "drop", "keep", "***"
 _OPERATOR = re.compile(r"([a-z0-9-]{1,20})(?::(\d{1,6}(?:\.\d{1,6})?))?")
 

@@ -1,7 +1,7 @@
-"""Faces in pictures: found by the cascades that OpenCV's wheel ships, and covered so that nothing brings them back.
+"""Faces in pictures: found by the cascade classifiers in OpenCV's wheel, and covered irreversibly.
 
-Source: P. Viola and M. Jones, Rapid Object Detection using a Boosted Cascade of Simple Features, CVPR 2001. They find
-most faces that look at the camera or to a side, upright and of 24 pixels or more; no cascade finds all.
+Source: P. Viola and M. Jones, Rapid Object Detection using a Boosted Cascade of Simple Features, CVPR 2001. The
+cascades find most upright faces of 24 pixels or more that look at the camera or to a side; some faces are missed.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from PIL import Image
 
 from governance.errors import ConfigurationError
 
+# Left, top, right and bottom, in pixels.
 Box = tuple[int, int, int, int]
 
 FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"
-# The longest side on which faces are looked for, and the smallest face there, in pixels.
+# In pixels: a picture is scaled down to this longest side before the search, and the smallest face found in it.
 LONGEST_SIDE, SMALLEST = 1280, 24
-# So much more than the face is covered on each side, and so many fields are left of it.
+# Share of the face's size that is covered too on each side, and the number of fields in a row that replace it.
 MARGIN, FIELDS = 0.3, 4
 
 
 class Faces:
-    """Finds faces; one for each worker, used by several threads.
+    """Finds faces; may be used by several threads.
 
     Raises:
-        ConfigurationError: if OpenCV is not installed, or its wheel ships no cascades.
+        ConfigurationError: If OpenCV is not installed, or its wheel has no cascades.
     """
 
     def __init__(self) -> None:
@@ -40,12 +41,16 @@ class Faces:
         self._cv2 = cv2
         self._files = [Path(cv2.data.haarcascades) / name for name in (FRONTAL, PROFILE)]
         if not all(file.is_file() for file in self._files):
-            raise ConfigurationError("this OpenCV ships no cascades: pip install 'opencv-python-headless<5'")
-        # A cascade keeps what it is looking at in itself.
+            raise ConfigurationError("this version of OpenCV has no cascades: pip install 'opencv-python-headless<5'")
+        # A cascade classifier keeps state during a search, so each thread has its own.
         self._own = threading.local()
 
     def find(self, picture: Image.Image) -> list[Box]:
-        """Return left, top, right and bottom of each face of an upright picture."""
+        """Return the box of each face.
+
+        Args:
+            picture: An upright picture of any size.
+        """
         grey = picture.convert("L")
         scale = min(1.0, LONGEST_SIDE / max(grey.size))
         if scale < 1:
@@ -74,7 +79,14 @@ class Faces:
 
 
 def cover(picture: Image.Image, boxes: list[Box]) -> None:
-    """Put four by four fields of one colour each where a face was, and beside it: what is left has 48 numbers."""
+    """Replace each face and a margin around it by four by four fields of one colour each, in place.
+
+    The fields hold only 48 numbers, too few to reconstruct a face.
+
+    Args:
+        picture: The picture.
+        boxes: The faces.
+    """
     for left, top, right, bottom in boxes:
         wide, high = round((right - left) * MARGIN), round((bottom - top) * MARGIN)
         area = (

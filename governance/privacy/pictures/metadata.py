@@ -1,7 +1,8 @@
-"""Metadata of images: everything that is not the picture is left out, byte for byte and without coding it again.
+"""Metadata of images: removed by copying only the segments that show the picture, without decoding them.
 
-What stays: the picture's data, its colours (ICC profile, gamma) and which side is up. Sources: JPEG (ITU-T T.81,
-annex B), PNG (third edition, section 5), WebP (RFC 9649).
+What stays is the image data, the colours (ICC profile, gamma) and the orientation. An unknown segment or chunk is
+dropped if the format calls it optional; otherwise the image is refused. Sources: JPEG (ITU-T T.81, annex B), PNG (third
+edition, section 5), WebP (RFC 9649).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ICC = b"ICC_PROFILE\x00"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT",
                        b"bKGD", b"pHYs", b"cICP"})  # fmt: skip
-# How long they are, or may be.
+# Least and greatest length in bytes: a longer chunk could carry text.
 _PNG_SIZES = {b"IHDR": (13, 13), b"IEND": (0, 0), b"PLTE": (3, 768), b"tRNS": (1, 256), b"gAMA": (4, 4),
               b"cHRM": (32, 32), b"sRGB": (1, 1), b"sBIT": (1, 4), b"bKGD": (1, 6), b"pHYs": (9, 9),
               b"cICP": (4, 4)}  # fmt: skip
@@ -39,20 +40,21 @@ def strip(data: bytes, kind: str, orientation: int) -> bytes:
     """Return an image without its metadata.
 
     Args:
+        data: The image file.
         kind: `JPEG`, `PNG` or `WEBP`.
-        orientation: which side is up, as EXIF counts; it is the one thing that is written again.
+        orientation: The EXIF orientation, 1 to 8; one other than 1 is written as the only EXIF entry.
 
     Raises:
-        BadRequestError: if it is cut short, malformed, or has more than one frame.
+        BadRequestError: If the image is cut short, malformed, or has more than one frame.
     """
     try:
         return {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp}[kind](data, orientation)
     except (IndexError, struct.error):
-        raise BadRequestError("an image is cut short, or not what it says that it is") from None
+        raise BadRequestError("an image is cut short, or not of the format that it seems to be") from None
 
 
 def _exif(orientation: int) -> bytes:
-    """Return an EXIF block (TIFF, big-endian) with the one entry that says which side is up."""
+    """Return an EXIF block (TIFF, big-endian) whose only entry is the orientation."""
     return b"MM\x00\x2a" + struct.pack(">IHHHIHHI", 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
 
 
@@ -85,7 +87,7 @@ def _jpeg(data: bytes, orientation: int) -> bytes:
 
 
 def _verify_segment(marker: int, content: bytes) -> None:
-    """Refuse a segment that is none of the picture's, or longer than it says: something else would lie in it."""
+    """Refuse an unknown segment, and one that is longer than its own header says: the rest could carry text."""
     size = len(content)
     if marker in _FRAMES:
         whole = size == 6 + 3 * content[5]
@@ -101,14 +103,14 @@ def _verify_segment(marker: int, content: bytes) -> None:
     else:
         whole = False
     if not whole:
-        raise BadRequestError("an image is malformed, or made in a way that is not known here")
+        raise BadRequestError("an image is malformed, or has a segment that is not supported")
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and content; marker 0 is entropy-coded data. What lies behind the end is not looked at."""
+    """Yield marker and content of each segment; marker 0 is entropy-coded data. Bytes after the end are ignored."""
     place = 2
     if data[:2] != b"\xff\xd8":
-        raise BadRequestError("an image is not what it says that it is")
+        raise BadRequestError("an image is not of the format that it seems to be")
     while True:
         if data[place] != 0xFF:
             raise BadRequestError("an image is malformed")
@@ -145,7 +147,7 @@ def _end_of_scan(data: bytes, place: int) -> int:
 
 def _png(data: bytes, orientation: int) -> bytes:
     if not data.startswith(_PNG):
-        raise BadRequestError("an image is not what it says that it is")
+        raise BadRequestError("an image is not of the format that it seems to be")
     out, place, kind, seen = [_PNG], len(_PNG), b"", set[bytes]()
     while kind != b"IEND":
         before = kind
@@ -157,10 +159,10 @@ def _png(data: bytes, orientation: int) -> bytes:
         if kind in _PNG_FRAMES:
             raise BadRequestError("an image has more than one frame: send one picture")
         if kind not in _PNG_KEPT and not kind[0] & 0x20:
-            raise BadRequestError("an image is made in a way that is not known here")
+            raise BadRequestError("an image has a required chunk that is not supported")
         if kind in _PNG_KEPT:
             if kind in seen and not kind == before == b"IDAT":
-                raise BadRequestError("an image is malformed: something stands twice in it")
+                raise BadRequestError("an image is malformed: it has a chunk twice")
             seen.add(kind)
             out.append(_chunk(kind, _verified_chunk(kind, content)))
         if kind == b"IHDR" and orientation != UPRIGHT:
@@ -171,8 +173,8 @@ def _png(data: bytes, orientation: int) -> bytes:
 def _verified_chunk(kind: bytes, content: bytes) -> bytes:
     least, most = _PNG_SIZES.get(kind, (0, len(content)))
     if not least <= len(content) <= most:
-        raise BadRequestError("an image is malformed: a part of it is longer or shorter than it can be")
-    # A profile's name can be any text.
+        raise BadRequestError("an image is malformed: a chunk has an impossible length")
+    # The name of an ICC profile could carry any text, so it is replaced.
     return b"icc" + content[content.index(b"\0") :] if kind == b"iCCP" else content
 
 
@@ -183,7 +185,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 def _webp(data: bytes, orientation: int) -> bytes:
     end = struct.unpack_from("<I", data, 4)[0] + 8
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or end > len(data):
-        raise BadRequestError("an image is cut short, or not what it says that it is")
+        raise BadRequestError("an image is cut short, or not of the format that it seems to be")
     out, place, extended, seen = list[bytes](), 12, False, set[bytes]()
     while place + 8 <= end:
         kind, (length,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
@@ -198,7 +200,7 @@ def _webp(data: bytes, orientation: int) -> bytes:
             flags = content[0] & ~(_WEBP_EXIF | _WEBP_XMP) | (_WEBP_EXIF if orientation != UPRIGHT else 0)
             content = bytes([flags]) + content[1:]
         if kind in seen or (kind == b"VP8X" and length != 10):
-            raise BadRequestError("an image is malformed: something stands twice in it, or is longer than it can be")
+            raise BadRequestError("an image is malformed: it has a chunk twice, or one of an impossible length")
         if kind in _WEBP_KEPT:
             seen.add(kind)
             out.append(_riff(kind, content))

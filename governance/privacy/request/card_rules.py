@@ -1,9 +1,10 @@
-"""The privacy contract of a model: what its signed card says of each input feature, and that the settings agree.
+"""Privacy rules in a model's signed card: the class of each input feature, and the operator it was trained with.
 
-In the card: `"inputs": [{"name": "features", …, "columns": ["age", "zip"]}]` names the columns of a tensor, and
-`"privacy": [{"tensor": "features", "column": "age", "class": "quasi-identifier", "operator": "bucket:10"}]` says of
-each feature what it is, and which operator it was trained with. Training and serving change it by the same code
-(`tensors.change_columns`), so that the model meets what it has learnt.
+In the card, `"inputs": [{"name": "features", …, "columns": ["age", "zip"]}]` names the columns of a tensor, and
+`"privacy": [{"tensor": "features", "column": "age", "class": "quasi-identifier", "operator": "bucket:10"}]` has one
+entry for each feature. Training and serving change features by the same function, `tensors.change_columns`, so that the
+model is served the kind of values that it was trained on. A service whose settings disagree with the card does not
+start.
 """
 
 from __future__ import annotations
@@ -13,17 +14,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.errors import ConfigurationError, ManifestMismatchError
-from governance.privacy.change.operators import FIELD, Operator
+from governance.privacy.change.operators import FIELD, FREE_TEXT, KEEP, Operator
 from governance.privacy.request.tensors import TensorColumn
 
 NONE = "none"
 CLASSES = ("direct identifier", "quasi-identifier", "sensitive", NONE)
-FREE_TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class CardFeature:
-    """One input feature: its class, and what is done to it; `text` is for tensors of free text."""
+    """One input feature.
+
+    Attributes:
+        tensor: Name of the input.
+        column: Name of the column; None for the whole tensor.
+        kind: Its class, one of `CLASSES`.
+        operator: The operator it was trained with, such as `bucket:10`; `text` for a tensor of free text.
+        entity: What its values are, such as `AGE`.
+    """
 
     tensor: str
     column: str | None
@@ -32,6 +40,7 @@ class CardFeature:
     entity: str = FIELD
 
     def __str__(self) -> str:
+        """Return the name for messages: `features.age`."""
         return self.tensor if self.column is None else f"{self.tensor}.{self.column}"
 
 
@@ -54,7 +63,7 @@ class CardRules:
         """Read the section `privacy` of a `card`; a card without one has no features.
 
         Raises:
-            ManifestMismatchError: if it cannot be read, names a column that there is not, or leaves personal data
+            ManifestMismatchError: If the section cannot be read, names an unknown input or column, or has personal data
                 without an operator.
         """
         try:
@@ -66,13 +75,11 @@ class CardRules:
             ) from None
         for feature in features:
             if feature.tensor not in names:
-                raise ManifestMismatchError(f"card.json: 'privacy' speaks of '{feature}', and no input is called so")
+                raise ManifestMismatchError(f"card.json: 'privacy' names '{feature}', but there is no such input")
             if feature.column is not None and feature.column not in names[feature.tensor]:
-                raise ManifestMismatchError(
-                    f"card.json: 'privacy' speaks of '{feature}', and the input has no such column"
-                )
+                raise ManifestMismatchError(f"card.json: 'privacy' names '{feature}', but the input has no such column")
         if len({(feature.tensor, feature.column) for feature in features}) != len(features):
-            raise ManifestMismatchError("card.json: 'privacy' speaks of a feature twice")
+            raise ManifestMismatchError("card.json: 'privacy' names a feature twice")
         return cls(features, names)
 
     def columns(self, tensor: str) -> tuple[TensorColumn, ...]:
@@ -80,7 +87,7 @@ class CardRules:
         return tuple(
             TensorColumn(tensor, self._number(feature), Operator.parse(feature.operator), entity=feature.entity)
             for feature in self.features
-            if feature.tensor == tensor and feature.operator not in (FREE_TEXT, "keep")
+            if feature.tensor == tensor and feature.operator not in (FREE_TEXT, KEEP)
         )
 
     def number_of(self, tensor: str, column: int | str) -> int | None:
@@ -100,7 +107,7 @@ class CardRules:
             free_text: Whether the settings search this model's texts.
 
         Raises:
-            ConfigurationError: with each feature on which settings and card disagree, and what to write.
+            ConfigurationError: If they disagree; the message names each such feature, and what to write.
         """
         declared = {(item.tensor, item.number): item for item in columns}
         problems = []
@@ -108,23 +115,23 @@ class CardRules:
             found = declared.pop((feature.tensor, self._number(feature)), None)
             if feature.operator == FREE_TEXT:
                 if not free_text or found is not None:
-                    problems.append(f"{feature} is free text: [[privacy.text]] has to look through it")
+                    problems.append(f"{feature} is free text: it needs a [[privacy.text]]")
                 continue
             wanted = Operator.parse(feature.operator)
-            if wanted.name == "keep" and found is None:
+            if wanted.keeps and found is None:
                 continue
             if found is None or found.operator != wanted or found.entity != feature.entity:
                 problems.append(f"{feature} ({feature.kind}) was trained with operator = '{feature.operator}'")
-        problems += [
-            f"{item.tensor} column {item.number} is changed here and not in the card" for item in declared.values()
-        ]
+        for tensor, number in declared:
+            place = tensor if number is None else f"{tensor} column {number}"
+            problems.append(f"{place} is changed by the settings, but not in the card")
         if problems and self.features:
             raise ConfigurationError(f"[privacy] and the signed card of '{model}' disagree: {'; '.join(problems)}")
 
 
 def _feature(item: Mapping[str, Any]) -> CardFeature:
     column, kind = item.get("column"), item["class"]
-    operator = item.get("operator", "keep" if kind == NONE else None)
+    operator = item.get("operator", KEEP if kind == NONE else None)
     feature = CardFeature(
         str(item["tensor"]),
         None if column is None else str(column),
@@ -133,9 +140,11 @@ def _feature(item: Mapping[str, Any]) -> CardFeature:
         str(item.get("entity", FIELD)),
     )
     if kind not in CLASSES:
-        raise ManifestMismatchError(f"card.json: '{feature}' has no class of {', '.join(CLASSES)}")
-    if operator is None or (kind == NONE) != (operator == "keep"):
-        raise ManifestMismatchError(f"card.json: '{feature}' is {kind}, and its operator does not fit that")
+        raise ManifestMismatchError(f"card.json: the class of '{feature}' must be one of {', '.join(CLASSES)}")
+    if operator is None or (kind == NONE) != (operator == KEEP):
+        raise ManifestMismatchError(
+            f"card.json: '{feature}' is {kind}: features of class {NONE}, and no others, are kept"
+        )
     if operator != FREE_TEXT:
         try:
             Operator.parse(feature.operator)

@@ -1,4 +1,4 @@
-"""Records: declared fields of a JSON document, found by pointer or JSONPath and changed by their operator."""
+"""Declared fields of a JSON document: found by JSON Pointer or JSONPath, and changed by their operators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from governance.privacy.request.plain import render_json
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One declared field: where it is, its operator, what it is, and its class."""
+    """One declared field.
+
+    Attributes:
+        path: Where it is; all matching places are changed.
+        operator: What happens to its value.
+        data_class: What policies know it as, such as `health`; None for none.
+        entity: What its value is, such as `PERSON`.
+    """
 
     path: DocumentPath
     operator: Operator
@@ -26,20 +33,33 @@ class FieldRule:
 
     @classmethod
     def parse(cls, path: str, operator: str, data_class: str | None = None, entity: str = FIELD) -> FieldRule:
-        """Parse a JSON Pointer or a JSONPath, and an operator.
+        """Read a rule as settings write it, for example `FieldRule.parse("/patient/name", "hash", "health")`.
+
+        Args:
+            path: JSON Pointer, or JSONPath if it begins with `$`.
+            operator: Operator, such as `mask:4`.
+            data_class: What policies know the field as.
+            entity: What its value is.
 
         Raises:
-            ConfigurationError: if one of them cannot be read.
+            ConfigurationError: If path or operator cannot be read.
         """
         return cls(parse_path(path), Operator.parse(operator), data_class, entity)
 
 
 def change_json(data: bytes | memoryview, rules: Sequence[FieldRule], context: Context) -> tuple[bytes, Redactions]:
-    """Return the document with every declared field changed, and what was done.
+    """Return a document with its declared fields changed, and the counts of what was changed.
+
+    `{"name": "Ada", "age": 42}` with a rule `/name`, `drop` becomes `{"age":42}`.
+
+    Args:
+        data: The document. If it certainly has no declared field, it is returned as it is, valid or not.
+        rules: The declared fields.
+        context: Key and scope of the operators.
 
     Raises:
-        BadRequestError: if it may hold a declared field, and is not a strict JSON document (RFC 8259, no name
-            twice, no number beyond a double). What cannot hold one is left to the server to judge.
+        BadRequestError: If it may have a declared field and is not strict JSON: RFC 8259, without duplicate names and
+            without numbers beyond a double.
     """
     plain = bytes(data)
     if not any(rule.path.may_be_in(plain) for rule in rules):
@@ -50,15 +70,17 @@ def change_json(data: bytes | memoryview, rules: Sequence[FieldRule], context: C
 
 
 def change_fields(holder: list[Any], rules: Sequence[FieldRule], context: Context) -> Redactions:
-    """Change every declared field of a document in place, and return what was done.
+    """Change the declared fields of a document in place, and return the counts of what was changed.
 
     Args:
-        holder: its one element is the document.
+        holder: A list whose only element is the document.
+        rules: The declared fields.
+        context: Key and scope of the operators.
 
     Raises:
-        BadRequestError: if a field holds a value that cannot be changed.
+        BadRequestError: If a field has a value that its operator cannot change.
     """
-    # All places are found before one is changed: removing an element moves those behind it.
+    # All places are found before one is changed, since removing an element of a list renumbers the next ones.
     matches = [(rule, place) for rule in rules for place in rule.path.places(holder)]
     counts: dict[str, int] = {}
     dropped: list[Place] = []
@@ -77,7 +99,7 @@ def change_fields(holder: list[Any], rules: Sequence[FieldRule], context: Contex
 
 
 def _unique(found: Sequence[tuple[FieldRule, Place]]) -> list[tuple[FieldRule, Place]]:
-    """Change each place once, by the first rule that names it; but where one of them drops it, it goes."""
+    """Return each place once: with the first rule that matches it, or with a rule that drops it if there is one."""
     first: dict[tuple[int, Any], tuple[FieldRule, Place]] = {}
     for rule, place in found:
         key = id(place[0]), place[1]

@@ -1,4 +1,4 @@
-"""Where in a JSON document: pointers with wildcards (RFC 6901), and JSONPath (RFC 9535)."""
+"""Places in a JSON document: JSON Pointers with wildcards (RFC 6901), and JSONPath (RFC 9535)."""
 
 from __future__ import annotations
 
@@ -11,32 +11,48 @@ from governance.errors import BadRequestError, ConfigurationError
 
 WILDCARD = "*"
 
-# A container and a key in it.
+# A container (object or list) and a key in it (name or index).
 Place = tuple[Any, Any]
 
 
 class DocumentPath(Protocol):
-    """A place or several in a document."""
+    """Selects places in a document."""
 
     def places(self, holder: list[Any]) -> Iterator[Place]:
-        """Yield them; the holder's one element is the document, so that the document itself has a place too."""
+        """Yield the container and the key of each place.
+
+        Args:
+            holder: A list whose only element is the document, so that the document itself has a place too.
+
+        Raises:
+            BadRequestError: If the document is nested too deeply to be searched.
+        """
 
     def may_be_in(self, data: bytes) -> bool:
-        """Say whether a serialized document can have such a place, at the cost of a search and not of a parse."""
+        """Return False if a serialized document certainly has no such place; a search in bytes, no parsing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """A JSON Pointer in which the segment `*` stands for every element of an array or every member of an object."""
+    """A JSON Pointer in which the segment `*` matches every element of an array and every member of an object.
+
+    `/rows/*/name` selects the places of `Ada` and `Bob` in `{"rows": [{"name": "Ada"}, {"name": "Bob"}]}`.
+
+    Attributes:
+        segments: The unescaped segments: `("rows", "*", "name")`; none for the whole document.
+    """
 
     segments: tuple[str, ...]
 
     def places(self, holder: list[Any]) -> Iterator[Place]:
-        """Yield container and key of each place."""
+        """Yield the container and the key of each place."""
         return _places_of(holder[0], self.segments) if self.segments else iter([(holder, 0)])
 
     def may_be_in(self, data: bytes) -> bool:
-        """Look for the names; JSON can write one in other bytes by an escape alone, and that needs a backslash."""
+        """Return whether all names occur in the bytes.
+
+        A name in other bytes has an escape in it, such as `\\u0061` for `a`; so any backslash counts as a match.
+        """
         return b"\\" in data or all(
             part == WILDCARD or part.isdigit() or part.encode("utf-8", "replace") in data for part in self.segments
         )
@@ -47,18 +63,22 @@ EVERYWHERE = Pointer(())
 
 @dataclass(frozen=True, slots=True)
 class JsonPath:
-    """A JSONPath query."""
+    """A JSONPath query, such as `$..email`.
+
+    Attributes:
+        query: The query as compiled by `jsonpath_rfc9535`.
+    """
 
     query: Any
 
     def places(self, holder: list[Any]) -> Iterator[Place]:
-        """Yield container and key of each place.
+        """Yield the container and the key of each place.
 
         Raises:
-            BadRequestError: if the document is nested too deeply for the query.
+            BadRequestError: If the document is nested too deeply for the query.
         """
         try:
-            # Found as a whole before the first is changed.
+            # All places are found before the first is changed, as a change could create or remove matches.
             locations = [node.location for node in self.query.finditer(holder[0])]
         except (RecursionError, self._error()):
             raise BadRequestError("the document cannot be searched: it is nested too deeply") from None
@@ -69,7 +89,7 @@ class JsonPath:
             yield container, key
 
     def may_be_in(self, data: bytes) -> bool:
-        """A query can find anything."""
+        """Return True: a query can match any document."""
         return True
 
     @staticmethod
@@ -81,10 +101,10 @@ class JsonPath:
 
 
 def parse_path(text: str) -> DocumentPath:
-    """Read a JSON Pointer, or a JSONPath if it begins with `$`.
+    """Read a JSON Pointer such as `/rows/*/name`, or a JSONPath if the text begins with `$`.
 
     Raises:
-        ConfigurationError: if it is neither, or the package for JSONPath is not installed.
+        ConfigurationError: If it is neither, or the package for JSONPath is not installed.
     """
     if not text.startswith("$"):
         return Pointer(pointer_segments(text) if text else ())

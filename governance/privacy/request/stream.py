@@ -1,7 +1,8 @@
-"""Streamed answers: anonymized piece by piece, in units that depend on the text alone and not on how it was cut.
+"""Streamed answers: anonymized in units, which depend only on the text and not on how it was split into chunks.
 
-Plain text is cut behind a line or a sentence where no finding lies over the cut, as seen with a look ahead; an event of
-server-sent events and a line of JSON lines are units as they are. What cannot be read ends the stream.
+Plain text is cut after a line or a sentence where no finding spans the cut; some text after the cut is read to know
+that. An event of server-sent events, and a line of JSON lines, is one unit. A stream that cannot be read is ended with
+an error, so that nothing is sent unsearched.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from governance.privacy.find.finding import Finding
 from governance.privacy.request.forms import change_words
 from governance.privacy.request.paths import EVERYWHERE, DocumentPath
 
-# In characters: the least unit, the longest one, what is looked at before and behind a cut.
+# In characters: the shortest unit, the longest unit, and how much is searched before and after a cut.
 LEAST, LONGEST, BEFORE, AHEAD = 256, 16_384, 128, 256
 MAX_EVENT_CHARACTERS = 2**20
-NO_TEXT = "a streamed answer that is to be anonymized is not UTF-8"
-TOO_LONG = "a streamed answer has an event or line that is too long to be anonymized"
+NO_TEXT = "a streamed answer must be anonymized, but is not UTF-8"
+TOO_LONG = "a streamed answer must be anonymized, but has an event or line that is too long"
 
 _BORDER = re.compile(r"\n|[.!?][\"')\]]{0,3}\s|[。！？]")
 _SPACE = re.compile(r"\s")
@@ -30,20 +31,30 @@ _FIELD = re.compile(r"(data|event|id|retry):[ ]?(.*)", re.DOTALL)
 
 
 class StreamUnits(Protocol):
-    """Takes an answer as it is made, and returns what may leave."""
+    """Takes the chunks of an answer, and returns the anonymized units that may be sent."""
 
     def feed(self, data: bytes, *, last: bool) -> bytes:
-        """Return what is ready; with `last`, all that is left.
+        """Return the units that are complete.
+
+        Args:
+            data: The next chunk, cut anywhere, even inside a character.
+            last: Whether the answer ends with this chunk; all remaining text is returned then.
 
         Raises:
-            RuntimeError: if the answer cannot be searched; nothing of what is held back may leave then.
+            RuntimeError: If the answer cannot be searched; the text that is held back must not be sent then.
         """
 
 
 def units_of(
     media_type: str, anonymizer: TextAnonymizer, paths: Sequence[DocumentPath] = (EVERYWHERE,)
 ) -> StreamUnits | None:
-    """Return what anonymizes a stream of this media type, or None if there is nothing that could."""
+    """Return the units for a media type, or None if streams of this type cannot be anonymized.
+
+    Args:
+        media_type: Lower-case and without parameters, such as `text/plain`.
+        anonymizer: Finds and changes personal data.
+        paths: Where free text is in JSON documents; everywhere by default.
+    """
     if media_type == "text/event-stream":
         return EventsOrText(anonymizer, paths)
     if media_type in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
@@ -52,7 +63,7 @@ def units_of(
 
 
 class _Decoder:
-    """UTF-8 that chunks may cut anywhere; a byte order mark is none of the text."""
+    """Decodes UTF-8 that chunks may cut anywhere, without a byte order mark."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
@@ -63,7 +74,7 @@ class _Decoder:
             text = self._decoder.decode(data, last)
         except UnicodeDecodeError:
             raise RuntimeError(NO_TEXT) from None
-        # In UTF-16 and UTF-32, every other byte of a number is a NUL: to us, it would be no number.
+        # UTF-16 and UTF-32 have NUL bytes between the digits of a number, which would hide it from the search.
         if "\0" in text:
             raise RuntimeError(NO_TEXT)
         if text and not self._begun:
@@ -72,14 +83,18 @@ class _Decoder:
 
 
 class PlainText:
-    """Text; a unit is held back until it is known that no finding goes on behind it."""
+    """Units of plain text: one or more lines or sentences, held back until no finding can span their end.
+
+    Args:
+        anonymizer: Finds and changes personal data.
+    """
 
     def __init__(self, anonymizer: TextAnonymizer) -> None:
         self._anonymizer, self._decoder = anonymizer, _Decoder()
         self._before, self._pending, self._tried = "", "", 0
 
     def feed(self, data: bytes, *, last: bool) -> bytes:
-        """See `StreamUnits.feed`."""
+        """Return the units that are complete; see `StreamUnits.feed`."""
         self._pending += self._decoder.decode(data, last)
         pieces = []
         while self._pending:
@@ -94,7 +109,7 @@ class PlainText:
         return "".join(pieces).encode("utf-8", "replace")
 
     def _candidate(self, last: bool) -> int | None:
-        """Return the next place where a unit might end, or None if that cannot be known yet."""
+        """Return the next possible end of a unit, or None if more text is needed to know it."""
         found = _BORDER.search(self._pending, max(self._tried, LEAST - 1))
         cut = found.end() if found is not None else len(self._pending)
         if found is None and not last and cut < LONGEST:
@@ -103,9 +118,17 @@ class PlainText:
         return cut if last or len(self._pending) >= cut + AHEAD else None
 
     def _unit(self, cut: int, *, forced: bool) -> str | None:
-        """Return the unit that ends here, changed, or None if something would be cut in two."""
+        """Return the changed unit that ends at `cut`, or None if a finding spans the cut.
+
+        Args:
+            cut: End of the unit in the pending text.
+            forced: Whether the unit has its greatest length, so that it must end here or earlier.
+
+        Raises:
+            RuntimeError: If the end is forced, and one finding is longer than a unit may be.
+        """
         if forced and cut < len(self._pending):
-            # A token that is longer than what is looked at ahead has no space in it.
+            # A secret may be longer than AHEAD, but has no space in it: cut at the last space.
             cut = max((space.end() for space in _SPACE.finditer(self._pending, LEAST, cut)), default=cut)
         shift = len(self._before)
         window = self._before + self._pending[: cut + AHEAD]
@@ -120,7 +143,7 @@ class PlainText:
                 return None
             cut = min(over)
             if cut <= 0:
-                raise RuntimeError("a streamed answer holds something too long to be anonymized")
+                raise RuntimeError("a streamed answer must be anonymized, but has a finding that is too long")
         inside = [
             Finding(f.entity, max(f.start - shift, 0), min(f.end - shift, cut), f.score, f.why)
             for f in findings
@@ -132,7 +155,7 @@ class PlainText:
 
 
 class _Pending:
-    """What waits for its end, in the pieces in which it came: joined once, and never longer than an event may be."""
+    """Text of an event or line whose end has not come yet; its pieces are joined once, and its length is limited."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -140,7 +163,7 @@ class _Pending:
 
     @property
     def end(self) -> str:
-        """The last character of it, if there is one."""
+        """The last character, or "" if there is none."""
         return self._pieces[-1][-1] if self._pieces else ""
 
     def add(self, text: str) -> None:
@@ -157,14 +180,19 @@ class _Pending:
 
 
 class JsonLines:
-    """One JSON document a line; what is none is searched as text."""
+    """Units of JSON lines: one document for each line; a line that is not JSON is searched as text.
+
+    Args:
+        anonymizer: Finds and changes personal data.
+        paths: Where free text is in a document.
+    """
 
     def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[DocumentPath]) -> None:
         self._change = _changer(anonymizer, paths)
         self._decoder, self._pending = _Decoder(), _Pending()
 
     def feed(self, data: bytes, *, last: bool) -> bytes:
-        """See `StreamUnits.feed`."""
+        """Return the units that are complete; see `StreamUnits.feed`."""
         text = self._decoder.decode(data, last)
         if "\n" not in text and not last:
             self._pending.add(text)
@@ -179,7 +207,14 @@ class JsonLines:
 
 
 class EventsOrText:
-    """What is called an event stream: BentoML calls each generator of texts so, whether they are events or not."""
+    """Units of a stream with the media type text/event-stream, which BentoML gives to every generator of texts.
+
+    The first bytes decide whether it has events or is plain text.
+
+    Args:
+        anonymizer: Finds and changes personal data.
+        paths: Where free text is in events that are JSON.
+    """
 
     def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[DocumentPath]) -> None:
         self._anonymizer, self._paths = anonymizer, paths
@@ -187,7 +222,7 @@ class EventsOrText:
         self._held = b""
 
     def feed(self, data: bytes, *, last: bool) -> bytes:
-        """See `StreamUnits.feed`."""
+        """Return the units that are complete; see `StreamUnits.feed`."""
         if self._units is None:
             self._held += data
             data = self._held
@@ -201,7 +236,12 @@ class EventsOrText:
 
 
 class Events:
-    """Server-sent events (HTML, section 9.2): the data of one event is a unit, as JSON where it is some."""
+    """Units of server-sent events (HTML, section 9.2): the data of one event, searched as JSON if it is JSON.
+
+    Args:
+        anonymizer: Finds and changes personal data.
+        paths: Where free text is in events that are JSON.
+    """
 
     def __init__(self, anonymizer: TextAnonymizer, paths: Sequence[DocumentPath]) -> None:
         self._change, self._plain = _changer(anonymizer, paths), anonymizer
@@ -209,9 +249,9 @@ class Events:
         self._held = ""
 
     def feed(self, data: bytes, *, last: bool) -> bytes:
-        """See `StreamUnits.feed`."""
+        """Return the units that are complete; see `StreamUnits.feed`."""
         text = self._held + self._decoder.decode(data, last)
-        # A carriage return at the end may be the first half of a line's end.
+        # A carriage return at the end of a chunk may be the first half of CR LF.
         self._held = "\r" if text.endswith("\r") and not last else ""
         text = re.sub(r"\r\n?", "\n", text[: len(text) - len(self._held)])
         if "\n\n" not in self._pending.end + text and not last:

@@ -1,14 +1,15 @@
-"""Tensors of the Open Inference Protocol: texts and declared columns, in JSON or in the binary tail, changed in place.
+"""Tensors of the Open Inference Protocol: texts and declared columns are changed, in JSON and in the binary tail.
 
-Source: https://github.com/kserve/open-inference-protocol and Triton's binary tensor data extension: elements of BYTES
-have four bytes of length before them, all else is little-endian and row by row.
+Sources: https://github.com/kserve/open-inference-protocol, and Triton's binary tensor data extension: the values follow
+the JSON part; each element of a BYTES tensor has its length before it (four bytes); numbers are little-endian, in
+row-major order.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -18,10 +19,9 @@ import numpy as np
 from governance.errors import BadRequestError, ConfigurationError
 from governance.privacy.change.context import Context
 from governance.privacy.change.operators import FIELD, Operator
-from governance.privacy.change.text import Anonymized
+from governance.privacy.change.text import AnonymizeTexts
 
 Array = np.ndarray[Any, Any]
-Anonymize = Callable[[Sequence[str]], Sequence[Anonymized]]
 
 BINARY_SIZE = "binary_data_size"
 BYTES = "BYTES"
@@ -59,8 +59,8 @@ def change_columns(array: Array, columns: Sequence[TensorColumn], context: Conte
         context: Key, scope and subject of the operators.
 
     Raises:
-        ConfigurationError: if an operator cannot be used on such values.
-        BadRequestError: if the tensor has no such column.
+        ConfigurationError: If an operator cannot be used on such values.
+        BadRequestError: If the tensor has no such column, or a value is not finite.
     """
     changed = array.copy()
     for column in columns:
@@ -84,14 +84,19 @@ def _changed(values: Array, column: TensorColumn, context: Context) -> Array:
 
 
 def _changed_numbers(values: Array, column: TensorColumn, context: Context) -> Array:
-    """Numbers stay numbers of their type: `bucket` leaves the lower bound, `drop` and its like leave 0."""
+    """Change numbers so that they keep their type; operators that erase a value leave 0.
+
+    Raises:
+        ConfigurationError: If the operator makes text of numbers.
+        BadRequestError: If a value is not finite.
+    """
     operator = column.operator
     if operator.keeps:
         return values
     if operator.definition.erases:
         return np.zeros_like(values)
     if operator.definition.change_number is None:
-        raise ConfigurationError(f"the operator '{operator.name}' is for text, and '{column.tensor}' holds numbers")
+        raise ConfigurationError(f"the operator '{operator.name}' is for text, but '{column.tensor}' holds numbers")
     made = [operator.change_number(value, column.entity, context) for value in _finite(values, column)]
     array = np.array(made, np.float64)
     if values.dtype.kind in "iu":
@@ -103,7 +108,7 @@ def _changed_numbers(values: Array, column: TensorColumn, context: Context) -> A
 def _finite(values: Array, column: TensorColumn) -> list[float]:
     numbers = values.astype(np.float64).ravel()
     if not np.isfinite(numbers).all():
-        raise BadRequestError(f"the declared column of '{column.tensor}' holds a value that is no number")
+        raise BadRequestError(f"the declared column of '{column.tensor}' has a value that is not finite")
     listed: list[float] = numbers.tolist()
     return listed
 
@@ -113,22 +118,25 @@ def change_tensors(
     tail: memoryview,
     columns: Sequence[TensorColumn],
     context: Context,
-    anonymize: Anonymize | None,
+    anonymize: AnonymizeTexts | None,
 ) -> tuple[bytes, Counter[str], Counter[str]]:
-    """Change an inference request (or answer) in place, and return its new tail and what was done.
+    """Change the tensors of an inference request or answer.
 
     Args:
-        document: the parsed JSON part; its `inputs` and `outputs` are changed where their values lie in JSON.
-        tail: the binary values behind it.
-        columns: declared columns, by tensor.
-        anonymize: changes the elements of BYTES tensors in the tail that are not declared; None leaves them. Those in
-            JSON are strings of the document, and whoever looks through those has changed them already.
+        document: The parsed JSON part. Tensors with JSON values are changed in place, and so are the sizes of binary
+            ones.
+        tail: The binary values after the JSON part.
+        columns: The declared columns of all tensors.
+        context: Key, scope and subject of the operators.
+        anonymize: Changes the elements of BYTES tensors in the tail that have no declared column; None keeps them.
+            BYTES tensors in JSON are not changed here: their elements are strings of the document (`leaves`).
 
     Returns:
-        the tail; counts by operator; counts by entity.
+        The new tail, changed columns by operator, and changed findings by entity.
 
     Raises:
-        BadRequestError: if the tensors do not fit their shapes, their types or the tail.
+        BadRequestError: If the tensors do not fit their shapes, their types or the tail.
+        ConfigurationError: If an operator cannot be used on such values.
     """
     pieces: list[bytes | memoryview] = []
     operators, entities = Counter[str](), Counter[str]()
@@ -139,7 +147,7 @@ def change_tensors(
         raw: bytes | memoryview = tail[offset : offset + (size or 0)]
         offset += size or 0
         if len(raw) != (size or 0):
-            raise BadRequestError("the binary values of the tensors end too early")
+            raise BadRequestError("the binary values end before those of the last tensor")
         if wanted:
             changed = change_columns(_array(tensor, None if size is None else memoryview(raw)), wanted, context)
             operators.update(column.operator.name for column in wanted)
@@ -150,11 +158,11 @@ def change_tensors(
             tensor["parameters"][BINARY_SIZE] = len(raw)
         pieces.append(raw)
     if offset != len(tail):
-        raise BadRequestError(f"the body has {len(tail) - offset} bytes that no tensor claims")
+        raise BadRequestError(f"the body has {len(tail) - offset} bytes that belong to no tensor")
     return b"".join(pieces), operators, entities
 
 
-def _anonymized(raw: memoryview, anonymize: Anonymize) -> tuple[bytes, Counter[str]]:
+def _anonymized(raw: memoryview, anonymize: AnonymizeTexts) -> tuple[bytes, Counter[str]]:
     changed = anonymize(_texts(raw))
     entities = Counter[str]()
     for item in changed:
@@ -165,7 +173,7 @@ def _anonymized(raw: memoryview, anonymize: Anonymize) -> tuple[bytes, Counter[s
 def _tensors(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     listed = document.get("inputs", document.get("outputs", [])) if isinstance(document, dict) else []
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise BadRequestError("the inputs are no list of tensors")
+        raise BadRequestError("the inputs are not a list of tensors")
     return listed
 
 
@@ -173,7 +181,7 @@ def _binary_size(tensor: Mapping[str, Any]) -> int | None:
     parameters = tensor.get("parameters", {})
     size = parameters.get(BINARY_SIZE) if isinstance(parameters, dict) else None
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0 or "data" in tensor):
-        raise BadRequestError(f"a tensor's {BINARY_SIZE} is no number of bytes, or it has data beside it")
+        raise BadRequestError(f"a tensor's {BINARY_SIZE} is not a number of bytes, or the tensor has data too")
     return size
 
 
@@ -181,18 +189,19 @@ def _array(tensor: Mapping[str, Any], raw: memoryview | None) -> Array:
     """Return a tensor's values in its shape.
 
     Raises:
-        BadRequestError: if its values do not fit its shape and type.
+        BadRequestError: If its values do not fit its shape and type.
     """
     name, datatype, shape = str(tensor.get("name"))[:40], str(tensor.get("datatype")), tensor.get("shape")
     if not isinstance(shape, list) or not all(type(size) is int and 0 <= size < 2**40 for size in shape):
         raise BadRequestError(f"the tensor '{name}' has no shape")
     if datatype != BYTES and datatype not in _NUMBERS:
-        raise BadRequestError(f"the tensor '{name}' has a datatype in which no column can be declared")
+        raise BadRequestError(f"the tensor '{name}' has a datatype whose columns cannot be changed")
     try:
         if raw is None:
             return _from_json(tensor.get("data"), datatype, shape)
         if datatype != BYTES:
             return np.frombuffer(raw, _NUMBERS[datatype]).reshape(shape)
+        # With the None, numpy makes an array of objects even of texts; without it, of fixed-size strings.
         values = np.array([*_texts(raw), None], object)[:-1]
         return values.reshape(shape)
     except (ValueError, TypeError, OverflowError):
@@ -218,7 +227,7 @@ def _from_json(data: Any, datatype: str, shape: list[int]) -> Array:
 
 
 def _put(tensor: dict[str, Any], array: Array, binary: bool) -> bytes | None:
-    """Put changed values where the old ones were; those in the tail are returned."""
+    """Write changed values to the JSON part, or return them as bytes for the tail and write their size."""
     values = array.ravel()
     if not binary:
         tensor["data"] = values.tolist()
@@ -232,18 +241,18 @@ def _texts(raw: memoryview) -> list[str]:
     """Return the elements of a BYTES tensor.
 
     Raises:
-        BadRequestError: if one is not UTF-8, or the lengths do not add up.
+        BadRequestError: If an element is not UTF-8, or a length goes beyond the tensor.
     """
     texts: list[str] = []
     offset = 0
     while offset < len(raw):
         end = offset + 4 + (struct.unpack_from("<I", raw, offset)[0] if offset + 4 <= len(raw) else len(raw))
         if end > len(raw):
-            raise BadRequestError("the elements of a BYTES tensor are longer than it")
+            raise BadRequestError("the lengths in a BYTES tensor go beyond its end")
         try:
             texts.append(str(raw[offset + 4 : end], "utf-8"))
         except UnicodeDecodeError:
-            raise BadRequestError("an element of a BYTES tensor is not UTF-8, and is to be searched") from None
+            raise BadRequestError("an element of a BYTES tensor is not UTF-8, so it cannot be searched") from None
         offset = end
     return texts
 

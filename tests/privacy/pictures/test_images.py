@@ -71,7 +71,7 @@ def upright(data):
     ("kind", "options"),
     [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {"quality": 80}), ("WEBP", {"lossless": True})],
 )  # fmt: skip
-def test_the_picture_looks_the_same_to_the_last_pixel_and_says_nothing_more(flower, kind, options, orientation):
+def test_clean_image_keeps_every_pixel_and_removes_all_metadata(flower, kind, options, orientation):
     data = photograph(flower, kind, orientation, **options) + (b"trailer " + CANARY.encode() if kind == "JPEG" else b"")
     cleaned = clean_image(data, ImageRules())
     assert cleaned.kind == kind and cleaned.counts == {"IMAGE_METADATA": 1}
@@ -83,7 +83,7 @@ def test_the_picture_looks_the_same_to_the_last_pixel_and_says_nothing_more(flow
         assert not {"comment", "xmp", "Author", "Comment", "photoshop"} & set(opened.info)
 
 
-def test_a_picture_without_metadata_stays_byte_for_byte(flower):
+def test_clean_image_keeps_a_picture_without_metadata_byte_for_byte(flower):
     for kind in ("JPEG", "PNG", "WEBP"):
         target = io.BytesIO()
         flower.save(target, kind)
@@ -93,7 +93,7 @@ def test_a_picture_without_metadata_stays_byte_for_byte(flower):
 
 
 @pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
-def test_iptc_and_thumbnails_go(flower):
+def test_clean_image_removes_iptc_and_thumbnails(flower):
     small = io.BytesIO()
     flower.resize((16, 16)).save(small, "JPEG")
     data = photograph(flower, "JPEG")
@@ -108,7 +108,7 @@ def test_iptc_and_thumbnails_go(flower):
     assert CANARY.encode() not in cleaned and small.getvalue()[20:] not in cleaned
 
 
-def test_a_face_is_covered_for_good(person, finder):
+def test_clean_image_covers_faces_irreversibly(person, finder):
     rules = ImageRules(faces="blur", finder=finder)
     for kind in ("JPEG", "PNG", "WEBP"):
         # As a phone held upright stores it: on its side, with a word about it.
@@ -120,19 +120,19 @@ def test_a_face_is_covered_for_good(person, finder):
         assert after.size == upright(data).size and finder.find(after) == []
 
 
-def test_an_upright_face_is_found_where_it_is(person, finder):
+def test_faces_find_returns_the_place_of_a_face(person, finder):
     boxes = finder.find(person)
     assert any(left < 225 < right and top < 115 < bottom for left, top, right, bottom in boxes)
 
 
-def test_no_more_than_sixteen_colours_are_left_of_a_face(person, finder):
+def test_cover_leaves_at_most_sixteen_colours_of_a_face(person, finder):
     cleaned = clean_image(photograph(person, "PNG"), ImageRules(faces="blur", finder=finder))
     left, top, right, bottom = finder.find(person)[0]
     region = np.asarray(upright(cleaned.data))[top:bottom, left:right].reshape(-1, 3)
     assert len(np.unique(region, axis=0)) <= 16 * len(finder.find(person))
 
 
-def test_a_face_can_be_a_reason_to_refuse(person, flower, finder):
+def test_clean_image_refuses_faces_where_the_rules_say_so(person, flower, finder):
     rules = ImageRules(faces="refuse", finder=finder)
     with pytest.raises(BadRequestError, match="face"):
         clean_image(photograph(person, "JPEG"), rules)
@@ -147,7 +147,7 @@ def bomb():
     return data[:16] + head + struct.pack(">I", zlib.crc32(b"IHDR" + head)) + data[33:]
 
 
-def test_a_decompression_bomb_is_refused_before_it_is_decoded(flower):
+def test_clean_image_refuses_decompression_bombs_before_decoding(flower):
     with pytest.raises(TooLargeError):
         clean_image(bomb(), ImageRules())
     width, height = flower.size
@@ -165,12 +165,12 @@ def animated(kind):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "TIFF"])
-def test_more_than_one_frame_and_other_formats_are_refused(kind):
+def test_clean_image_refuses_several_frames_and_other_formats(kind):
     with pytest.raises(BadRequestError):
         clean_image(animated(kind), ImageRules())
 
 
-def test_a_picture_cut_anywhere_is_cleaned_or_refused(flower, finder):
+def test_clean_image_cleans_or_refuses_a_picture_cut_anywhere(flower, finder):
     small = flower.resize((40, 30))
     for kind in ("JPEG", "PNG", "WEBP"):
         data = photograph(small, kind)
@@ -184,7 +184,7 @@ def part(body, headers=((b"Content-Type", b"image/jpeg"),), is_file=True, name="
     return FormPart((disposition, *headers), name, is_file, body)
 
 
-def test_other_files_of_a_form_stay_and_the_names_of_images_go(flower):
+def test_clean_parts_keeps_other_files_and_removes_the_names_of_images(flower):
     other = part(b"just a text", ((b"Content-Type", b"text/plain"),))
     (image, same), done = clean_parts([part(photograph(flower, "PNG")), other], ImageRules())
     assert same == other and done.entities == {"IMAGE_METADATA": 1}
@@ -198,12 +198,12 @@ def test_other_files_of_a_form_stay_and_the_names_of_images_go(flower):
     "wrong",
     [part(b"GIF89a"), part(b"x"), part(b"\0\0\0\x18ftypheic", ()), part(b"II*\0", ()), part(b"x", name="a\r\nb")],
 )
-def test_what_may_be_an_image_and_cannot_be_cleaned_is_refused(wrong):
+def test_clean_parts_refuses_possible_images_that_it_cannot_clean(wrong):
     with pytest.raises(BadRequestError):
         clean_parts([wrong], ImageRules())
 
 
-def test_a_declared_field_is_an_image_file():
+def test_clean_parts_refuses_declared_fields_that_are_not_image_files():
     for wrong in (part(b"a text", is_file=False), part(b"a text", ())):
         with pytest.raises(BadRequestError):
             clean_parts([wrong], ImageRules(form=frozenset({"image"})))
@@ -218,7 +218,7 @@ def png_chunk(kind, content):
 
 
 @pytest.mark.parametrize("marker", [0x02, 0xBF, 0xC4, 0xC8, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF0, 0xFD])
-def test_no_segment_of_a_jpeg_but_the_pictures_own_can_carry_a_name(flower, marker):
+def test_clean_image_refuses_unknown_jpeg_segments(flower, marker):
     data = photograph(flower, "JPEG")
     for place in (2, data.index(b"\xff\xda")):
         with pytest.raises(BadRequestError):
@@ -226,7 +226,7 @@ def test_no_segment_of_a_jpeg_but_the_pictures_own_can_carry_a_name(flower, mark
 
 
 @pytest.mark.parametrize("marker", [0xC0, 0xC4, 0xDA])
-def test_nothing_can_hide_behind_a_table_or_a_header_of_a_jpeg(marker):
+def test_clean_image_refuses_bytes_after_jpeg_tables_and_headers(marker):
     target = io.BytesIO()
     Image.new("RGB", (9, 9)).save(target, "JPEG")
     data = target.getvalue()
@@ -238,7 +238,7 @@ def test_nothing_can_hide_behind_a_table_or_a_header_of_a_jpeg(marker):
 
 
 @pytest.mark.parametrize("kind", [b"sBIT", b"pHYs", b"gAMA", b"bKGD", b"cICP", b"cHRM", b"sRGB", b"IEND", b"IHDR"])
-def test_no_chunk_of_a_png_is_longer_than_it_can_be(flower, kind):
+def test_clean_image_refuses_png_chunks_of_impossible_length(flower, kind):
     target = io.BytesIO()
     flower.save(target, "PNG")
     data, place = target.getvalue(), 33
@@ -248,7 +248,7 @@ def test_no_chunk_of_a_png_is_longer_than_it_can_be(flower, kind):
         clean_image(data[:place] + png_chunk(kind, CANARY.encode()) + data[place:], ImageRules())
 
 
-def test_what_stands_twice_is_refused_and_a_profile_has_no_name(flower):
+def test_clean_image_refuses_duplicate_chunks_and_renames_icc_profiles(flower):
     data = photograph(flower, "PNG")
     twice = data[:33] + png_chunk(b"pHYs", bytes(9)) * 2 + data[33:]
     behind = data[:-12] + png_chunk(b"tEXt", b"a\0b") + png_chunk(b"IDAT", CANARY.encode()) + data[-12:]
@@ -271,13 +271,13 @@ def test_what_stands_twice_is_refused_and_a_profile_has_no_name(flower):
      b"II+\0\x08\0\0\0", b"MM\0+", b"\0\0\x01\0\x01\0", b"P6\n32 32\n255\n", b"P7\nWIDTH 1", b"qoif", b"icns", b"DDS |",
      b"\x01\xda\0\x01", b"\n\x05\x01\x08", bytes(128) + b"DICM" + CANARY.encode()],
 )  # fmt: skip
-def test_a_picture_of_another_kind_is_refused_whatever_it_calls_itself(data):
+def test_clean_parts_refuses_other_image_formats_whatever_their_media_type(data):
     part = FormPart(((b"Content-Type", b"application/octet-stream"),), "scan", True, data)
     with pytest.raises(BadRequestError):
         clean_parts([part], ImageRules())
 
 
-def test_a_text_is_no_picture():
+def test_clean_parts_keeps_text_files():
     parts = [
         FormPart((), "note", True, text) for text in (b"P1 incident, P2 later", b"II. Anamnesis", b"qo", b"a,b\n1,2\n")
     ]

@@ -1,4 +1,4 @@
-"""The privacy contract of a card: read strictly, compared with the settings, and kept by training and serving alike."""
+"""Privacy rules of a card: read strictly, compared with the settings, and applied by training and serving alike."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,11 @@ def test_card_rules_verify_accepts_settings_that_agree():
         ([SETTINGS[0], TensorColumn("features", 1, Operator.parse("bucket:1000"), entity="ZIP")], True, "features.zip"),
         (SETTINGS, False, "note is free text"),
         ([*SETTINGS, TensorColumn("features", 2, Operator.parse("drop"))], True, "features.dose"),
-        ([*SETTINGS, TensorColumn("other", None, Operator.parse("drop"))], True, "other column None is changed here"),
+        (
+            [*SETTINGS, TensorColumn("other", None, Operator.parse("drop"))],
+            True,
+            "other is changed by the settings, but not in the card",
+        ),
     ],
 )
 def test_card_rules_verify_names_features_that_disagree(columns, free_text, said):

@@ -8,20 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.load import Measured, http_post, load
+from governance.testing import answers, free_port, running
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -66,9 +64,7 @@ def _requests(image: np.ndarray) -> dict[str, bytes]:
 
 @contextmanager
 def _serving(name: str, core: int) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             **os.environ,
@@ -92,30 +88,11 @@ def _serving(name: str, core: int) -> Iterator[int]:
             "bare BentoML (JSON)": [BIN / "bentoml", "serve", "benchmarks.peers.bare:Bare"],
         }
         command = ["taskset", "-c", str(core), *map(str, commands[name]), "--host", "127.0.0.1", "--port", str(port)]
-        with open(f"{folder}/log", "wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            _wait(port, "/" if name.startswith("least") else "/readyz", Path(folder, "log"), process)
+        # The least server answers 500 to a request without a body.
+        path, status = ("/", 500) if name.startswith("least") else ("/readyz", 200)
+        ready = partial(answers, f"http://127.0.0.1:{port}{path}", status)
+        with running(command, ready, cwd=ROOT, environment=environment):
             yield port
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _wait(port: int, path: str, log: Path, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        if process.poll() is not None:
-            sys.exit(log.read_text())
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
-                return
-        except urllib.error.HTTPError as error:
-            if error.code == 500:
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    sys.exit(f"the server did not answer: {log.read_text()}")
 
 
 def _report(results: dict[str, list[Measured]], cores: int) -> None:

@@ -1,4 +1,7 @@
-"""Checkpoints: origin, size and root of a log, signed (c2sp.org/tlog-checkpoint, c2sp.org/signed-note, Ed25519)."""
+"""Checkpoints: origin, size and root hash of a log, signed with Ed25519.
+
+Sources: c2sp.org/tlog-checkpoint, c2sp.org/signed-note.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +20,36 @@ _ED25519 = b"\x01"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a log promises: the root over its first `size` entries."""
+    """The state of a log at one time.
+
+    Attributes:
+        origin: Name of the log.
+        size: Number of entries that the checkpoint covers.
+        root: Root hash over these entries (32 bytes).
+    """
 
     origin: str
     size: int
     root: bytes
 
     def to_text(self) -> str:
+        """Return the text that is signed: origin, size and base64 root, one per line."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: Signer) -> str:
-    """Return the signed note; the key's name is the origin."""
+    """Return the signed note (5 lines) of a checkpoint; the name of the key in it is the origin."""
     text = checkpoint.to_text()
     signature = _key_id(checkpoint.origin, key.public_key) + key.sign(text.encode())
     return f"{text}\n\u2014 {checkpoint.origin} {base64.b64encode(signature).decode()}\n"
 
 
 def verify_checkpoint(note: str, key: VerifyingKey) -> Checkpoint:
-    """Return the checkpoint of a note that `key` signed.
+    """Return the checkpoint in a note that `key` signed.
 
     Raises:
-        LogInconsistentError: if it is not a checkpoint with one signature.
-        SignatureError: if the signature is another key's or wrong.
+        LogInconsistentError: if the note is not a checkpoint with exactly one signature.
+        SignatureError: if it is signed by another key, or the signature is wrong.
     """
     lines = note.split("\n")
     if len(note) > MAX_NOTE_BYTES or len(lines) != 6 or lines[3] or lines[5] or not lines[0]:
@@ -49,7 +59,7 @@ def verify_checkpoint(note: str, key: VerifyingKey) -> Checkpoint:
         raise LogInconsistentError("a checkpoint has a wrong size or root")
     marker, _, encoded = lines[4].rpartition(" ")
     if marker != f"\u2014 {origin}":
-        raise LogInconsistentError("a checkpoint is not signed in its origin's name")
+        raise LogInconsistentError("a checkpoint is signed under another name than its origin")
     signature = _decode(encoded)
     if signature[:4] != _key_id(origin, key):
         raise SignatureError("a checkpoint is signed by another key")
@@ -66,4 +76,4 @@ def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise LogInconsistentError("a checkpoint holds something that is not base64") from None
+        raise LogInconsistentError("a checkpoint contains invalid base64") from None

@@ -1,4 +1,4 @@
-"""One entry: what was asked, decided and answered, and nothing that a body held. See FORMAT.md."""
+"""One entry of the log: the request, the decision and the outcome, without any content of a body. See FORMAT.md."""
 
 from __future__ import annotations
 
@@ -8,21 +8,49 @@ from typing import Literal, NewType
 
 import msgspec
 
-# A word that may be kept: one of ours (settings, cards, policies, this code), or one held against a closed set.
-# No other text flows into an entry, and mypy holds that.
+# Text that may be logged: written by the operator (settings, cards, policies) or this code, or a caller's word that was
+# compared with a closed set. Fields of an entry have this type, so that mypy finds any other text.
 LogWord = NewType("LogWord", str)
 VERSION = 1
 SALT_BYTES = 16
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One request, or one event beside any. Times are Unix microseconds; commitments are hex, or null without a body.
+    """One entry: a request, or an event such as a stop. Fields with their default value are left out of the JSON.
 
-    What has a default is left out where it has it.
+    Attributes:
+        v: Version of the format.
+        id: Id of the request, or of the event.
+        time_us: Time at which the request arrived, in Unix microseconds.
+        duration_us: Microseconds until the answer was ready.
+        method: HTTP method, or `OTHER`.
+        route: Template of the route.
+        action: Cedar action of the route, or the kind of the event.
+        outcome: `answered`, `refused` (by a rule), `failed` (by an error), or `event`.
+        reason: Code of the error; for an event, `done` or `refused`.
+        status: HTTP status of the answer.
+        caller: Id of the caller.
+        key_id: Id of the credential.
+        purpose: Purpose that the caller named, or `other`.
+        model: Name of the model.
+        version: Version of the model.
+        model_digest: Digest of the model's manifest.
+        items: Number of items in the batch.
+        policies: `@id`s of the policies that decided.
+        policy_digest: Digest of the policy set.
+        redactions: Number of changed values by kind of personal data.
+        request: Commitment to the body of the request (hex), or None without a body.
+        reply: Commitment to the body of the answer (hex), or None without a body.
+        roles: Roles of the caller.
+        obligations: Obligations of the decision, such as `output=label`.
+        shadow: Decision of the candidate policies.
+        grant: Id of the emergency grant that was used.
+        data_classes: Classes of personal data in declared fields.
+        detail: Why the policies denied the request, or the reason of an event.
+        stream: For a streamed answer: `begun` in its first entry, `ended` in its second.
     """
 
     v: int
-
     id: LogWord
     time_us: int
     duration_us: int
@@ -53,21 +81,24 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     stream: Literal["", "begun", "ended"] = ""
 
 
-# Sorted keys, no spaces, integers: for these fields that is canonical JSON (RFC 8785), which a test holds.
+# Sorted keys, no spaces, only integers: for these fields that is canonical JSON (RFC 8785), as a test verifies.
 _encode = msgspec.json.Encoder(order="sorted").encode
 decode_entry = msgspec.json.Decoder(Entry).decode
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """Return the entry's canonical JSON, in one line."""
+    """Return the canonical JSON (RFC 8785) of an entry, one line without a line feed."""
     return _encode(entry)
 
 
 def commitment(kind: Literal["request", "reply"], salt: bytes, body: bytes) -> str:
-    """Return SHA-256, in hex, over kind, salt and body.
+    """Return the commitment to a body: SHA-256 over kind, a zero byte, salt and body, in hex.
 
-    The salt of 16 random bytes is given to the caller and not kept, so that nobody who reads the log can find a
-    body by trying.
+    Args:
+        kind: `request` or `reply`.
+        salt: 16 random bytes, which only the caller gets: without them, a reader of the log cannot test guesses of a
+            body.
+        body: The whole body.
     """
     committed = begin_commitment(kind, salt)
     committed.update(body)
@@ -75,26 +106,26 @@ def commitment(kind: Literal["request", "reply"], salt: bytes, body: bytes) -> s
 
 
 def begin_commitment(kind: Literal["request", "reply"], salt: bytes) -> hashlib._Hash:
-    """Return the hash of a commitment to a body that comes piece by piece."""
+    """Return the hash object of a commitment; `update` it with each piece of the body."""
     return hashlib.sha256(kind.encode() + b"\x00" + salt)
 
 
-def ours(value: str) -> LogWord:
-    """Say that a text was written by the service, its operator or its policies, and by no caller."""
+def trusted_word(value: str) -> LogWord:
+    """Mark a text of the service, its operator or its policies as loggable; never use it for a caller's text."""
     return LogWord(value)
 
 
-def one_of(value: str | None, known: Collection[str]) -> LogWord | None:
-    """Return a caller's word if it is one of those that we know, or None."""
+def known_word(value: str | None, known: Collection[str]) -> LogWord | None:
+    """Return a caller's word if it is one of the known words, or None."""
     return LogWord(value) if value is not None and value in known else None
 
 
-def small_number(value: str | None) -> LogWord | None:
-    """Return a caller's word if it is a number of up to six digits, or None."""
+def number_word(value: str | None) -> LogWord | None:
+    """Return a caller's word if it is a number of at most six digits, or None."""
     fits = value is not None and value.isascii() and value.isdigit() and len(value) <= 6
     return LogWord(value) if value is not None and fits else None
 
 
-def printable(value: str | None, limit: int = 128) -> LogWord | None:
-    """Return an operator's word if it is short printable ASCII, or None: the log takes no other."""
+def printable_word(value: str | None, limit: int = 128) -> LogWord | None:
+    """Return a text of the operator if it is printable ASCII of at most `limit` characters, or None."""
     return LogWord(value) if value and len(value) <= limit and value.isascii() and value.isprintable() else None

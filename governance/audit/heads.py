@@ -1,4 +1,4 @@
-"""The heads of all logs below one folder: how long each is, its signed root, and whether the promise is behind."""
+"""Heads of all logs below a folder: the newest checkpoint of each, and for how long entries wait for the next."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance.audit.checkpoint import MAX_NOTE_BYTES, Checkpoint, verify_checkpoint
-from governance.audit.log import CHECKPOINTS, ENTRIES, NOTE_LINES
+from governance.audit.log_files import CHECKPOINTS, ENTRIES, NOTE_LINES
 from governance.errors import IntegrityError
 from governance.keys import VerifyingKey
 
@@ -16,10 +16,11 @@ class LogHead:
     """The newest checkpoint of one log.
 
     Attributes:
-        checkpoint: None if the newest one is not signed by this key, or cannot be read.
-        signed_at: Unix time in seconds at which it was written.
-        behind_seconds: for how long entries have been written that no checkpoint covers yet; about the settings'
-            `checkpoint_seconds` at most while all is well.
+        folder: Name of the log's folder.
+        checkpoint: The checkpoint, or None if it is not signed by the given key or cannot be read.
+        signed_at: Time at which it was written (Unix seconds).
+        behind_seconds: Seconds between the checkpoint and the newest entry, 0 if it covers all entries; more than the
+            setting `checkpoint_seconds` means that checkpoints are not written.
     """
 
     folder: str
@@ -29,7 +30,7 @@ class LogHead:
 
 
 def read_heads(directory: Path, key: VerifyingKey) -> list[LogHead]:
-    """Return the head of each log below a folder, by the folder's name; only the end of each file is read."""
+    """Return the head of each log below a folder, sorted by folder; only the end of each file is read."""
     return [_head(file, key) for file in sorted(directory.glob(f"*/{CHECKPOINTS}"))]
 
 
@@ -47,11 +48,11 @@ def _head(file: Path, key: VerifyingKey) -> LogHead:
 
 
 def _last_note(file: Path) -> str:
-    """Return the last whole note; a writer may be in the middle of the next one."""
+    """Return the last complete note; a worker may be writing the next one."""
     with file.open("rb") as stream:
         stream.seek(max(0, file.stat().st_size - 2 * MAX_NOTE_BYTES))
         lines = stream.read().decode("utf-8", "replace").split("\n")
-    # A note is origin, size, root, an empty line and a signature; the signature's line tells where one ends.
+    # A note is origin, size, root, an empty line and a signature; the line of the signature is its end.
     ends = [place for place, line in enumerate(lines[:-1]) if line.startswith("\u2014 ")]
     end = ends[-1] + 1 if ends else 0
     return "\n".join(lines[max(0, end - NOTE_LINES) : end]) + "\n"

@@ -1,7 +1,7 @@
-"""The log of one worker: append-only, written in groups, whole after `kill -9`. See FORMAT.md.
+"""The log of one worker: append-only, written in groups, complete after `kill -9`. See FORMAT.md.
 
-`entries` holds a line an entry, `leaves` their hashes, `checkpoints` the signed promises. Whoever waits for an entry
-waits until it lies where the durability says; a write that fails fails all who wait, and the log stays shut.
+A caller of `append` waits until its entry is as durable as the settings require. If a write fails, all waiting callers
+get an error and the log accepts no entry any more until the service is started again.
 """
 
 from __future__ import annotations
@@ -11,26 +11,39 @@ import fcntl
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from governance.audit.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
+from governance.audit.checkpoint import Checkpoint, sign_checkpoint
+from governance.audit.log_files import CHECKPOINTS, ENTRIES, LEAVES, LOCK, recover
 from governance.audit.merkle import HASH_BYTES, CompactRange, leaf_hash
-from governance.errors import ConfigurationError, LogInconsistentError, NotReadyError
-from governance.keys import Signer, VerifyingKey
+from governance.errors import ConfigurationError, NotReadyError
+from governance.keys import Signer
 
-ENTRIES, LEAVES, CHECKPOINTS, LOCK = "entries.jsonl", "leaves", "checkpoints", "lock"
 MAX_WORKERS = 256
 MAX_ENTRY_BYTES = 64 * 1024
-NOTE_LINES = 5
-# Times that nobody asks for are forgotten, oldest first.
+# Greatest number of stored durations; the oldest are dropped if the metrics do not drain them.
 MAX_TIMES = 65_536
+CANNOT_WRITE = "the audit log cannot be written, so no request is answered"
 
 
 class WorkerLog:
-    """One worker's log in its own folder, which no other process writes while this holds it."""
+    """The log of one worker in its own folder; no other process may write the folder. See `open_worker_log`.
+
+    Args:
+        folder: The folder, which is locked already.
+        service: Name of the service; the log's origin is `<service>/<folder>`.
+        key: Ed25519 key that signs the checkpoints.
+        durability: `group` syncs each group of entries to the disk before `append` returns; `process` hands an entry to
+            the operating system.
+        checkpoint_seconds: Longest time between an entry and the checkpoint that covers it.
+        monotonic: Returns seconds.
+
+    Raises:
+        LogInconsistentError: if the files differ from their last checkpoint.
+    """
 
     def __init__(
         self,
@@ -42,11 +55,6 @@ class WorkerLog:
         checkpoint_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take a folder that is locked already; see `open_worker_log`.
-
-        Raises:
-            LogInconsistentError: if what lies there is not what its last checkpoint promises.
-        """
         self.origin = f"{service}/{folder.name}"
         self._folder, self._key, self._durability = folder, key, durability
         self._checkpoint_seconds, self._monotonic = checkpoint_seconds, monotonic
@@ -60,36 +68,37 @@ class WorkerLog:
         self._entries = _open_to_append(folder / ENTRIES)
         self._leaves = _open_to_append(folder / LEAVES)
         self._checkpoints = _open_to_append(folder / CHECKPOINTS)
-        # For whoever shows numbers: entries since the start, failed writes, bytes, since when all is promised (Unix
-        # seconds), and the seconds of each write and sync, which are theirs to empty.
+        # For the metrics: entries and failed writes since the start, bytes of all files, and the seconds of each write
+        # and sync, which the metrics drain.
         self.entries = self.failures = 0
         self.size_bytes = sum((folder / name).stat().st_size for name in (ENTRIES, LEAVES, CHECKPOINTS))
-        self.promised_at = time.time()
         self.write_seconds: deque[float] = deque(maxlen=MAX_TIMES)
         self.sync_seconds: deque[float] = deque(maxlen=MAX_TIMES)
-        self._promised = -1
-        self._promise_again_at = float("-inf")
-        self._promise()
+        # Number of entries that the last checkpoint covers, and when that became true (Unix seconds).
+        self._covered_entries = -1
+        self._covered_at = time.time()
+        self._checkpoint_due_at = float("-inf")
+        self._write_checkpoint()
 
     @property
     def is_shut(self) -> bool:
-        """Whether a write has failed: nothing is taken any more until the log is opened anew."""
+        """Whether a write has failed; the log then accepts no entry until it is opened again."""
         return self._broken
 
     async def append(self, entry: bytes) -> tuple[int, bytes]:
-        """Write one entry, and return its index and leaf hash once it lies as durably as asked.
+        """Write one entry; return its index and leaf hash when it is as durable as `durability` requires.
 
         Args:
-            entry: one line of canonical JSON, without the line's end.
+            entry: One line of canonical JSON without the line feed, of at most `MAX_ENTRY_BYTES`.
 
         Raises:
-            NotReadyError: if the log cannot be written; nothing may be answered then.
+            NotReadyError: if the entry cannot be written; the request must then not be answered.
         """
         if self._broken or b"\n" in entry or len(entry) > MAX_ENTRY_BYTES:
-            raise NotReadyError("the audit log cannot be written, so nothing is answered")
+            raise NotReadyError(CANNOT_WRITE)
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._checkpoint_seconds, self._promise_when_idle, loop)
+            self._timer = loop.call_later(self._checkpoint_seconds, self._checkpoint_when_idle, loop)
         if self._durability == "process":
             return self._append_now(entry)
         future: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
@@ -99,14 +108,14 @@ class WorkerLog:
         return await asyncio.shield(future)
 
     async def close(self) -> None:
-        """Write what waits, promise it, and let the folder go."""
+        """Write the waiting entries and a last checkpoint, and close the files."""
         if self._timer is not None:
             self._timer.cancel()
         if self._flusher is not None:
             await self._flusher
         self._thread.shutdown()
         if not self._broken:
-            self._promise()
+            self._write_checkpoint()
         for stream in (self._entries, self._leaves, self._checkpoints):
             stream.close()
 
@@ -115,11 +124,11 @@ class WorkerLog:
             (result,) = self._write([entry], sync=False)
         except OSError:
             self._break()
-            raise NotReadyError("the audit log cannot be written, so nothing is answered") from None
+            raise NotReadyError(CANNOT_WRITE) from None
         return result
 
     async def _flush(self) -> None:
-        """Write all that waits in one go, again and again until nothing does: many entries share one sync."""
+        """Write the waiting entries in groups until none waits; all entries of a group share one sync."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             group, self._waiting = self._waiting, []
@@ -129,7 +138,7 @@ class WorkerLog:
             except OSError:
                 self._break()
                 for _, future in (*group, *self._waiting):
-                    future.set_exception(NotReadyError("the audit log cannot be written, so nothing is answered"))
+                    future.set_exception(NotReadyError(CANNOT_WRITE))
                 self._waiting = []
                 return
             for (_, future), result in zip(group, results, strict=True):
@@ -151,45 +160,46 @@ class WorkerLog:
         start = self._tree.size
         for leaf in hashes:
             self._tree.append(leaf)
-        if self._monotonic() >= self._promise_again_at:
-            self._promise()
+        if self._monotonic() >= self._checkpoint_due_at:
+            self._write_checkpoint()
         return [(start + place, leaf) for place, leaf in enumerate(hashes)]
 
-    def _promise_when_idle(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The last entries before a pause come under a checkpoint too, and not only with the next request."""
+    def _checkpoint_when_idle(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cover the last entries before a pause, without waiting for the next request."""
         self._timer = None
         if self._durability == "process":
-            self._promise_or_break()
+            self._checkpoint_or_break()
         else:
-            loop.run_in_executor(self._thread, self._promise_or_break)  # The thread that writes: never both at once.
+            # In the thread that writes entries, so that the two never run at once.
+            loop.run_in_executor(self._thread, self._checkpoint_or_break)
 
-    def _promise_or_break(self) -> None:
+    def _checkpoint_or_break(self) -> None:
         try:
             if not self._broken:
-                self._promise()
+                self._write_checkpoint()
         except OSError:
             self._break()
 
-    def promised_until(self) -> float:
-        """Return since when the log is promised to its end (Unix seconds): now, while nothing waits for a promise."""
-        if self._promised == self._tree.size:
-            self.promised_at = time.time()
-        return self.promised_at
+    def covered_until(self) -> float:
+        """Return the last time (Unix seconds) at which a checkpoint covered all entries; now, if that is the case."""
+        if self._covered_entries == self._tree.size:
+            self._covered_at = time.time()
+        return self._covered_at
 
     def _break(self) -> None:
         self._broken = True
         self.failures += 1
 
-    def _promise(self) -> None:
-        """Sign the root over all that is written."""
-        self._promise_again_at = self._monotonic() + self._checkpoint_seconds
-        if self._tree.size == self._promised:
+    def _write_checkpoint(self) -> None:
+        """Sign and write the root over all entries, unless the last checkpoint covers them."""
+        self._checkpoint_due_at = self._monotonic() + self._checkpoint_seconds
+        if self._tree.size == self._covered_entries:
             return
         checkpoint = Checkpoint(self.origin, self._tree.size, self._tree.root())
         note = sign_checkpoint(checkpoint, self._key).encode()
         _write_all(self._checkpoints, note)
         self.size_bytes += len(note)
-        self._promised, self.promised_at = self._tree.size, time.time()
+        self._covered_entries, self._covered_at = self._tree.size, time.time()
 
 
 def open_worker_log(
@@ -200,11 +210,21 @@ def open_worker_log(
     durability: Literal["group", "process"],
     checkpoint_seconds: float,
 ) -> tuple[WorkerLog, BinaryIO]:
-    """Open the first log below `directory` that no other process holds; return it, and the lock to close after it.
+    """Open the first log `worker-N` below `directory` that no other process has locked.
+
+    Args:
+        directory: Folder of all workers' logs; it is created if needed.
+        service: Name of the service, or of this replica of it.
+        key: Ed25519 key that signs the checkpoints.
+        durability: See `WorkerLog`.
+        checkpoint_seconds: See `WorkerLog`.
+
+    Returns:
+        The log, and its lock, which is closed after the log.
 
     Raises:
-        ConfigurationError: if the folder cannot be used.
-        LogInconsistentError: if what lies there is not what its last checkpoint promises.
+        ConfigurationError: if the folder cannot be written, or `MAX_WORKERS` logs are locked.
+        LogInconsistentError: if the files differ from their last checkpoint.
     """
     for number in range(MAX_WORKERS):
         folder = directory / f"worker-{number}"
@@ -227,75 +247,7 @@ def open_worker_log(
             lock.close()
             raise
         return log, lock
-    raise ConfigurationError(f"all {MAX_WORKERS} logs below {directory} are held by other processes")
-
-
-def recover(folder: Path, key: VerifyingKey, tree: CompactRange) -> None:
-    """Bring a log back to its last whole entry, and fill `tree` with its leaves.
-
-    A line without an end was never acknowledged, and goes. Hashes that a crash kept from being written are made
-    again. Everything else must be as it was promised.
-
-    Raises:
-        LogInconsistentError: naming the first entry that is not as it was.
-    """
-    promises = list(read_checkpoints(folder, key, torn_end=True))
-    entries = folder / ENTRIES
-    leaves = (folder / LEAVES).read_bytes() if (folder / LEAVES).exists() else b""
-    roots = {promise.size: promise.root for promise in promises}
-    whole, hashes = 0, bytearray()
-    for line in _lines(entries):
-        if not line.endswith(b"\n"):
-            break
-        leaf = leaf_hash(line[:-1])
-        start = tree.size * HASH_BYTES
-        if len(leaves) >= start + HASH_BYTES and leaves[start : start + HASH_BYTES] != leaf:
-            raise LogInconsistentError(f"{entries}: entry {tree.size} is not what was logged")
-        tree.append(leaf)
-        hashes += leaf
-        whole += len(line)
-        promised = roots.get(tree.size)
-        if promised is not None and promised != tree.root():
-            raise LogInconsistentError(f"{entries}: an entry up to {tree.size - 1} is not what was promised")
-    if promises and max(roots) > tree.size:
-        raise LogInconsistentError(f"{entries}: {max(roots)} entries were promised, and {tree.size} are there")
-    if entries.exists() and entries.stat().st_size != whole:
-        os.truncate(entries, whole)
-    if leaves != hashes:
-        (folder / LEAVES).write_bytes(hashes)
-
-
-def read_checkpoints(folder: Path, key: VerifyingKey, *, torn_end: bool) -> Iterator[Checkpoint]:
-    """Yield every promise of a log, oldest first; each is longer than the one before.
-
-    Args:
-        torn_end: whether a last note that a crash cut short is let go; it is then removed.
-
-    Raises:
-        LogInconsistentError: if one is malformed, out of order, or signed by another key.
-    """
-    file = folder / CHECKPOINTS
-    if not file.exists():
-        return
-    lines = file.read_text("utf-8", "replace").split("\n")
-    whole = len(lines) // NOTE_LINES * NOTE_LINES
-    if lines[whole:] != [""]:
-        if not torn_end:
-            raise LogInconsistentError(f"{file}: the last checkpoint is cut short")
-        os.truncate(file, len("".join(f"{line}\n" for line in lines[:whole]).encode()))
-    before = -1
-    for start in range(0, whole, NOTE_LINES):
-        checkpoint = verify_checkpoint("\n".join(lines[start : start + NOTE_LINES]) + "\n", key)
-        if checkpoint.size < before:
-            raise LogInconsistentError(f"{file}: a checkpoint of {checkpoint.size} entries follows one of {before}")
-        before = checkpoint.size
-        yield checkpoint
-
-
-def _lines(file: Path) -> Iterator[bytes]:
-    if file.exists():
-        with file.open("rb") as stream:
-            yield from stream
+    raise ConfigurationError(f"all {MAX_WORKERS} logs below {directory} are in use by other processes")
 
 
 def _open_to_append(file: Path) -> BinaryIO:

@@ -1,4 +1,4 @@
-"""The Merkle tree of RFC 6962 (9162, section 2.1) as pure functions over SHA-256 hashes of 32 bytes."""
+"""The Merkle tree of RFC 6962 over SHA-256 hashes of 32 bytes; section numbers below are those of RFC 9162."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class CompactRange:
-    """A growing tree that remembers only its O(log n) complete subtrees."""
+    """A tree that grows by one leaf at a time and stores only the roots of its O(log n) complete subtrees.
+
+    Attributes:
+        size: Number of leaves.
+    """
 
     __slots__ = ("_subtrees", "size")
 
@@ -31,7 +35,7 @@ class CompactRange:
         self._subtrees: list[bytes] = []
 
     def append(self, leaf: bytes) -> None:
-        """Add one leaf's hash."""
+        """Append the hash of one leaf."""
         node, size = leaf, self.size
         while size & 1:
             node = node_hash(self._subtrees.pop(), node)
@@ -40,7 +44,7 @@ class CompactRange:
         self.size += 1
 
     def root(self) -> bytes:
-        """Return the root over all leaves."""
+        """Return the root hash over all leaves."""
         if not self._subtrees:
             return EMPTY_ROOT
         node = self._subtrees[-1]
@@ -50,7 +54,7 @@ class CompactRange:
 
 
 def root_of(leaves: Sequence[bytes]) -> bytes:
-    """Return the root over these leaves' hashes."""
+    """Return the root hash over the hashes of leaves."""
     tree = CompactRange()
     for leaf in leaves:
         tree.append(leaf)
@@ -58,7 +62,7 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
 
 
 def prove_inclusion(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """Return the inclusion path of the leaf `index` in the tree over `leaves` (section 2.1.3.1)."""
+    """Return the inclusion proof of the leaf `index` in the tree over `leaves`, bottom first (section 2.1.3.1)."""
     if len(leaves) == 1:
         return []
     middle = 1 << (len(leaves) - 1).bit_length() - 1
@@ -68,10 +72,17 @@ def prove_inclusion(index: int, leaves: Sequence[bytes]) -> list[bytes]:
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> bytes:
-    """Return `leaf` if the proof shows it at `index` in the tree of `size` under `root` (section 2.1.3.2).
+    """Return `leaf` if the proof shows that it is at `index` in a tree (section 2.1.3.2).
+
+    Args:
+        index: Position of the leaf, from 0.
+        size: Number of leaves of the tree.
+        leaf: Hash of the leaf (32 bytes).
+        proof: Hashes from bottom to top.
+        root: Root hash of the tree.
 
     Raises:
-        LogInconsistentError: if it does not.
+        LogInconsistentError: if the proof does not lead from the leaf to the root.
     """
     if not 0 <= index < size or len(leaf) != HASH_BYTES:
         raise LogInconsistentError("the index is not in the tree")
@@ -92,16 +103,23 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
 
 
 def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: bytes, root2: bytes) -> bytes:
-    """Return `root2` if the proof shows that the second tree only appended to the first (section 2.1.4.2).
+    """Return `root2` if the proof shows that the second tree starts with the leaves of the first (section 2.1.4.2).
+
+    Args:
+        size1: Number of leaves of the first tree, at least 1.
+        size2: Number of leaves of the second tree.
+        proof: Hashes of the consistency proof.
+        root1: Root hash of the first tree.
+        root2: Root hash of the second tree.
 
     Raises:
-        LogInconsistentError: if it does not.
+        LogInconsistentError: if the proof does not lead to both roots.
     """
     if not 0 < size1 <= size2:
-        raise LogInconsistentError("the sizes are out of order, or nothing can be proved from an empty tree")
+        raise LogInconsistentError("the first tree must not be empty or larger than the second")
     if size1 == size2:
         if proof or root1 != root2:
-            raise LogInconsistentError("the consistency proof or the roots do not fit the sizes")
+            raise LogInconsistentError("trees of the same size need the same root and an empty proof")
         return root2
     path = list(proof)
     if size1 & (size1 - 1) == 0:

@@ -1,4 +1,4 @@
-"""Receipts: what a caller keeps to prove later what was asked and answered. See FORMAT.md."""
+"""Receipts: with the receipt of an answer, a caller can prove later what was requested and answered. See FORMAT.md."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Receipt:
     """The name of one entry of one log, with the salt of its commitments.
 
     Attributes:
-        origin: the log's name.
-        index: the number of the entry, from 0.
-        leaf: the hash of the entry, 32 bytes (RFC 6962).
-        salt: 16 bytes.
+        origin: Name of the log.
+        index: Number of the entry, from 0.
+        leaf: Hash of the entry (RFC 6962), 32 bytes.
+        salt: Salt of the commitments to the bodies, 16 bytes.
     """
 
     origin: str
@@ -39,7 +39,7 @@ class Receipt:
         """Parse `text`, the value of a Governance-Receipt header.
 
         Raises:
-            BadRequestError: if it is none.
+            BadRequestError: if it has another form.
         """
         match = _FORM.fullmatch(text)
         try:
@@ -48,9 +48,9 @@ class Receipt:
             origin, index, leaf, salt = match.groups()
             receipt = cls(origin, int(index), _decode(leaf, HASH_BYTES), _decode(salt, SALT_BYTES))
         except (ValueError, binascii.Error):
-            raise BadRequestError("this is not the value of a Governance-Receipt field") from None
+            raise BadRequestError("this is not the value of a Governance-Receipt header") from None
         if receipt.to_text() != text:
-            raise BadRequestError("this is not the value of a Governance-Receipt field")
+            raise BadRequestError("this is not the value of a Governance-Receipt header")
         return receipt
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from governance.audit.log import ENTRIES
+from governance.audit.evidence import prove, verify_evidence
+from governance.audit.log_files import ENTRIES, logs_below
 from governance.audit.receipt import Receipt
-from governance.audit.verify import logs_below, prove, verify_evidence, verify_log
+from governance.audit.verify import verify_log
 from governance.canonical import parse_json
 from governance.cli.help import Group
 from governance.errors import ConfigurationError
@@ -61,7 +62,7 @@ def verify(directory: Path, key: Path, as_json: bool) -> None:
         click.echo(json.dumps([asdict(log) for log in logs], indent=2))
         return
     for log in logs:
-        tail = f"; {log.unpromised} not under a checkpoint yet" if log.unpromised else ""
+        tail = f"; {log.uncovered} not covered by a checkpoint yet" if log.uncovered else ""
         click.echo(f"ok  {log.origin}: {log.entries} entries, {log.checkpoints} checkpoints{tail}")
 
 

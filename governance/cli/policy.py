@@ -15,8 +15,7 @@ from governance.access.policies.policy_set import PolicySet
 from governance.access.policies.review import Remark, review
 from governance.access.policies.verdict import PolicyRequest, Verdict
 from governance.audit.entry import Entry, decode_entry
-from governance.audit.log import ENTRIES
-from governance.audit.verify import logs_below
+from governance.audit.log_files import ENTRIES, logs_below
 from governance.cli.help import Group
 from governance.errors import ConfigurationError
 from governance.oip.routes import oip_routes

@@ -23,10 +23,10 @@ from governance.audit.entry import (
     begin_commitment,
     commitment,
     encode_entry,
-    one_of,
-    ours,
-    printable,
-    small_number,
+    known_word,
+    number_word,
+    printable_word,
+    trusted_word,
 )
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
@@ -147,7 +147,7 @@ class AuditPlugin(Plugin):
         yield Measurement("audit_entries_total", log.entries)
         yield Measurement("audit_failures_total", log.failures)
         yield Measurement("audit_size_bytes", log.size_bytes)
-        yield Measurement("audit_checkpoint_timestamp_seconds", log.promised_until())
+        yield Measurement("audit_checkpoint_timestamp_seconds", log.covered_until())
         yield Measurement("audit_write_seconds", drain(log.write_seconds))
         yield Measurement("audit_sync_seconds", drain(log.sync_seconds))
 
@@ -170,7 +170,7 @@ class AuditPlugin(Plugin):
 
     def _model(self, exchange: Exchange) -> LogWord | None:
         """Return the requested model, if it is one that is served."""
-        return one_of(exchange.model, self._models)
+        return known_word(exchange.model, self._models)
 
     def _is_repeated_scrape(self, exchange: Exchange, outcome: Outcome) -> bool:
         """Return whether this is an answered scrape without a caller within an hour after a recorded one.
@@ -227,60 +227,62 @@ def _entry(
         reply_body = b"".join(reply.body)
     return Entry(
         v=VERSION,
-        id=ours(exchange.id),
+        id=trusted_word(exchange.id),
         time_us=exchange.received_at_us,
         duration_us=(time.perf_counter_ns() - exchange.started_ns) // 1000,
-        method=one_of(exchange.method, METHODS) or ours("OTHER"),
-        route=ours(exchange.route.template),
-        action=ours(exchange.route.action),
+        method=known_word(exchange.method, METHODS) or trusted_word("OTHER"),
+        route=trusted_word(exchange.route.template),
+        action=trusted_word(exchange.route.action),
         outcome=outcome,
-        reason=None if reason is None else ours(reason),
+        reason=None if reason is None else trusted_word(reason),
         status=None if reply is None else reply.status,
-        caller=None if caller is None else ours(caller.id),
-        key_id=None if caller is None else ours(caller.key_id),
-        purpose=None if decision is None or decision.purpose is None else ours(decision.purpose),
+        caller=None if caller is None else trusted_word(caller.id),
+        key_id=None if caller is None else trusted_word(caller.key_id),
+        purpose=None if decision is None or decision.purpose is None else trusted_word(decision.purpose),
         model=model,
-        version=ours(usage.version) if usage is not None else small_number(exchange.version),
-        model_digest=None if usage is None else ours(usage.model_digest),
+        version=trusted_word(usage.version) if usage is not None else number_word(exchange.version),
+        model_digest=None if usage is None else trusted_word(usage.model_digest),
         items=None if usage is None else usage.items,
-        policies=[] if verdict is None else [ours(name) for name in verdict.policy_ids],
-        policy_digest=None if verdict is None else ours(verdict.policy_digest),
-        redactions={} if redactions is None else {ours(name): count for name, count in redactions.counts.items()},
+        policies=[] if verdict is None else [trusted_word(name) for name in verdict.policy_ids],
+        policy_digest=None if verdict is None else trusted_word(verdict.policy_digest),
+        redactions={}
+        if redactions is None
+        else {trusted_word(name): count for name, count in redactions.counts.items()},
         request=None if request_body is None else commitment("request", salt, request_body),
         reply=None if reply_body is None else commitment("reply", salt, reply_body),
-        roles=[] if caller is None else [ours(role) for role in caller.roles],
-        obligations=ours("" if verdict is None else str(verdict.obligations)),
+        roles=[] if caller is None else [trusted_word(role) for role in caller.roles],
+        obligations=trusted_word("" if verdict is None else str(verdict.obligations)),
         shadow="" if shadow is None else "allow" if shadow.allowed else "deny",
-        grant=ours("" if decision is None or decision.grant is None else decision.grant),
-        data_classes=[] if redactions is None else [ours(name) for name in sorted(redactions.classes)],
-        detail=ours("" if verdict is None or verdict.allowed else str(verdict)[:MAX_DETAIL_CHARACTERS]),
+        grant=trusted_word("" if decision is None or decision.grant is None else decision.grant),
+        data_classes=[] if redactions is None else [trusted_word(name) for name in sorted(redactions.classes)],
+        detail=trusted_word("" if verdict is None or verdict.allowed else str(verdict)[:MAX_DETAIL_CHARACTERS]),
     )
 
 
 def _event_entry(event: Event, entry_id: str) -> Entry:
     return Entry(
         v=VERSION,
-        id=ours(entry_id),
+        id=trusted_word(entry_id),
         time_us=time.time_ns() // 1000,
         duration_us=0,
-        method=ours(""),
-        route=ours(""),
-        action=ours(event.action),
+        method=trusted_word(""),
+        route=trusted_word(""),
+        action=trusted_word(event.action),
         outcome="event",
-        reason=ours(event.outcome),
+        reason=trusted_word(event.outcome),
         status=None,
         caller=None,
         key_id=None,
         purpose=None,
-        model=printable(event.subject) if event.action in ("stop", "resume") else None,
+        model=printable_word(event.subject) if event.action in ("stop", "resume") else None,
         version=None,
         model_digest=None,
         items=None,
         policies=[],
-        policy_digest=printable(event.subject) if event.action == "policy-reload" else None,
+        policy_digest=printable_word(event.subject) if event.action == "policy-reload" else None,
         redactions={},
         request=None,
         reply=None,
-        grant=ours(event.subject if event.action.startswith("break-glass") else ""),
-        detail=ours(event.reason[:MAX_DETAIL_CHARACTERS]),
+        grant=trusted_word(event.subject if event.action.startswith("break-glass") else ""),
+        detail=trusted_word(event.reason[:MAX_DETAIL_CHARACTERS]),
     )

@@ -4,7 +4,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from governance.audit.entry import Entry, LogWord, one_of, printable, small_number
+from governance.audit.entry import Entry, LogWord, known_word, number_word, printable_word
 
 # Hex of hashes, closed by their making.
 COMMITMENTS = {"request", "reply"}
@@ -23,10 +23,10 @@ def test_no_field_of_an_entry_takes_a_text_that_a_caller_wrote():
 
 @pytest.mark.parametrize("word", ["Featherstonehaugh", "1234567", "-1", "١", "", None])
 def test_a_callers_word_becomes_none_unless_it_is_known(word):
-    assert one_of(word, {"digits"}) is None and small_number(word) is None
-    assert one_of("digits", {"digits"}) == "digits" and small_number("12") == "12"
+    assert known_word(word, {"digits"}) is None and number_word(word) is None
+    assert known_word("digits", {"digits"}) == "digits" and number_word("12") == "12"
 
 
 @pytest.mark.parametrize("word", ["a\nb", "é", "x" * 129, "", None])
 def test_what_cannot_be_printed_is_no_word(word):
-    assert printable(word) is None
+    assert printable_word(word) is None

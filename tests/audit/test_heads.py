@@ -6,7 +6,8 @@ import os
 import pytest
 
 from governance.audit.heads import read_heads
-from governance.audit.log import CHECKPOINTS, ENTRIES, open_worker_log
+from governance.audit.log import open_worker_log
+from governance.audit.log_files import CHECKPOINTS, ENTRIES
 from governance.keys import generate_signing_key
 
 KEY = generate_signing_key("ed25519")

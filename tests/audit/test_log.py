@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.audit.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from governance.audit.entry import SALT_BYTES, Entry, commitment, decode_entry, encode_entry, printable
+from governance.audit.entry import SALT_BYTES, Entry, commitment, decode_entry, encode_entry, printable_word
 from governance.audit.log import open_worker_log
+from governance.audit.log_files import logs_below
 from governance.audit.receipt import Receipt
-from governance.audit.verify import logs_below, verify_log
+from governance.audit.verify import verify_log
 from governance.canonical import canonical_json
 from governance.errors import BadRequestError, ConfigurationError, GovernanceError, LogInconsistentError, SignatureError
 from governance.keys import generate_signing_key
@@ -63,7 +64,7 @@ async def test_entries_are_numbered_in_their_order_and_verify(tmp_path, durabili
     results = await write(tmp_path, 100, durability)
     assert [index for index, _ in results] == list(range(100))
     verified = verify_log(tmp_path / "worker-0", KEY.public_key)
-    assert (verified.entries, verified.unpromised) == (100, 0)
+    assert (verified.entries, verified.uncovered) == (100, 0)
 
 
 async def test_a_log_goes_on_after_a_restart(tmp_path):
@@ -79,10 +80,10 @@ async def test_the_last_entries_before_a_pause_are_promised_and_a_running_log_ve
         await log.append(encode_entry(entry(number)))
     for _ in range(200):
         verified = verify_log(tmp_path / "worker-0", KEY.public_key)
-        if (verified.entries, verified.unpromised) == (3, 0):
+        if (verified.entries, verified.uncovered) == (3, 0):
             break
         await asyncio.sleep(0.02)
-    assert (verified.entries, verified.unpromised) == (3, 0)
+    assert (verified.entries, verified.uncovered) == (3, 0)
     with (tmp_path / "worker-0/entries.jsonl").open("ab") as stream:
         stream.write(b'{"half')
     assert verify_log(tmp_path / "worker-0", KEY.public_key).entries == 3
@@ -246,4 +247,4 @@ def test_the_salt_hides_and_separates():
     ("value", "kept"), [("a b", "a b"), ("a\nb", None), ("ü", None), ("x" * 129, None), ("", None), (None, None)]
 )
 def test_the_log_takes_only_short_printable_words(value, kept):
-    assert printable(value) == kept
+    assert printable_word(value) == kept

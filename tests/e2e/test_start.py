@@ -191,7 +191,7 @@ def test_a_service_that_is_stopped_promises_its_last_entries_first(tmp_path_fact
         assert running.client.get("/v2/models/digits-cnn").status_code == 200
     verified = own.verify_audit()
     assert verified.returncode == 0 and " 1 entries" in verified.stdout
-    assert "not under a checkpoint" not in verified.stdout
+    assert "not covered by a checkpoint" not in verified.stdout
 
 
 def test_the_serving_part_never_imports_torch():

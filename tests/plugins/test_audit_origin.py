@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from governance.audit.verify import logs_below, verify_log
+from governance.audit.log_files import logs_below
+from governance.audit.verify import verify_log
 from governance.keys import generate_signing_key
 from governance.plugins.audit import AuditPlugin
 from governance.settings import Settings

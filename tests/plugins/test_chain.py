@@ -8,8 +8,9 @@ import pytest
 
 from governance.access.callers.api_key_store import ApiKeyStore
 from governance.audit.entry import decode_entry
+from governance.audit.evidence import prove, verify_evidence
 from governance.audit.receipt import Receipt
-from governance.audit.verify import prove, verify_evidence, verify_log
+from governance.audit.verify import verify_log
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.routes import RouteTable
 from governance.errors import (
@@ -100,7 +101,7 @@ async def chain(tmp_path):
     await made.pipeline.open()
     yield made
     await made.pipeline.close()
-    assert verify_log(tmp_path / "audit/worker-0", made.key.public_key).unpromised == 0
+    assert verify_log(tmp_path / "audit/worker-0", made.key.public_key).uncovered == 0
 
 
 async def test_an_answer_bears_a_receipt_that_proves_it(chain):

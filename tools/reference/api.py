@@ -61,7 +61,8 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "open_recipient",
         "load_verifying_key",
     ),
-    "governance.audit.verify": ("verify_log", "prove", "verify_evidence"),
+    "governance.audit.verify": ("verify_log", "VerifiedLog"),
+    "governance.audit.evidence": ("prove", "verify_evidence"),
     "governance.audit.receipt": ("Receipt",),
     "governance.drift.profile": ("learn",),
 }

@@ -16,16 +16,16 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_parse_undoes_render(value):
+def test_canonical_json_round_trips(value):
     assert parse_json(canonical_json(value)) == value
 
 
 @given(st.dictionaries(st.text(), st.integers(0, 9)))
-def test_the_order_of_keys_does_not_change_the_bytes(value):
+def test_canonical_json_ignores_the_order_of_keys(value):
     assert canonical_json(value) == canonical_json(dict(reversed(value.items())))
 
 
-def test_rfc_8785_example_of_sorting_and_numbers():
+def test_canonical_json_matches_rfc_8785_example():
     assert canonical_json({"b": 1.0, "a": "\u20ac", "\u00e9": [1e30]}) == '{"a":"€","b":1,"é":[1e+30]}'.encode()
 
 
@@ -33,18 +33,18 @@ def test_rfc_8785_example_of_sorting_and_numbers():
     "document",
     [b"", b"{", b'{"a":1,"a":2}', b"NaN", b"[Infinity]", b"\xff", b'"\xed\xa0\x80"', b"[" * 100_000, b"{} x"],
 )
-def test_parse_refuses_what_is_not_strict_json_without_repeating_it(document):
+def test_parse_json_refuses_invalid_json_without_repeating_it(document):
     with pytest.raises(BadRequestError) as refusal:
         parse_json(document)
     assert len(str(refusal.value)) < 200
 
 
-def test_the_digest_is_named():
+def test_sha256_digest_has_the_name_of_its_algorithm():
     assert sha256_digest(b"x") == "sha256:" + hashlib.sha256(b"x").hexdigest()
 
 
 @pytest.mark.parametrize("path", ["model.onnx", "weights/part-0.bin", "a b/ü"])
-def test_ordinary_paths_are_safe(path):
+def test_safe_relative_path_accepts_ordinary_paths(path):
     assert safe_relative_path(path) == path
 
 
@@ -52,13 +52,13 @@ def test_ordinary_paths_are_safe(path):
     "path",
     ["", ".", "..", "/etc/passwd", "a/../b", "../a", "a//b", "a/", "./a", "a\\b", "c:x", "a\x00b", "a\nb", "x" * 1025],
 )
-def test_paths_that_leave_the_folder_are_refused(path):
+def test_safe_relative_path_refuses_paths_that_leave_the_folder(path):
     with pytest.raises(BadRequestError):
         safe_relative_path(path)
 
 
 @given(st.text())
-def test_a_safe_path_stays_inside_any_folder(path):
+def test_safe_relative_path_stays_inside_any_folder(path):
     try:
         safe = safe_relative_path(path)
     except BadRequestError:

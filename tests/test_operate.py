@@ -63,7 +63,7 @@ def walk(words: list[str]) -> tuple[click.Command, list[str]]:
     return found, words
 
 
-def test_every_link_leads_somewhere():
+def test_operate_docs_links_exist():
     links = re.findall(r"\]\(([^)\s]+)\)", TEXT)
     assert len(links) > 40
     for link in links:
@@ -74,12 +74,12 @@ def test_every_link_leads_somewhere():
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_every_command_is_taken_by_the_command_line(words):
+def test_operate_docs_commands_are_accepted_by_the_command_line(words):
     found, left = walk([re.sub(r">.*", "", word) for word in words if not word.startswith(">")])
     found.make_context(found.name, left, parent=click.Context(cli))
 
 
-def test_commands_in_the_text_exist_too():
+def test_operate_docs_inline_commands_exist():
     groups = set(cli.list_commands(click.Context(cli)))
     shown = [span.removeprefix("bento-governance ").split() for span in spans()]
     shown = [words for words in shown if words[0] in groups and (len(words) > 1 or words[0] in ("stop", "resume"))]
@@ -95,7 +95,7 @@ def alerts() -> set[str]:
     return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
 
 
-def test_every_alert_has_its_first_move_and_no_other_is_named():
+def test_operate_docs_link_every_alert_and_name_no_other():
     there = alerts()
     linked = set(re.findall(r"\]\(\.\./deploy/RUNBOOK\.md#(governance\w+)\)", TEXT))
     assert linked == {name.lower() for name in there}
@@ -103,7 +103,7 @@ def test_every_alert_has_its_first_move_and_no_other_is_named():
     assert set(re.findall(r"\bGovernance[A-Z]\w+", TEXT)) <= there
 
 
-def test_every_metric_is_one_that_the_service_has():
+def test_operate_docs_name_only_existing_metrics():
     named = set(re.findall(r"\bgovernance_[a-z0-9_]+", TEXT))
     known = {f"governance_{name.removeprefix('governance_')}" for name in TABLE}
     assert named and named <= known, named - known
@@ -123,7 +123,7 @@ def values_below(schema: dict, node: dict, path: list[str]) -> bool:
     )
 
 
-def test_every_value_is_one_of_the_chart():
+def test_operate_docs_name_only_values_of_the_chart():
     schema = json.loads((CHART / "values.schema.json").read_text())
     named = [span for span in spans() if re.fullmatch(r"[a-z][A-Za-z]*(\.[A-Za-z0-9-]+)+", span)]
     named = [span for span in named if span.rpartition(".")[2] not in FILES]
@@ -136,7 +136,7 @@ def test_every_value_is_one_of_the_chart():
         assert [error.message for error in validator_for(schema)(schema).iter_errors(yaml.safe_load(text))] == []
 
 
-def test_settings_are_sections_and_keys_that_there_are():
+def test_operate_docs_name_only_existing_settings():
     named = re.findall(r"`\[([a-z_]+)(?:\.[\w-]+)?\] ([a-z_]+)", TEXT) + re.findall(
         r"# .*?\[([a-z_]+)(?:\.[\w-]+)?\] ([a-z_]+)", TEXT
     )
@@ -149,7 +149,7 @@ def test_settings_are_sections_and_keys_that_there_are():
         Settings.model_validate({"service": {"name": "s"}, **tomllib.loads(text)})
 
 
-def test_every_target_of_make_and_every_file_exists():
+def test_operate_docs_name_only_existing_make_targets_and_files():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z]+)\b(?=`| )", "\n".join([*blocks("sh"), *(f"{s}`" for s in spans())])):
         assert f"\n{target}:" in makefile, target

@@ -16,21 +16,21 @@ def write(folder: Path, text: str) -> Path:
     return file
 
 
-def test_the_digits_service_has_valid_settings():
+def test_settings_of_digits_service_are_valid():
     file = Path(__file__).parents[1] / "bentos/digits/governance.toml"
     settings = load_settings(file, {})
     assert settings.models["digits-cnn"].artifact == file.parent / "state/artifacts/digits-cnn.sealed"
     assert settings.identity.hash_key == f"file:{file.parent}/state/keys/api-key-hash.key"
 
 
-def test_paths_are_relative_to_the_file(tmp_path):
+def test_settings_paths_are_relative_to_the_file(tmp_path):
     file = write(tmp_path, MINIMAL + '[audit]\ndirectory = "log"\ncheckpoint_key = "file:k"\n')
     audit = load_settings(file, {}).audit
     assert audit.directory == tmp_path / "log"
     assert audit.checkpoint_key == f"file:{tmp_path}/k"
 
 
-def test_the_environment_overrides_the_file(tmp_path):
+def test_settings_environment_overrides_the_file(tmp_path):
     file = write(tmp_path, MINIMAL + '[models.digits-cnn]\nartifact = "a"\n[limits]\nburst = 5\n')
     environment = {
         "GOVERNANCE_LIMITS__BURST": "7",
@@ -57,17 +57,17 @@ def test_the_environment_overrides_the_file(tmp_path):
         (MINIMAL, {"GOVERNANCE_RUNTIME__REQUIRE_DEVICE": "tpu"}, "runtime.require_device"),
     ],
 )
-def test_a_mistake_is_named(tmp_path, text, environment, named):
+def test_settings_error_names_the_setting(tmp_path, text, environment, named):
     with pytest.raises(ConfigurationError, match=named):
         load_settings(write(tmp_path, text), environment)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_settings_error_names_the_missing_file(tmp_path):
     with pytest.raises(ConfigurationError, match=r"absent\.toml"):
         load_settings(tmp_path / "absent.toml", {})
 
 
-def test_a_wrong_value_is_not_repeated(tmp_path):
+def test_settings_error_does_not_repeat_the_value(tmp_path):
     file = write(tmp_path, MINIMAL + '[limits]\nburst = "hunter2"\n')
     with pytest.raises(ConfigurationError) as refusal:
         load_settings(file, {})

@@ -78,7 +78,7 @@ def entries(running):
     return [json.loads(line) for log in logs for line in log.read_bytes().splitlines()]
 
 
-def test_a_doctor_of_the_provider_learns_the_label_alone(own, provider, digit):
+def test_access_token_of_provider_gets_only_the_label(own, provider, digit):
     reply = infer(own, digit, token=provider.token())
     assert (reply.status_code, reply.headers["governance-output"]) == (200, "label")
     assert sorted(probabilities(reply)) == [0] * 9 + [1]
@@ -89,7 +89,7 @@ def test_a_doctor_of_the_provider_learns_the_label_alone(own, provider, digit):
     assert found[0]["obligations"] == "output=label" and found[0]["roles"] == ["viewer"]
 
 
-def test_the_service_own_route_is_limited_too(own, provider, state):
+def test_access_output_limit_applies_to_bentoml_route(own, provider, state):
     picture = (state.folder / "digit.png").read_bytes()
     reply = own.client.post(
         "/classify", files={"image": ("7.png", picture)}, headers={"authorization": f"Bearer {provider.token()}"}
@@ -98,7 +98,7 @@ def test_the_service_own_route_is_limited_too(own, provider, state):
     assert sorted(reply.json()["probabilities"].values()) == [0] * 9 + [1]
 
 
-def test_triton_classification_tells_no_more_than_the_label(own, provider, digit):
+def test_access_output_limit_applies_to_triton_classification(own, provider, digit):
     body = {
         "inputs": [{"name": "image", "shape": [1, 1, 28, 28], "datatype": "FP32", "data": digit.ravel().tolist()}],
         "outputs": [{"name": "probabilities", "parameters": {"classification": 10}}],
@@ -110,7 +110,7 @@ def test_triton_classification_tells_no_more_than_the_label(own, provider, digit
     assert scores[0] == 1 and set(scores[1:]) == {0}
 
 
-def test_forged_tokens_get_401_and_no_reason_why(own, provider, digit):
+def test_access_forged_token_gets_401(own, provider, digit):
     token = provider.token()
     head, payload, signature = token.split(".")
     for forged in (f"{head}.{payload}.AAAA", f"{head}.{payload}.", token[:-2], f"{signature}.{payload}.{head}"):
@@ -118,14 +118,14 @@ def test_forged_tokens_get_401_and_no_reason_why(own, provider, digit):
         assert reply.status_code == 401 and "www-authenticate" in reply.headers
 
 
-def test_a_purpose_that_the_card_does_not_know_is_refused(own, digit):
+def test_access_purpose_not_in_the_card_is_refused(own, digit):
     assert infer(own, digit, governance_purpose="demonstration").status_code == 200
     reply = infer(own, digit, governance_purpose="research")
     assert reply.status_code == 403 and "purpose" in reply.json()["error"]
     assert any(entry["reason"] == "purpose" for entry in entries(own))
 
 
-def test_limits_of_one_model_are_told_and_held(own, digit):
+def test_access_model_limit_is_announced_and_enforced(own, digit):
     replies = [infer(own, digit, "digits-rnn") for _ in range(20)]
     limited = [reply for reply in replies if reply.status_code == 429]
     # Each of the two workers counts for itself: five calls at once in each.
@@ -143,7 +143,7 @@ def events(own):
     return [(entry["action"], entry["model"], entry["detail"]) for entry in entries(own) if entry["outcome"] == "event"]
 
 
-def test_the_kill_switch_holds_in_every_worker(own, digit):
+def test_kill_switch_stops_every_worker(own, digit):
     assert every_worker(own, digit, 200)
     done = own.state.cli("stop", "digits-cnn", "--reason", "wrong answers", "--settings", SETTINGS)
     assert done.returncode == 0, done.stderr
@@ -161,7 +161,7 @@ def test_the_kill_switch_holds_in_every_worker(own, digit):
     assert any(entry["reason"] == "stopped" for entry in entries(own))
 
 
-def test_a_garbled_switch_stops_everything(own, digit):
+def test_kill_switch_file_that_is_damaged_stops_all_models(own, digit):
     file = own.state.folder / "stop.json"
     good = file.read_bytes()
     file.write_bytes(good[:-40])
@@ -170,7 +170,7 @@ def test_a_garbled_switch_stops_everything(own, digit):
     assert eventually(lambda: every_worker(own, digit, 200))
 
 
-def test_policies_change_while_it_runs_and_broken_ones_do_not(own, digit):
+def test_policy_reload_in_running_service_takes_valid_policies_only(own, digit):
     file = own.state.folder / "policy.cedar"
     text = file.read_text()
     file.write_text(text + '\n@id("closed") forbid (principal, action == Action::"infer", resource);\n')
@@ -184,7 +184,7 @@ def test_policies_change_while_it_runs_and_broken_ones_do_not(own, digit):
     assert "changed policies are invalid, and the old ones stay" in log and "does not parse" in log
 
 
-def test_the_shadow_is_counted_and_not_enforced(own, digit):
+def test_policy_shadow_in_running_service_is_counted_and_not_enforced(own, digit):
     assert infer(own, digit).status_code == 200
     assert (
         'governance_shadow_decisions_total{action="infer",decision="allow",shadow="deny"}'
@@ -195,7 +195,7 @@ def test_the_shadow_is_counted_and_not_enforced(own, digit):
     } == {"deny"}
 
 
-def test_the_log_can_be_replayed_and_verified(own):
+def test_policy_replay_of_the_audit_log_reports_changes(own):
     done = own.state.cli(
         "policy",
         "replay",
@@ -248,7 +248,7 @@ def mutated(chance, body):
     return bytes(body)
 
 
-def test_fifty_thousand_random_requests_give_no_500_and_no_answer_without_a_decision(own, digit, provider):
+def test_service_fifty_thousand_random_requests_give_no_500_and_no_reply_without_a_decision(own, digit, provider):
     """Through the sockets of the running service; what is answered is compared with the log."""
     chance = random.Random(20261124)
     flat = digit.ravel().tolist()

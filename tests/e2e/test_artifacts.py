@@ -55,7 +55,7 @@ def plaintext_maps(process):
     return {line.split()[4] for line in lines if "memfd:governance-plaintext" in line}
 
 
-def test_all_workers_use_the_plaintext_that_the_master_opened(own, tmp_path):
+def test_artifact_plaintext_is_shared_by_all_workers(own, tmp_path):
     (tmp_path / "service.py").write_text(WORKERS)
     environment = {"PYTHONPATH": str(ROOT)}
     with serving(own, "service:Digits", cwd=tmp_path, environment=environment) as running:
@@ -76,7 +76,7 @@ def test_all_workers_use_the_plaintext_that_the_master_opened(own, tmp_path):
         assert maps[0] == maps[1] == plaintext_maps(master) and len(maps[0]) == 2
 
 
-def test_a_version_once_served_is_the_lowest_from_then_on(own, tmp_path):
+def test_artifact_rollback_to_an_older_version_is_refused(own, tmp_path):
     old, new = sealed(own, tmp_path / "old.sealed", 1), sealed(own, tmp_path / "new.sealed", 2)
     name = "GOVERNANCE_MODELS__DIGITS_CNN__ARTIFACT"
     with serving(own, environment={name: str(new)}) as running:
@@ -91,7 +91,7 @@ def test_a_version_once_served_is_the_lowest_from_then_on(own, tmp_path):
     assert done.returncode == 1 and "rollback-floors.json is gone" in done.stderr
 
 
-def test_four_eyes_are_asked_for_and_given(own, tmp_path):
+def test_artifact_with_signature_threshold_needs_a_second_signer(own, tmp_path):
     file = sealed(own, tmp_path / "m.sealed", 1)
     own.cli("key", "create", "signing", tmp_path / "approver.key")
     environment = {
@@ -146,7 +146,7 @@ def in_store(own, tmp_path, version):
     return subprocess.run(command, cwd=ROOT, env=own.environment, capture_output=True, text=True, check=False)
 
 
-def test_a_saved_model_is_built_exported_and_served_from_the_store(own, tmp_path):
+def test_artifact_in_model_store_is_built_exported_and_served(own, tmp_path):
     own.environment["BENTOML_HOME"] = str(tmp_path / "home")
     saved = in_store(own, tmp_path, 2)
     assert saved.stdout.strip() == "digits-cnn:2", saved.stderr
@@ -171,7 +171,7 @@ def test_a_saved_model_is_built_exported_and_served_from_the_store(own, tmp_path
         assert running.client.get("/v2/models/digits-cnn").json()["versions"] == ["2"]
 
 
-def test_a_model_is_opened_by_its_tag(own, tmp_path):
+def test_artifact_in_model_store_is_opened_by_tag(own, tmp_path):
     own.environment["BENTOML_HOME"] = str(tmp_path / "home")
     assert in_store(own, tmp_path, 2).returncode == 0
     (tmp_path / "service.py").write_text(BY_TAG)
@@ -189,7 +189,7 @@ def test_a_model_is_opened_by_its_tag(own, tmp_path):
         assert (reply.status_code, reply.json()) == (200, [3, 10])
 
 
-def test_a_plaintext_model_is_not_saved(own, tmp_path):
+def test_save_model_refuses_plaintext_model(own, tmp_path):
     command = [
         str(BIN / "python"),
         "-c",

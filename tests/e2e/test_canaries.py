@@ -66,7 +66,7 @@ def bodies(canary):
     )
 
 
-def test_no_canary_is_left_anywhere(own):
+def test_canaries_of_requests_are_in_no_log_metric_or_file(own):
     metrics = own.client.get("/metrics").text
     sent = 0
     for canary in CANARIES.values():

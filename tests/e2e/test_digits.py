@@ -31,13 +31,13 @@ def headers(state):
 
 
 @pytest.mark.parametrize(("name", "accuracy"), [("digits-cnn", 0.97), ("digits-rnn", 0.93)])
-def test_the_models_are_as_good_as_promised(name, accuracy):
+def test_digits_models_reach_the_documented_accuracy(name, accuracy):
     card = json.loads((ROOT / f".state/training/{name}/export/card.json").read_text())
     assert card["scores"]["accuracy"] >= accuracy
     assert card["parity"]["greatest_difference"] <= 1e-5
 
 
-def test_a_picture_is_classified_by_either_model(service, state):
+def test_digits_classify_route_serves_both_models(service, state):
     picture = (state.folder / "digit.png").read_bytes()
     for name in NAMES:
         reply = service.client.post(f"/classify?model={name}", files={"image": ("7.png", picture, "image/png")})
@@ -47,7 +47,7 @@ def test_a_picture_is_classified_by_either_model(service, state):
         assert reply.headers["governance-receipt"]
 
 
-def test_the_triton_client_gets_the_same_probabilities_in_both_forms(service, client, headers, state, digit):
+def test_triton_client_gets_same_probabilities_in_json_and_binary(service, client, headers, state, digit):
     assert client.is_server_live()
     assert client.is_server_ready()
     assert client.is_model_ready("digits-cnn", headers=headers())
@@ -63,7 +63,7 @@ def test_the_triton_client_gets_the_same_probabilities_in_both_forms(service, cl
         assert np.allclose(result.as_numpy("probabilities")[0], list(friendly.values()), atol=1e-6)
 
 
-def test_the_triton_client_is_refused_in_its_own_words(client, headers, digit):
+def test_triton_client_gets_refusal_as_its_own_exception(client, headers, digit):
     tensor = triton.InferInput("image", [1, 1, 28, 27], "FP32")
     tensor.set_data_from_numpy(digit[..., :27].copy())
     with pytest.raises(InferenceServerException, match=r"expected shape \[-1, 1, 28, 28\], received \[1, 1, 28, 27\]"):
@@ -94,7 +94,7 @@ def refusals(digit):
 
 
 @pytest.mark.parametrize("index", range(15))
-def test_bad_input_gets_a_clear_refusal(service, digit, index):
+def test_digits_invalid_request_gets_its_status_and_error_format(service, digit, index):
     what, status, method, path, arguments = list(refusals(digit))[index]
     reply = service.client.request(method, path, **arguments)
     assert reply.status_code == status, (what, reply.text)
@@ -106,7 +106,7 @@ def test_bad_input_gets_a_clear_refusal(service, digit, index):
     assert "Traceback" not in reply.text
 
 
-def test_a_revoked_key_is_refused_without_a_restart(service, state):
+def test_api_key_that_is_revoked_is_refused_without_a_restart(service, state):
     created = json.loads(state.api_key("create", "brief", "--role", "classifier", "--json"))
     headers = {"authorization": f"Bearer {created['token']}"}
     assert service.client.get("/v2/models/digits-cnn", headers=headers).status_code == 200
@@ -118,14 +118,14 @@ def test_a_revoked_key_is_refused_without_a_restart(service, state):
     pytest.fail("the key still opens the service")
 
 
-def test_a_caller_without_a_role_is_forbidden(service, state):
+def test_api_key_without_role_is_forbidden(service, state):
     token = json.loads(state.api_key("create", "nobody", "--json"))["token"]
     headers = {"authorization": f"Bearer {token}"}
     assert service.client.get("/v2/models/digits-cnn", headers=headers).status_code == 403
     assert service.client.get("/metrics", headers=headers).status_code == 403
 
 
-def test_the_calls_show_in_the_metrics_and_no_caller_does(service, state, digit):
+def test_metrics_of_running_service_show_requests_and_no_caller(service, state, digit):
     service.client.post("/v2/models/digits-rnn/infer", json=infer_body(digit)).raise_for_status()
     text = service.client.get("/metrics").text
     assert 'governance_inference_items_total{model="digits-rnn",version="1"}' in text
@@ -134,7 +134,7 @@ def test_the_calls_show_in_the_metrics_and_no_caller_does(service, state, digit)
     assert "demo" not in text
 
 
-def test_declared_personal_data_is_nowhere_after_the_call(service, state, digit):
+def test_declared_personal_data_is_in_no_metric_log_or_audit_file(service, state, digit):
     body = {**infer_body(digit), "parameters": {"patient_name": "Zacharias Canary", "patient_id": "CANARY-4711"}}
     service.client.post("/v2/models/digits-cnn/infer", json=body).raise_for_status()
     service.client.post("/v2/models/digits-cnn/infer", json={**body, "inputs": [{"name": "Zacharias Canary"}]})
@@ -143,7 +143,7 @@ def test_declared_personal_data_is_nowhere_after_the_call(service, state, digit)
         assert file.is_dir() or (b"Canary" not in file.read_bytes() and b"CANARY" not in file.read_bytes())
 
 
-def test_a_receipt_proves_the_answer_and_no_other(service, state, digit, tmp_path):
+def test_receipt_proves_the_reply_and_no_other(service, state, digit, tmp_path):
     reply = service.client.post("/v2/models/digits-cnn/infer", json=infer_body(digit))
     subprocess.run(["sleep", "1.2"], check=True)
     service.client.get("/v2").raise_for_status()
@@ -158,7 +158,7 @@ def test_a_receipt_proves_the_answer_and_no_other(service, state, digit, tmp_pat
     assert state.cli(*arguments, "--reply", tmp_path / "reply").returncode == 5
 
 
-def test_the_log_verifies_and_one_changed_byte_is_named(service, state, tmp_path):
+def test_audit_verify_names_the_entry_with_a_changed_byte(service, state, tmp_path):
     verified = state.verify_audit()
     assert verified.returncode == 0, verified.stderr
     assert verified.stdout.startswith("ok  digits/worker-0")
@@ -173,7 +173,7 @@ def test_the_log_verifies_and_one_changed_byte_is_named(service, state, tmp_path
     assert "entry 1 at byte" in refused.stderr
 
 
-def test_the_policy_table_holds():
+def test_digits_policy_cases_pass():
     command = [str(BIN / "bento-governance"), "policy", "test", "bentos/digits/policy_cases.json"]
     done = subprocess.run(
         [*command, "--settings", "bentos/digits/governance.toml"], capture_output=True, text=True, cwd=ROOT, check=False

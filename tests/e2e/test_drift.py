@@ -65,7 +65,7 @@ def watched(state, tmp_path_factory):
         yield running
 
 
-def test_the_report_tells_the_drifted_model_from_the_steady_one(watched, tmp_path):
+def test_drift_report_distinguishes_drifted_and_steady_model(watched, tmp_path):
     """Of both workers together: neither alone saw all items."""
     done = watched.state.cli("drift", "report", *SETTINGS, "--json")
     assert done.returncode == 0, done.stderr
@@ -81,7 +81,7 @@ def test_the_report_tells_the_drifted_model_from_the_steady_one(watched, tmp_pat
     assert not re.search(r"(src|href)=\"(?!#)|url\(|<script|http:|https:", text)
 
 
-def test_check_ends_with_a_code_for_cron(watched):
+def test_drift_check_has_exit_status_for_cron(watched):
     assert watched.state.cli("drift", "check", *SETTINGS, "--model", "digits-cnn", "--fail-on", "watch").returncode == 0
     refused = watched.state.cli("drift", "check", *SETTINGS)
     assert refused.returncode == 7 and "■ digits-rnn: drifted" in refused.stdout
@@ -92,7 +92,7 @@ def test_check_ends_with_a_code_for_cron(watched):
     assert few.returncode == 8 and "500 items are too few" in few.stdout
 
 
-def test_nothing_that_a_caller_sent_is_kept(watched):
+def test_drift_snapshots_keep_nothing_that_a_caller_sent(watched):
     folder = watched.state.folder / "counts"
     for file in [*folder.iterdir(), watched.log]:
         assert CANARY.encode() not in file.read_bytes()
@@ -104,7 +104,7 @@ def test_nothing_that_a_caller_sent_is_kept(watched):
 
 
 @pytest.mark.skipif(not SHOWN, reason="the metrics plugin declares no numbers of drift")
-def test_the_metrics_show_it(watched):
+def test_drift_metrics_of_running_service(watched):
     text = watched.client.get("/metrics").text
     assert 'governance_drift_state{model="digits-rnn"} 2.0' in text
     assert 'governance_drift_state{model="digits-cnn"} 0.0' in text

@@ -168,7 +168,7 @@ def call(running, state, digit):
     httpx.get(f"{running.url}/{CANARY}")
 
 
-def test_prometheus_counts_what_was_sent_to_two_workers_and_needs_no_key_from_a_trusted_address(watched):
+def test_prometheus_counts_requests_to_two_workers_from_a_trusted_address_without_key(watched):
     _, prometheus, _ = watched
     answered = 'sum(governance_requests_total{route="/v2/models/{model}/infer",outcome="answered",model="digits-cnn",version="1"})'
     assert eventually(lambda: prometheus.value(answered) == CALLS), prometheus.value(answered)
@@ -195,7 +195,7 @@ def test_prometheus_counts_what_was_sent_to_two_workers_and_needs_no_key_from_a_
         )
 
 
-def test_a_forwarded_scrape_is_not_trusted_whatever_its_address(watched):
+def test_metrics_forwarded_scrape_is_not_trusted(watched):
     running, _, _ = watched
     assert httpx.get(f"{running.url}/metrics").status_code == 200
     for name in ("x-forwarded-for", "forwarded", "x-real-ip", "via"):
@@ -203,7 +203,7 @@ def test_a_forwarded_scrape_is_not_trusted_whatever_its_address(watched):
     assert httpx.get(f"{running.url}/v2/models/digits-cnn").status_code == 401
 
 
-def test_trusted_scrapes_do_not_flood_the_log(watched):
+def test_metrics_trusted_scrapes_do_not_fill_the_audit_log(watched):
     running, _, _ = watched
     for _ in range(30):
         httpx.get(f"{running.url}/metrics")
@@ -217,14 +217,14 @@ def test_trusted_scrapes_do_not_flood_the_log(watched):
     assert 1 <= len(scrapes) <= 2
 
 
-def test_promtool_finds_nothing_to_say_of_our_metrics(watched):
+def test_promtool_reports_no_problem_of_our_metrics(watched):
     running, _, _ = watched
     text = running.client.get("/metrics").text
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(PREFIX)] == []
 
 
-def test_what_is_exported_is_what_the_table_declares(watched):
+def test_metrics_exported_by_running_service_match_the_metric_table(watched):
     running, _, _ = watched
     text = running.client.get("/metrics").text
     exported = dict(re.findall(rf"^# TYPE {PREFIX}(\S+) (\S+)$", text, re.M))
@@ -235,14 +235,14 @@ def test_what_is_exported_is_what_the_table_declares(watched):
     assert set(TABLE) - ELSEWHERE - expiries - set(exported) == set()
 
 
-def test_exemplars_lead_from_a_bucket_to_its_trace(watched):
+def test_exemplar_trace_ids_exist_at_the_collector(watched):
     _, prometheus, collector = watched
     found = eventually(prometheus.exemplars)
     assert found
     assert eventually(lambda: found <= {span.trace_id.hex() for span in collector.spans})
 
 
-def test_a_call_is_one_trace_below_its_callers_with_a_span_for_each_plugin_and_inference(watched):
+def test_tracing_request_is_one_trace_below_its_callers_with_a_span_for_each_plugin(watched):
     _, _, collector = watched
     eventually(lambda: len(collector.of(CALLER_TRACE)) >= 10)
     spans = {span.name: span for span in collector.of(CALLER_TRACE)}
@@ -260,7 +260,7 @@ def test_a_call_is_one_trace_below_its_callers_with_a_span_for_each_plugin_and_i
     assert facts["governance.policies"].array_value.values
 
 
-def test_no_word_of_a_caller_is_in_a_span_and_the_collectors_key_is_sent(watched):
+def test_tracing_spans_hold_no_caller_data_and_the_key_of_the_collector_is_sent(watched):
     _, _, collector = watched
     assert collector.bodies
     assert not [body for body in collector.bodies if CANARY.encode() in body or b"patient" in body or b"demo" in body]
@@ -270,14 +270,14 @@ def test_no_word_of_a_caller_is_in_a_span_and_the_collectors_key_is_sent(watched
     assert len({span.trace_id for span in collector.spans}) >= CALLS
 
 
-def test_the_audit_log_knows_no_trace(watched):
+def test_audit_log_holds_no_trace_id(watched):
     running, _, _ = watched
     logs = list(running.audit.glob("worker-*/entries.jsonl"))
     assert len(logs) == 2
     assert all(CALLER_TRACE not in log.read_text() for log in logs)
 
 
-async def test_a_worker_that_refuses_an_artifact_at_its_start_counts_that_and_starts_not(state, tmp_path, monkeypatch):
+async def test_worker_that_refuses_an_artifact_at_start_counts_it_and_does_not_start(state, tmp_path, monkeypatch):
     """The master has verified it; this is the worker that BentoML starts again after the file was changed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # What BentoML imports is its own business.

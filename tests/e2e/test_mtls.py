@@ -82,7 +82,7 @@ def guarded(state, tmp_path_factory):
         yield client, folder
 
 
-def test_a_verified_certificate_names_the_caller(guarded):
+def test_mtls_verified_certificate_names_the_caller(guarded):
     client, folder = guarded
     with client("web") as web:
         assert web.get("/v2/models/digits-cnn").status_code == 200
@@ -92,7 +92,7 @@ def test_a_verified_certificate_names_the_caller(guarded):
     assert lines[-1]["caller"] == f"certificate:{URI}" and lines[-1]["key_id"].startswith("sha256:")
 
 
-def test_a_certificate_of_nobody_whom_we_know_is_refused(guarded):
+def test_mtls_certificate_without_role_is_refused(guarded):
     client, _ = guarded
     field = {"x-forwarded-client-cert": f"Hash={'ab' * 32};URI={URI}", "x-forwarded-for": "10.0.0.1"}
     with client("other") as other:
@@ -101,7 +101,7 @@ def test_a_certificate_of_nobody_whom_we_know_is_refused(guarded):
 
 
 @pytest.mark.parametrize("name", [None, "forged"])
-def test_without_a_certificate_of_the_authority_there_is_no_connection(guarded, name):
+def test_mtls_connection_needs_a_certificate_of_the_authority(guarded, name):
     client, _ = guarded
     with client(name) as nobody, pytest.raises(httpx.TransportError):
         nobody.get("/v2/models/digits-cnn")

@@ -36,7 +36,7 @@ def redactor(tmp_path_factory):
         yield running
 
 
-def test_a_text_comes_back_redacted(redactor):
+def test_redactor_returns_redacted_text(redactor):
     text = "😀 Dr. Maria Gonzalez, 415-555-2671, 张伟"
     reply = redactor.client.post("/redact", json={"text": text}).json()
     assert reply["text"] == "😀 Dr. <PERSON>, <PHONE_NUMBER>, <PERSON>"
@@ -48,7 +48,7 @@ def test_a_text_comes_back_redacted(redactor):
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_the_open_inference_protocol_answers_texts_redacted(redactor, binary):
+def test_redactor_returns_redacted_text_by_open_inference_protocol(redactor, binary):
     texts = np.array(["😀 Dr. Maria Gonzalez, 415-555-2671", "", "the parcel has arrived", "张伟"], object)
     given = triton.InferInput("text", [4], "BYTES")
     given.set_data_from_numpy(texts, binary_data=binary)
@@ -61,7 +61,7 @@ def test_the_open_inference_protocol_answers_texts_redacted(redactor, binary):
     assert reply == ["😀 Dr. <PERSON>, <PHONE_NUMBER>", "", "the parcel has arrived", "<PERSON>"]
 
 
-def test_the_page_is_for_anybody_and_the_texts_are_not(redactor):
+def test_redactor_page_is_public_and_redact_route_is_not(redactor):
     stranger = {"authorization": "Bearer x"}
     page = redactor.client.get("/page/", headers=stranger)
     assert page.status_code == 200 and "<h1>Redactor</h1>" in page.text
@@ -74,11 +74,11 @@ def test_the_page_is_for_anybody_and_the_texts_are_not(redactor):
 
 
 @pytest.mark.parametrize("body", [{}, {"text": 1}, {"text": "a" * 200_001}, []])
-def test_what_is_no_text_is_refused(redactor, body):
+def test_redactor_refuses_what_is_not_text(redactor, body):
     assert redactor.client.post("/redact", json=body).status_code == 422
 
 
-def test_no_text_is_kept(redactor):
+def test_redactor_keeps_no_text(redactor):
     redactor.client.post("/redact", json={"text": "Ask Wilhelmina Featherstonehaugh, 415-555-2671"})
     kept = [file for file in redactor.state.folder.rglob("*") if file.is_file()]
     assert kept
@@ -88,7 +88,7 @@ def test_no_text_is_kept(redactor):
     assert "Featherstonehaugh" not in redactor.client.get("/metrics").text
 
 
-def test_its_policies_hold():
+def test_redactor_policy_cases_pass():
     command = [
         str(BIN / "bento-governance"),
         "policy",

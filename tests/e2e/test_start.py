@@ -35,27 +35,27 @@ def flipped(content):
     return content
 
 
-def test_a_changed_artifact_stops_the_start_with_one_line(state, tmp_path):
+def test_start_with_changed_artifact_fails_with_one_line(state, tmp_path):
     done = start(state, **damaged(state, tmp_path, flipped))
     assert done.returncode == 1
     assert "step 5" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_cut_artifact_stops_the_start(state, tmp_path):
+def test_start_with_truncated_artifact_fails(state, tmp_path):
     done = start(state, **damaged(state, tmp_path, lambda content: content[:-10]))
     assert done.returncode == 1
     assert "step 1" in done.stderr
 
 
-def test_a_plaintext_model_in_its_place_stops_the_start(state):
+def test_start_with_plaintext_model_fails(state):
     plain = ROOT / ".state/training/digits-cnn/export/model.onnx"
     done = start(state, GOVERNANCE_MODELS__DIGITS_CNN__ARTIFACT=str(plain))
     assert done.returncode == 1
     assert "plaintext ONNX" in done.stderr
 
 
-def test_an_artifact_signed_by_a_stranger_stops_the_start(state, tmp_path):
+def test_start_with_artifact_of_untrusted_signer_fails(state, tmp_path):
     state.cli("key", "create", "signing", tmp_path / "stranger.key")
     sealed = tmp_path / "stranger.sealed"
     made = state.cli(
@@ -68,7 +68,7 @@ def test_an_artifact_signed_by_a_stranger_stops_the_start(state, tmp_path):
     assert "step 2 (signatures)" in done.stderr
 
 
-def test_a_broken_policy_stops_the_start_with_its_line(state, tmp_path):
+def test_start_with_invalid_policy_fails_and_names_the_line(state, tmp_path):
     policy = tmp_path / "policy.cedar"
     policy.write_text('\n@id("a")\npermit (principal, action resource);\n')
     done = start(state, GOVERNANCE_POLICY__POLICIES=str(policy))
@@ -86,14 +86,14 @@ def test_a_broken_policy_stops_the_start_with_its_line(state, tmp_path):
         ("GOVERNANCE_MODELS__DIGITS_CNN__MINIMUM_VERSION", "2", "step 7"),
     ],
 )
-def test_wrong_settings_stop_the_start_with_one_line(state, name, value, says):
+def test_start_with_wrong_settings_fails_with_one_line(state, name, value, says):
     done = start(state, **{name: value})
     assert done.returncode == 1
     assert says in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_gpu_that_is_not_there_is_never_silently_a_cpu(state):
+def test_start_without_required_gpu_fails_unless_fallback_is_allowed(state):
     environment = {
         "GOVERNANCE_RUNTIME__PROVIDERS": '["cuda", "cpu"]',
         "GOVERNANCE_RUNTIME__REQUIRE_DEVICE": "cuda",
@@ -138,7 +138,7 @@ class Outer:
 """
 
 
-def test_several_workers_and_dependencies_go_on_working(state, tmp_path):
+def test_guarded_service_works_with_several_workers_and_dependencies(state, tmp_path):
     (tmp_path / "service.py").write_text(OUTER)
     (tmp_path / "policy.cedar").write_text('@id("all") permit (principal, action, resource);')
     shutil.copy(ROOT / "bentos/digits/schema.cedarschema", tmp_path)
@@ -167,7 +167,7 @@ def test_several_workers_and_dependencies_go_on_working(state, tmp_path):
     assert sum(len(log.read_bytes().splitlines()) for log in logs) == 22
 
 
-def test_a_built_bento_carries_only_ciphertext_and_serves(state):
+def test_built_bento_holds_only_ciphertext_and_serves(state):
     environment = {**state.environment, "BENTOML_HOME": str(state.folder / "build")}
     command = [str(BIN / "bentoml"), "build", "-f", "bentos/digits/bentofile.yaml", "."]
     built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -185,7 +185,7 @@ def test_a_built_bento_carries_only_ciphertext_and_serves(state):
         assert running.client.get("/v2/models/digits-cnn").status_code == 200
 
 
-def test_a_service_that_is_stopped_promises_its_last_entries_first(tmp_path_factory):
+def test_service_writes_a_last_checkpoint_when_it_stops(tmp_path_factory):
     own = State(tmp_path_factory.mktemp("stopped"))
     with serving(own) as running:
         assert running.client.get("/v2/models/digits-cnn").status_code == 200
@@ -194,6 +194,6 @@ def test_a_service_that_is_stopped_promises_its_last_entries_first(tmp_path_fact
     assert "not covered by a checkpoint" not in verified.stdout
 
 
-def test_the_serving_part_never_imports_torch():
+def test_serving_part_never_imports_torch():
     program = "import sys, governance.host.governance, bentos.digits.service; sys.exit('torch' in sys.modules or 'training' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

@@ -72,7 +72,7 @@ def enter(page, key):
     page.keyboard.press("Enter")
 
 
-def test_an_operator_sees_models_traffic_refusals_and_the_log(browser, own, tmp_path):
+def test_status_page_shows_models_traffic_refusals_and_the_audit_log(browser, own, tmp_path):
     with page_of(browser, own, viewport={"width": 1200, "height": 900}) as page:
         enter(page, own.state.token)
         page.get_by_text("All is well.").wait_for()
@@ -90,7 +90,7 @@ def test_an_operator_sees_models_traffic_refusals_and_the_log(browser, own, tmp_
         keep(tmp_path / "light.png")
 
 
-def test_it_is_live_and_can_be_paused_by_keyboard(browser, own):
+def test_status_page_is_live_and_can_be_paused_by_keyboard(browser, own):
     with page_of(browser, own) as page:
         enter(page, own.state.token)
         page.locator("#spark path.line").wait_for(state="attached", timeout=20_000)
@@ -100,7 +100,7 @@ def test_it_is_live_and_can_be_paused_by_keyboard(browser, own):
         assert page.get_by_role("button", name="Go on").is_visible()
 
 
-def test_a_service_that_is_gone_is_not_well(browser, own):
+def test_status_page_reports_a_service_that_does_not_answer(browser, own):
     with page_of(browser, own) as page:
         enter(page, own.state.token)
         page.get_by_text("All is well.").wait_for()
@@ -114,7 +114,7 @@ def test_a_service_that_is_gone_is_not_well(browser, own):
         page.get_by_text("All is well.").wait_for(timeout=20_000)
 
 
-def test_it_is_dark_where_people_want_it_and_fits_a_phone(browser, own, tmp_path):
+def test_status_page_supports_dark_mode_and_phone_width(browser, own, tmp_path):
     with page_of(browser, own, viewport={"width": 375, "height": 800}, color_scheme="dark") as page:
         enter(page, own.state.token)
         page.get_by_text("All is well.").wait_for()
@@ -124,7 +124,7 @@ def test_it_is_dark_where_people_want_it_and_fits_a_phone(browser, own, tmp_path
         keep(tmp_path / "phone.png")
 
 
-def test_a_stopped_model_is_the_first_thing_that_is_said(browser, own):
+def test_status_page_reports_a_stopped_model(browser, own):
     settings = "bentos/digits/governance.toml"
     assert own.state.cli("stop", "digits-rnn", "--reason", "drill", "--settings", settings).returncode == 0
     try:
@@ -136,7 +136,7 @@ def test_a_stopped_model_is_the_first_thing_that_is_said(browser, own):
         own.state.cli("resume", "ALL", "--reason", "drill", "--settings", settings)
 
 
-def test_who_may_not_is_told_so_and_sees_no_number(browser, own):
+def test_status_page_shows_a_refusal_and_no_numbers_without_permission(browser, own):
     visitor = own.state.api_key("create", "visitor", "--role", "viewer")
     with page_of(browser, own) as page:
         for key in ("wrong", visitor):
@@ -146,7 +146,7 @@ def test_who_may_not_is_told_so_and_sees_no_number(browser, own):
             assert page.locator("#models tr").count() == 0
 
 
-def test_every_control_has_a_name_and_headings_are_in_order(browser, own):
+def test_status_page_controls_have_names_and_headings_are_in_order(browser, own):
     with page_of(browser, own) as page:
         enter(page, own.state.token)
         page.get_by_text("All is well.").wait_for()
@@ -160,7 +160,7 @@ def test_every_control_has_a_name_and_headings_are_in_order(browser, own):
         assert page.locator("html").get_attribute("lang") == "en"
 
 
-def test_nobody_is_asked_but_the_page_and_the_numbers(own):
+def test_status_page_routes_are_closed_except_page_and_status(own):
     for path in ("/governance", "/governance/index.html", "/governance/../host.py", "/governance/page.js/"):
         assert own.client.get(path).status_code == 404
     stranger = httpx.get(f"{own.url}/governance/")

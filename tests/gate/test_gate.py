@@ -117,7 +117,7 @@ def make(error=None, app=echo_app, limit=10_000):
     return Client(gate), plugin
 
 
-async def test_a_listed_route_reaches_the_application_without_the_credential():
+async def test_gate_passes_listed_route_to_application_without_the_credential():
     client, _ = make()
     start, body = await client.call(
         "POST", "/echo", b'{"a"', b":1}", headers=[JSON, (b"authorization", b"Bearer secret"), (b"x-other", b"1")]
@@ -139,7 +139,7 @@ async def test_a_listed_route_reaches_the_application_without_the_credential():
      ("POST", "/v2/models/a/b/infer"),
      ("GET", "/docs.json"), ("POST", "/echo/submit"), ("POST", "/v2/models/" + "m" * 129 + "/infer")],
 )  # fmt: skip
-async def test_what_is_not_listed_is_404_and_recorded(method, path):
+async def test_gate_refuses_unlisted_route_with_404_and_records_it(method, path):
     client, plugin = make()
     start, body = await client.call(method, path, headers=[JSON])
     assert start["status"] == 404
@@ -147,26 +147,26 @@ async def test_what_is_not_listed_is_404_and_recorded(method, path):
     assert plugin.seen[0].route.template == "unlisted"
 
 
-async def test_a_websocket_is_closed():
+async def test_gate_closes_websocket():
     client, plugin = make()
     start, _ = await client.call("GET", "/echo", kind="websocket")
     assert start == {"type": "websocket.close", "code": 1008}
     assert plugin.seen == []
 
 
-async def test_a_body_that_announces_too_much_is_refused_unread():
+async def test_gate_refuses_body_with_too_large_content_length_unread():
     client, _ = make()
     start, _ = await client.call("POST", "/echo", b"x" * 101, headers=[JSON, (b"content-length", b"101")])
     assert (start["status"], client.chunks_read) == (413, 0)
 
 
-async def test_a_body_that_grows_beyond_the_limit_is_not_read_further():
+async def test_gate_stops_reading_body_beyond_the_limit():
     client, _ = make()
     start, _ = await client.call("POST", "/echo", *[b"x" * 50] * 10, headers=[JSON])
     assert (start["status"], client.chunks_read) == (413, 3)
 
 
-async def test_a_body_at_the_limit_passes():
+async def test_gate_passes_body_at_the_limit():
     client, _ = make()
     start, _ = await client.call("POST", "/echo", b"x" * 100, headers=[JSON, (b"content-length", b"100")])
     assert start["status"] == 200
@@ -177,13 +177,13 @@ async def test_a_body_at_the_limit_passes():
     [[(b"content-type", b"application/vnd.bentoml+pickle")], [(b"content-type", b"text/plain")], [],
      [JSON, (b"content-type", b"application/vnd.bentoml+pickle")], [JSON, (b"content-encoding", b"gzip")]],
 )  # fmt: skip
-async def test_another_content_type_is_415_unread(fields):
+async def test_gate_refuses_other_content_type_with_415_unread(fields):
     client, _ = make()
     start, _ = await client.call("POST", "/echo", b"x", headers=fields)
     assert (start["status"], client.chunks_read) == (415, 0)
 
 
-async def test_a_url_where_a_file_should_be_is_422():
+async def test_gate_refuses_url_in_file_field_with_422():
     client, _ = make()
     body = b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\nhttp://127.0.0.1\r\n--b--\r\n'
     start, answer = await client.call(
@@ -198,7 +198,7 @@ async def test_a_url_where_a_file_should_be_is_422():
     [(b"", b"a"), (b"model=b", b"b"), (b"model=c", b""), (b"model=a&model=b", b""), (b"model=", b""), (b"x=1", b"a"),
      (b"&".join([b"x=1"] * 40), b"")],
 )  # fmt: skip
-async def test_the_query_chooses_only_among_the_routes_models(query, model):
+async def test_gate_query_selects_only_models_of_the_route(query, model):
     client, _ = make()
     _, body = await client.call("POST", "/choose", b"", headers=[JSON], query=query)
     assert body == model
@@ -220,7 +220,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("error", "under_v2", "elsewhere"), ERRORS)
-async def test_each_error_has_its_status_and_form(error, under_v2, elsewhere):
+async def test_gate_error_has_its_status_and_format(error, under_v2, elsewhere):
     assert status_of(error, under_v2=True) == under_v2
     client, _ = make(error)
     start, body = await client.call("POST", "/v2/models/m/infer", headers=[JSON])
@@ -236,14 +236,14 @@ async def test_each_error_has_its_status_and_form(error, under_v2, elsewhere):
     assert b"secret" not in body
 
 
-async def test_an_unforeseen_error_is_logged_without_its_text(caplog):
+async def test_gate_logs_unexpected_error_without_its_text(caplog):
     client, _ = make(ValueError("hunter2"))
     await client.call("POST", "/echo", headers=[JSON])
     assert "ValueError at test_gate.py" in caplog.text
     assert "hunter2" not in caplog.text
 
 
-async def test_an_answer_beyond_the_limit_is_an_error():
+async def test_gate_reply_beyond_the_limit_is_500():
     client, _ = make(limit=3)
     start, _ = await client.call("POST", "/echo", b"xxx", headers=[JSON])
     assert start["status"] == 500
@@ -261,7 +261,7 @@ async def test_an_answer_beyond_the_limit_is_an_error():
         (418, b"teapot", RuntimeError, "418"),
     ],
 )  # fmt: skip
-def test_an_error_of_the_application_becomes_ours(status, body, kind, says):
+def test_application_error_is_converted_to_governance_error(status, body, kind, says):
     error = application_error(status, body)
     assert type(error) is kind
     assert says in str(error)
@@ -303,7 +303,7 @@ async def application(scope, receive, send):
         await send({"type": f"lifespan.{name}.complete"})
 
 
-async def test_the_worker_opens_before_the_application_and_closes_after_it():
+async def test_lifespan_opens_plugins_and_models_before_the_application_and_closes_them_after_it():
     log = []
 
     async def open():
@@ -321,7 +321,7 @@ async def test_the_worker_opens_before_the_application_and_closes_after_it():
     assert log == ["open a", "open b", "open models", "close models", "close b", "close a"]
 
 
-async def test_the_server_hears_of_the_end_after_everything_is_closed():
+async def test_lifespan_reports_shutdown_after_models_and_plugins_are_closed():
     log = []
 
     async def close():
@@ -335,7 +335,7 @@ async def test_the_server_hears_of_the_end_after_everything_is_closed():
     assert log[-3:] == ["close models", "close a", "lifespan.shutdown.complete"]
 
 
-async def test_a_plugin_that_cannot_open_stops_the_start_and_closes_the_others():
+async def test_lifespan_plugin_that_fails_to_open_stops_the_start_and_closes_the_others():
     log = []
     pipeline = Pipeline([Recorder("a", log), Recorder("b", log, fail=True)])
     gate = Gate(application, routes=RouteTable(()), pipeline=pipeline, servers={}, open=nothing, close=nothing)
@@ -344,7 +344,7 @@ async def test_a_plugin_that_cannot_open_stops_the_start_and_closes_the_others()
     assert log == ["open a", "close a"]
 
 
-async def test_a_model_that_cannot_open_stops_the_start_and_closes_the_plugins():
+async def test_lifespan_model_that_fails_to_open_stops_the_start_and_closes_the_plugins():
     log = []
 
     async def open():
@@ -356,7 +356,7 @@ async def test_a_model_that_cannot_open_stops_the_start_and_closes_the_plugins()
     assert log == ["open a", "close a"]
 
 
-async def test_whatever_fails_at_opening_keeps_the_worker_from_serving():
+async def test_lifespan_any_error_while_opening_keeps_the_worker_from_serving():
     """uvicorn serves on when a lifespan ends with an exception: it must be told that the start failed."""
 
     async def fail():
@@ -371,7 +371,7 @@ async def test_whatever_fails_at_opening_keeps_the_worker_from_serving():
 
 
 @pytest.mark.parametrize("end", ["complete", "failed"])
-async def test_all_is_closed_before_the_server_hears_that_it_is(end):
+async def test_lifespan_closes_everything_before_shutdown_is_reported(end):
     """A server ends the process at that word: what a plugin still had to write, such as the log's last promise, was lost."""
     order, messages = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
@@ -394,7 +394,7 @@ async def test_all_is_closed_before_the_server_hears_that_it_is(end):
     assert order == ["open", "lifespan.startup.complete", "close", f"lifespan.shutdown.{end}"]
 
 
-async def test_an_application_that_breaks_off_is_closed_once():
+async def test_lifespan_closes_once_when_the_application_raises():
     closed = []
 
     async def app(scope, receive, send):
@@ -415,7 +415,7 @@ async def test_an_application_that_breaks_off_is_closed_once():
 
 
 @pytest.mark.parametrize("status", [204, 304])
-async def test_an_answer_that_has_no_body_says_no_length(status):
+async def test_gate_reply_without_body_has_no_content_length(status):
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"7")]})
         await send({"type": "http.response.body", "body": b""})

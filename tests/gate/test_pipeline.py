@@ -47,17 +47,17 @@ async def test_pipeline_runs_plugins_around_each_other_in_their_order():
     assert one.reply_headers == [(b"a", b"in"), (b"b", b"in"), (b"b", b"out"), (b"a", b"out")]
 
 
-def test_order_refuses_a_plugin_before_the_fact_that_it_requires():
+def test_pipeline_order_refuses_plugin_before_the_fact_that_it_requires():
     with pytest.raises(ConfigurationError, match=r"'b' requires Usage.*put 'a' before 'b'; the order is b, a"):
         Pipeline([Named("b", requires=[Usage]), Named("a", provides=[Usage])])
 
 
-def test_order_refuses_a_required_fact_that_no_plugin_provides():
+def test_pipeline_order_refuses_required_fact_that_no_plugin_provides():
     with pytest.raises(ConfigurationError, match=r"'b' requires Usage, and no plugin before it provides that: the"):
         Pipeline([Named("b", requires=[Usage])])
 
 
-def test_order_refuses_a_plugin_before_a_fact_that_it_uses():
+def test_pipeline_order_refuses_plugin_before_a_fact_that_it_uses():
     with pytest.raises(ConfigurationError, match=r"'b' uses Usage.*put 'a' before 'b'; the order is b, a"):
         Pipeline([Named("b", uses=[Usage]), Named("a", provides=[Usage])])
     Pipeline([Named("b", uses=[Usage])])
@@ -65,7 +65,7 @@ def test_order_refuses_a_plugin_before_a_fact_that_it_uses():
     Pipeline([Named("b", observes=[Usage]), Named("a", provides=[Usage])])
 
 
-def test_order_refuses_two_plugins_that_provide_the_same_fact_and_two_with_one_name():
+def test_pipeline_order_refuses_two_plugins_with_the_same_fact_or_name():
     with pytest.raises(ConfigurationError, match="'a' and 'b' both provide Usage"):
         Pipeline([Named("a", provides=[Usage]), Named("b", provides=[Usage])])
     with pytest.raises(ConfigurationError, match="'a' is named twice"):
@@ -86,7 +86,7 @@ def _plugin_class(name):
         (["identity", "metrics"], "'identity' uses Admitted.*put 'metrics' before 'identity'"),
     ],
 )
-def test_order_of_built_in_plugins_that_would_leave_a_decision_or_a_scope_out_is_refused(order, says):
+def test_pipeline_order_of_built_in_plugins_that_loses_a_decision_or_scope_is_refused(order, says):
     plugins = [object.__new__(_plugin_class(name)) for name in order]
     with pytest.raises(ConfigurationError, match=says):
         Pipeline(plugins)
@@ -207,7 +207,7 @@ def test_pipeline_refuses_a_card_with_a_demand_that_no_plugin_enforces():
     Pipeline([Named("a", enforces=["privacy"])]).introduce([load])
 
 
-def test_chain_tells_a_plugin_what_is_enforced_behind_it():
+def test_pipeline_chain_reports_what_later_plugins_enforce():
     first, last = Named("first"), Named("last", enforces=["anonymize"])
     assert first.chain.enforced_behind(first) == frozenset()
     Pipeline([first, last])
@@ -215,7 +215,7 @@ def test_chain_tells_a_plugin_what_is_enforced_behind_it():
     assert last.chain.enforced_behind(last) == frozenset()
 
 
-async def test_admitted_request_needs_no_caller():
+async def test_admitted_fact_replaces_the_caller():
     one = make_exchange()
     assert not is_admitted(one)
     one.put(Admitted("a scrape"))
@@ -247,7 +247,7 @@ def _sources(name):
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
-def test_every_fact_that_a_built_in_plugin_reads_is_declared(name):
+def test_built_in_plugin_declares_every_fact_that_it_reads(name):
     kind = _plugin_class(name)
     declared = {
         attribute: {fact.__name__ for fact in getattr(kind, attribute)}
@@ -261,7 +261,7 @@ def test_every_fact_that_a_built_in_plugin_reads_is_declared(name):
     assert declared_reads <= {fact for _, fact in read}, f"{name} declares a fact that it does not read"
 
 
-def test_the_check_of_declared_facts_sees_an_undeclared_one(tmp_path):
+def test_check_of_declared_facts_detects_an_undeclared_one(tmp_path):
     source = tmp_path / "plugin.py"
     source.write_text("a = exchange.get(Caller)\nb = self._x.get(key)\nc = exchange.require(Decision)\n")
     assert set(_reads(source)) == {("get", Caller.__name__), ("require", Decision.__name__)}

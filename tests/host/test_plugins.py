@@ -118,7 +118,7 @@ def test_plugin_settings_come_from_the_file_and_the_environment_with_absolute_pa
     assert plugin.settings.word == "salut"
 
 
-def test_tracing_with_an_endpoint_must_be_named():
+def test_plugin_tracing_with_an_endpoint_must_be_listed():
     tracing = {"endpoint": "https://collector/v1/traces"}
     with pytest.raises(ValueError, match="does not name 'tracing'"):
         settings("quiet", tracing=tracing)

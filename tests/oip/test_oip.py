@@ -71,7 +71,7 @@ def tensor(**changes):
     return {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3], **changes}
 
 
-async def test_json_in_and_out():
+async def test_oip_json_request_gets_json_reply():
     made, reply = await ask({"id": "7", "inputs": [tensor()]})
     document = json.loads(reply.body[0])
     assert document == {
@@ -83,7 +83,7 @@ async def test_json_in_and_out():
     assert made.require(Usage).items == 1
 
 
-async def test_what_the_model_answered_is_told_whole_to_who_watches_it_even_if_less_leaves():
+async def test_oip_inference_fact_holds_full_outputs_when_the_reply_is_limited():
     head = json.dumps({"inputs": [tensor()]}).encode()
     made = exchange(head)
     verdict = Verdict(True, ("p",), "d", obligations=Obligations(OutputDetail("label")))
@@ -97,12 +97,12 @@ async def test_what_the_model_answered_is_told_whole_to_who_watches_it_even_if_l
 
 
 @pytest.mark.parametrize("data", [[1, 2, 3], [[1, 2, 3]]])
-async def test_data_may_be_flat_or_nested(data):
+async def test_oip_json_data_may_be_flat_or_nested(data):
     _, reply = await ask({"inputs": [tensor(data=data)]})
     assert json.loads(reply.body[0])["outputs"][0]["data"] == [2.0, 4.0, 6.0]
 
 
-async def test_binary_in_and_out():
+async def test_oip_binary_request_gets_binary_reply():
     raw = np.array([1, 2, 3], "<f4").tobytes()
     wanted = tensor(parameters={"binary_data_size": 12})
     del wanted["data"]
@@ -113,14 +113,14 @@ async def test_binary_in_and_out():
     assert json.loads(head)["outputs"][0]["parameters"] == {"binary_data_size": 12}
 
 
-async def test_classification_names_the_likeliest():
+async def test_oip_classification_lists_the_most_likely_classes():
     _, reply = await ask({"inputs": [tensor()], "outputs": [{"name": "y", "parameters": {"classification": 2}}]})
     output = json.loads(reply.body[0])["outputs"][0]
     assert (output["datatype"], output["shape"]) == ("BYTES", [1, 2])
     assert output["data"] == ["6.000000:2:c", "4.000000:1:b"]
 
 
-async def test_a_model_that_answers_nan_still_answers_json():
+async def test_oip_nan_in_output_is_null_in_json():
     _, reply = await ask({"inputs": [tensor()]}, infer=nan)
     assert json.loads(reply.body[0])["outputs"][0]["data"] == [None, None]
 
@@ -173,7 +173,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", list(BAD))
-async def test_a_bad_body_is_refused(what):
+async def test_oip_invalid_body_is_refused(what):
     with pytest.raises(BadRequestError):
         await ask(BAD[what])
 
@@ -197,13 +197,13 @@ def binary(**parameters):
         ({"inputs": [tensor(parameters={"binary_data_size": 12})]}, b"x" * 12, True),
     ],
 )
-async def test_a_binary_length_that_lies_is_refused(document, tail, length):
+async def test_oip_wrong_binary_length_is_refused(document, tail, length):
     with pytest.raises(BadRequestError):
         await ask(document, tail, length)
 
 
 @given(st.binary(max_size=200), st.integers(0, 60), st.sampled_from([None, 0, 40, 120, 10**9]))
-def test_any_mutation_of_a_body_gets_an_answer_or_a_refusal(noise, place, length):
+def test_oip_mutated_body_gets_a_reply_or_a_refusal(noise, place, length):
     import asyncio
 
     good = json.dumps({"inputs": [tensor()]}).encode()
@@ -216,7 +216,7 @@ def test_any_mutation_of_a_body_gets_an_answer_or_a_refusal(noise, place, length
 
 
 @pytest.mark.parametrize("path", ["/v2/models/z/infer", "/v2/models/m/versions/2/infer"])
-async def test_an_unknown_model_or_version_is_not_found(path):
+async def test_oip_unknown_model_or_version_is_not_found(path):
     with pytest.raises(NotFoundError):
         await server().answer(exchange(b"{}", path))
 
@@ -224,12 +224,12 @@ async def test_an_unknown_model_or_version_is_not_found(path):
 @pytest.mark.parametrize(
     ("path", "method"), [("/v2/models/m/infer", "POST"), ("/v2/models/m/ready", "GET"), ("/v2/health/ready", "GET")]
 )
-async def test_a_model_that_is_not_ready_says_so(path, method):
+async def test_oip_model_that_is_not_ready_is_reported(path, method):
     with pytest.raises(NotReadyError):
         await server(ready=False).answer(exchange(b"{}", path, method))
 
 
-async def test_no_model_at_all_is_not_ready():
+async def test_oip_server_without_models_is_not_ready():
     with pytest.raises(NotReadyError):
         await OipServer("s", "1", {}, {}).answer(exchange(b"", "/v2/health/ready", "GET"))
 
@@ -239,7 +239,7 @@ shapes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 
 
 @given(st.data(), numeric, shapes)
-def test_numbers_survive_both_forms(data, datatype, shape):
+def test_oip_number_tensor_round_trips_in_json_and_binary(data, datatype, shape):
     array = data.draw(hnp.arrays(NUMPY_TYPE_OF[datatype], tuple(shape)))
     raw = memoryview(bytes(binary_from_array(array)))
     assert np.array_equal(array_from_binary(InputTensor("x", shape, datatype), raw), array)
@@ -250,7 +250,7 @@ def test_numbers_survive_both_forms(data, datatype, shape):
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=5), min_size=1, max_size=5))
-def test_texts_survive_both_forms(texts):
+def test_oip_text_tensor_round_trips_in_json_and_binary(texts):
     array = np.array([*texts, None], dtype=object)[:-1]
     raw = memoryview(bytes(binary_from_array(array)))
     assert array_from_binary(InputTensor("x", [len(texts)], "BYTES"), raw).tolist() == texts

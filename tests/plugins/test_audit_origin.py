@@ -26,7 +26,7 @@ def keyed(tmp_path):
 @pytest.mark.parametrize(
     ("audit", "origin"), [({}, "digits/worker-0"), ({"origin": "ml/digits-1"}, "ml/digits-1/worker-0")]
 )
-async def test_a_log_is_named_after_its_service_or_its_replica(keyed, audit, origin):
+async def test_audit_origin_is_the_service_or_the_configured_replica(keyed, audit, origin):
     folder, key = keyed
     plugin = AuditPlugin(settings(folder, **audit))
     await plugin.open()
@@ -36,6 +36,6 @@ async def test_a_log_is_named_after_its_service_or_its_replica(keyed, audit, ori
 
 
 @pytest.mark.parametrize("origin", ["", "/x", "a b", "a;b", "a\nb", "x" * 161])
-def test_a_name_that_a_receipt_could_not_hold_is_refused(tmp_path, origin):
+def test_audit_origin_that_does_not_fit_a_receipt_is_refused(tmp_path, origin):
     with pytest.raises(ValidationError):
         settings(tmp_path, origin=origin)

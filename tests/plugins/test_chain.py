@@ -104,7 +104,7 @@ async def chain(tmp_path):
     assert verify_log(tmp_path / "audit/worker-0", made.key.public_key).uncovered == 0
 
 
-async def test_an_answer_bears_a_receipt_that_proves_it(chain):
+async def test_chain_reply_has_a_receipt_that_proves_it(chain):
     exchange, reply = await chain.call(body=b'{"a":1}', headers=[JSON])
     receipt = Receipt.from_text(dict(exchange.reply_headers)[b"governance-receipt"].decode())
     entry = chain.entries()[receipt.index]
@@ -129,7 +129,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("changes", "kind", "reason"), REFUSED)
-async def test_a_refusal_is_recorded_with_its_reason_and_reaches_no_model(chain, changes, kind, reason):
+async def test_chain_refusal_is_recorded_with_reason_and_reaches_no_model(chain, changes, kind, reason):
     with pytest.raises(kind) as refusal:
         await chain.call(**changes)
     (entry,) = chain.entries()
@@ -138,20 +138,20 @@ async def test_a_refusal_is_recorded_with_its_reason_and_reaches_no_model(chain,
     assert chain.reached == []
 
 
-async def test_a_denial_names_the_policy_in_the_log_and_not_to_the_caller(chain):
+async def test_chain_denial_names_the_policy_in_the_audit_log_only(chain):
     with pytest.raises(ForbiddenError) as refusal:
         await chain.call(headers=[(b"governance-purpose", b"advertising")])
     assert "nobody" not in str(refusal.value)
     assert chain.entries()[0].policies == ["nobody-for-advertising"]
 
 
-async def test_a_strangers_body_is_not_read(chain):
+async def test_chain_body_of_unauthenticated_caller_is_not_read(chain):
     with pytest.raises(UnauthenticatedError) as refusal:
         await chain.call(token="x", body=b"secret")
     assert refusal.value.exchange.received_body is None
 
 
-async def test_declared_fields_reach_neither_model_nor_log(chain):
+async def test_chain_declared_fields_reach_neither_model_nor_audit_log(chain):
     body = json.dumps({"parameters": {"patient_name": "Zacharias", "patient_id": "P-4711"}, "inputs": []}).encode()
     exchange, _ = await chain.call(body=body, headers=[JSON])
     assert b"Zacharias" not in exchange.body
@@ -162,7 +162,7 @@ async def test_declared_fields_reach_neither_model_nor_log(chain):
 
 
 @pytest.mark.parametrize("path", ["/v2/models/digits-cnn/infer", "/v2/models/digits-cnn/versions/1/infer"])
-async def test_a_binary_request_cannot_smuggle_a_declared_field(chain, path):
+async def test_chain_binary_request_cannot_hide_a_declared_field(chain, path):
     head = json.dumps({"parameters": {"patient_name": "Zacharias"}, "inputs": []}).encode()
     length = (b"inference-header-content-length", str(len(head)).encode())
     exchange, _ = await chain.call(body=head + b"\x00\x01\xff", headers=[length], path=path)
@@ -171,7 +171,7 @@ async def test_a_binary_request_cannot_smuggle_a_declared_field(chain, path):
     assert int(exchange.header(b"inference-header-content-length")) == len(exchange.body) - 3
 
 
-async def test_a_caller_who_asks_too_often_is_refused(chain):
+async def test_chain_caller_over_the_rate_limit_is_refused(chain):
     for _ in range(50):
         await chain.call(headers=[JSON])
     with pytest.raises(RateLimitedError):
@@ -179,7 +179,7 @@ async def test_a_caller_who_asks_too_often_is_refused(chain):
     assert chain.entries()[-1].reason == "rate_limited"
 
 
-async def test_an_unforeseen_error_is_recorded(chain):
+async def test_chain_unexpected_error_is_recorded(chain):
     async def failing(exchange):
         raise ValueError("boom")
 
@@ -188,7 +188,7 @@ async def test_an_unforeseen_error_is_recorded(chain):
     assert (chain.entries()[0].outcome, chain.entries()[0].reason) == ("failed", "internal")
 
 
-async def test_a_log_that_cannot_be_written_stops_the_answer(chain):
+async def test_chain_audit_log_that_cannot_be_written_stops_the_reply(chain):
     for path in ("/v2/health/live", "/v2/health/ready"):
         assert (await chain.call(method="GET", path=path))[1].status == 200
     chain.pipeline.plugins[0]._log._entries.close()
@@ -205,14 +205,14 @@ async def test_a_log_that_cannot_be_written_stops_the_answer(chain):
 
 
 @pytest.mark.parametrize("section", ["identity", "policy", "audit"])
-def test_a_plugin_without_its_section_is_refused(tmp_path, section):
+def test_chain_plugin_without_its_settings_section_is_refused(tmp_path, section):
     made = Chain(tmp_path)
     kinds = {"identity": IdentityPlugin, "policy": PolicyPlugin, "audit": AuditPlugin}
     with pytest.raises(ConfigurationError, match=section):
         kinds[section](made.settings.model_copy(update={section: None}))
 
 
-def test_a_hashed_field_without_a_key_is_refused(tmp_path):
+def test_privacy_plugin_refuses_hash_operator_without_a_key(tmp_path):
     made = Chain(tmp_path)
     without = made.settings.privacy.model_copy(update={"hash_key": None})
     with pytest.raises(ConfigurationError, match="hash_key"):

@@ -90,7 +90,7 @@ class Worker:
         return {(number.name, *number.labels): number.value for number in self.pipeline.measurements()}
 
 
-async def test_the_numbers_bear_the_names_of_the_catalogue():
+async def test_drift_plugin_measurements_have_the_names_of_the_metric_table():
     worker = await Worker().start()
     await worker.see(300)
     numbers = worker.numbers
@@ -106,7 +106,7 @@ async def test_the_numbers_bear_the_names_of_the_catalogue():
     assert not any("failures" in key[0] for key in numbers)
 
 
-async def test_a_shifted_stream_is_raised_and_told_by_subject():
+async def test_drift_plugin_reports_shifted_input_by_subject():
     worker = await Worker().start()
     await worker.see(300, shift=1.0)
     summary = worker.plugin.summary()["m"]
@@ -116,7 +116,7 @@ async def test_a_shifted_stream_is_raised_and_told_by_subject():
     assert raised == ["x-0", "x-1"]
 
 
-async def test_too_few_items_say_nothing():
+async def test_drift_plugin_reports_nothing_for_too_few_items():
     worker = await Worker().start()
     await worker.see(190, shift=5.0)
     assert worker.numbers["drift_window_items", "m"] == 190
@@ -125,7 +125,7 @@ async def test_too_few_items_say_nothing():
     await worker.pipeline.close()
 
 
-async def test_what_was_refused_or_not_run_does_not_count():
+async def test_drift_plugin_ignores_refused_requests_and_other_models():
     worker = await Worker().start()
     with pytest.raises(ForbiddenError):
         await worker.call(*batch(10), refuse=True)
@@ -147,7 +147,7 @@ async def test_what_was_refused_or_not_run_does_not_count():
         {"x": np.zeros((2, 2), complex), "note": np.array([None, None], object)},
     ],
 )
-async def test_an_error_in_counting_is_counted_and_the_answer_leaves(inputs, caplog):
+async def test_drift_plugin_error_is_counted_and_the_reply_is_sent(inputs, caplog):
     worker = await Worker().start()
     for _ in range(70):
         reply = await worker.call(inputs, batch(3)[1])
@@ -162,7 +162,7 @@ async def test_an_error_in_counting_is_counted_and_the_answer_leaves(inputs, cap
 
 
 @pytest.mark.filterwarnings("error")
-async def test_hostile_values_raise_no_error():
+async def test_drift_plugin_hostile_values_raise_no_error():
     worker = await Worker().start()
     inputs, outputs = batch(8)
     inputs["x"][:] = [[np.nan, np.inf], [-np.inf, 3e38], [0, 0], [np.nan, np.nan]] * 2
@@ -180,7 +180,7 @@ async def test_hostile_values_raise_no_error():
     await worker.pipeline.close()
 
 
-async def test_the_workers_of_a_machine_are_one_window(tmp_path):
+async def test_drift_plugin_workers_share_one_window(tmp_path):
     first, second = await Worker(tmp_path).start(), await Worker(tmp_path).start()
     await first.see(150, seed=1)
     await second.see(130, seed=2)
@@ -192,7 +192,7 @@ async def test_the_workers_of_a_machine_are_one_window(tmp_path):
     assert sorted(file.name for file in tmp_path.glob("*.json")) == ["worker-0.json", "worker-1.json"]
 
 
-async def test_a_worker_goes_on_where_the_one_before_it_ended(tmp_path):
+async def test_drift_plugin_worker_continues_from_the_snapshot(tmp_path):
     worker = await Worker(tmp_path).start()
     await worker.see(300, shift=1.0)
     await worker.call(*batch(7))
@@ -207,7 +207,7 @@ async def test_a_worker_goes_on_where_the_one_before_it_ended(tmp_path):
     await anew.pipeline.close()
 
 
-async def test_a_text_reaches_neither_snapshot_nor_numbers(tmp_path):
+async def test_drift_plugin_text_reaches_neither_snapshot_nor_measurements(tmp_path):
     worker = await Worker(tmp_path).start()
     inputs, outputs = batch(10)
     inputs["note"][:] = "Zacharias Canary"
@@ -221,7 +221,7 @@ async def test_a_text_reaches_neither_snapshot_nor_numbers(tmp_path):
         assert file.stat().st_mode & 0o077 == 0
 
 
-async def test_garbage_of_others_is_left_out_with_one_line(tmp_path, caplog):
+async def test_drift_plugin_skips_invalid_snapshots_with_one_log_line(tmp_path, caplog):
     (tmp_path / "worker-0.json").write_bytes(b"{}")
     (tmp_path / "worker-7.json").write_bytes(b"[1")
     worker = await Worker(tmp_path).start()
@@ -236,7 +236,7 @@ async def test_garbage_of_others_is_left_out_with_one_line(tmp_path, caplog):
     await worker.pipeline.close()
 
 
-async def test_a_directory_that_vanishes_is_told_once_and_judging_goes_on(tmp_path, caplog):
+async def test_drift_plugin_logs_missing_directory_once_and_continues(tmp_path, caplog):
     worker = await Worker(tmp_path / "d").start()
     for file in (tmp_path / "d").iterdir():
         file.unlink()
@@ -250,7 +250,7 @@ async def test_a_directory_that_vanishes_is_told_once_and_judging_goes_on(tmp_pa
     assert (tmp_path / "d/worker-0.json").exists()
 
 
-async def test_a_directory_that_cannot_be_made_stops_the_start(tmp_path):
+async def test_drift_plugin_directory_that_cannot_be_made_stops_the_start(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match=r"\[drift\] cannot write into"):
         await Worker(tmp_path / "file").start()
@@ -259,14 +259,14 @@ async def test_a_directory_that_cannot_be_made_stops_the_start(tmp_path):
 @pytest.mark.parametrize(
     ("profile", "card"), [(b"{}", CARD), (PROFILE, {**CARD, "classes": ["b", "a"]}), (PROFILE, {**CARD, "inputs": []})]
 )
-async def test_a_profile_that_is_none_or_anothers_stops_the_start(profile, card):
+async def test_drift_plugin_invalid_or_foreign_profile_stops_the_start(profile, card):
     worker = Worker()
     with pytest.raises(ManifestMismatchError, match="model 'm': profile.json"):
         await worker.start(load_of(profile, card))
     await worker.pipeline.close()
 
 
-async def test_a_model_without_a_profile_is_told_once_and_served(caplog):
+async def test_drift_plugin_model_without_profile_is_logged_once_and_served(caplog):
     with caplog.at_level(logging.WARNING):
         worker = await Worker().start(load_of(profile=None))
     assert "has no profile.json" in caplog.text
@@ -275,7 +275,7 @@ async def test_a_model_without_a_profile_is_told_once_and_served(caplog):
     await worker.pipeline.close()
 
 
-async def test_what_is_counted_leaves_after_a_while(tmp_path):
+async def test_drift_plugin_counts_expire_after_the_window(tmp_path):
     worker = await Worker(window_seconds=100).start()
     await worker.see(300, shift=1.0)
     worker.clock.now += 101
@@ -284,7 +284,7 @@ async def test_what_is_counted_leaves_after_a_while(tmp_path):
     await worker.pipeline.close()
 
 
-def test_settings_that_can_never_speak_are_refused(tmp_path):
+def test_drift_settings_that_can_never_report_are_refused(tmp_path):
     (tmp_path / "s.toml").write_text('[service]\nname = "s"\n[drift]\nwindow_items = 200\nleast_items = 190\n')
     with pytest.raises(ConfigurationError, match="nine tenths"):
         load_settings(tmp_path / "s.toml", {})

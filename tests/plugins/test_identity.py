@@ -107,7 +107,7 @@ def bearer(token):
     return (b"authorization", f"Bearer {token}".encode())
 
 
-async def test_a_person_and_a_robot_are_known_by_their_provider(provider):
+async def test_identity_accepts_user_and_service_tokens_of_the_provider(provider):
     here = plugin(issuer=provider.url)
     await here.open()
     try:
@@ -119,7 +119,7 @@ async def test_a_person_and_a_robot_are_known_by_their_provider(provider):
         await here.close()
 
 
-async def test_forged_and_foreign_tokens_are_refused(provider):
+async def test_identity_refuses_forged_and_foreign_tokens(provider):
     here, elsewhere = plugin(issuer=provider.url), plugin(issuer=provider.url, audiences=["other"])
     await here.open()
     await elsewhere.open()
@@ -148,7 +148,7 @@ async def test_forged_and_foreign_tokens_are_refused(provider):
         await elsewhere.close()
 
 
-async def test_when_the_provider_goes_away_those_whom_it_named_stay_and_others_cannot_be_checked(tmp_path):
+async def test_identity_without_provider_accepts_known_keys_and_is_not_ready_for_others(tmp_path):
     provider = Provider(tmp_path).start()
     here, late = plugin(issuer=provider.url), plugin(issuer=provider.url)
     await here.open()
@@ -178,7 +178,7 @@ async def test_when_the_provider_goes_away_those_whom_it_named_stay_and_others_c
         provider.stop()
 
 
-async def test_keys_from_a_file_need_no_provider(provider, tmp_path):
+async def test_identity_with_jwks_file_needs_no_provider(provider, tmp_path):
     (tmp_path / "jwks.json").write_bytes(provider.key_set())
     here = plugin(issuer=provider.url, jwks_file=tmp_path / "jwks.json")
     await here.open()
@@ -188,7 +188,7 @@ async def test_keys_from_a_file_need_no_provider(provider, tmp_path):
         await here.close()
 
 
-async def test_a_certificate_is_believed_of_the_sockets_own_peer():
+async def test_identity_accepts_forwarded_certificate_from_trusted_proxy_only():
     settings = {
         "service": {"name": "s"},
         "identity": {"certificates": {"trusted_proxies": ["10.0.0.0/8"], "roles": {"spiffe://web": ["classifier"]}}},
@@ -220,11 +220,11 @@ async def test_a_certificate_is_believed_of_the_sockets_own_peer():
         {"certificates": {"roles": {}}},
     ],
 )
-def test_settings_that_let_nobody_or_anybody_in_are_refused(section):
+def test_identity_settings_that_admit_no_caller_or_every_caller_are_refused(section):
     with pytest.raises(ValueError, match="identity"):
         Settings.model_validate({"service": {"name": "s"}, "identity": section})
 
 
-async def test_an_issuer_in_clear_stops_the_start():
+async def test_identity_issuer_without_https_stops_the_start():
     with pytest.raises(ConfigurationError, match="https"):
         await plugin(issuer="http://login.example").open()

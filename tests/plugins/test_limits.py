@@ -60,7 +60,7 @@ async def passed(pipe, times, **changes):
     return count
 
 
-async def test_a_models_limit_counts_beside_the_callers_own():
+async def test_limits_of_model_and_caller_apply_together():
     pipe = pipeline(rate_per_second=0.001, burst=10, models={"m": {"rate_per_second": 0.001, "burst": 3}})
     await pipe.open()
     assert await passed(pipe, 20) == 3
@@ -70,7 +70,7 @@ async def test_a_models_limit_counts_beside_the_callers_own():
     await pipe.close()
 
 
-async def test_a_streamed_answer_is_under_way_until_its_end():
+async def test_limits_streamed_reply_counts_as_concurrent_until_its_end():
     pipe = pipeline(concurrency=1)
     await pipe.open()
     exchange = make_exchange("POST", "/ask", route=INFER, model="m")
@@ -90,7 +90,7 @@ async def test_a_streamed_answer_is_under_way_until_its_end():
     await pipe.close()
 
 
-async def test_items_of_batches_are_counted():
+async def test_limits_count_items_of_batches():
     pipe = pipeline(models={"m": {"items_per_day": 100}})
     await pipe.open()
     assert await passed(pipe, 20, items=32) == 4
@@ -98,7 +98,7 @@ async def test_items_of_batches_are_counted():
     await pipe.close()
 
 
-async def test_what_is_left_is_told():
+async def test_limits_reply_has_ratelimit_headers():
     pipe = pipeline(rate_per_second=1, burst=5)
     await pipe.open()
     headers = await ask(pipe)
@@ -106,7 +106,7 @@ async def test_what_is_left_is_told():
     await pipe.close()
 
 
-async def test_so_many_at_a_time_and_every_place_is_given_back():
+async def test_limits_concurrency_releases_every_slot():
     pipe = pipeline(concurrency=2, models={"m": {"concurrency": 1}})
     await pipe.open()
     gate = asyncio.Event()
@@ -127,7 +127,7 @@ async def test_so_many_at_a_time_and_every_place_is_given_back():
     await pipe.close()
 
 
-async def test_too_much_to_do_is_503_and_not_a_long_wait():
+async def test_limits_overload_is_503_instead_of_a_long_wait():
     pipe = pipeline(max_concurrent=1, max_queue=1, max_wait_seconds=0.1)
     await pipe.open()
     gate = asyncio.Event()
@@ -145,7 +145,7 @@ async def test_too_much_to_do_is_503_and_not_a_long_wait():
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 @pytest.mark.parametrize("fallback", ["closed", "local"])
-async def test_without_redis_it_is_closed_or_local_as_the_settings_say(tmp_path, fallback):
+async def test_limits_without_redis_refuse_or_count_locally(tmp_path, fallback):
     redis = Redis(tmp_path).start()
     pipes = [
         pipeline(

@@ -114,7 +114,7 @@ def purpose(word):
     return [(b"governance-purpose", word.encode())]
 
 
-async def test_a_purpose_must_be_one_that_the_models_card_allows(start):
+async def test_policy_purpose_must_be_allowed_by_the_model_card(start):
     service = await start()
     await service.ask()
     service.load_model(intended_purposes=["treatment", "research"])
@@ -129,7 +129,7 @@ async def test_a_purpose_must_be_one_that_the_models_card_allows(start):
         await service.ask()
 
 
-async def test_a_models_classification_counts(start):
+async def test_policy_sees_data_classification_of_the_model(start):
     service = await start(
         '@id("a") permit (principal, action, resource is Model) when { resource has data_classification && resource.data_classification == "public" };'
     )
@@ -150,7 +150,7 @@ async def test_a_models_classification_counts(start):
         {"data_classification": None},
     ],
 )
-async def test_a_card_that_cannot_be_read_stops_the_start(start, card):
+async def test_policy_invalid_card_stops_the_start(start, card):
     from governance.errors import ManifestMismatchError
 
     service = await start()
@@ -158,7 +158,7 @@ async def test_a_card_that_cannot_be_read_stops_the_start(start, card):
         service.load_model(**card)
 
 
-async def test_the_answer_is_limited_as_the_permit_says(start):
+async def test_policy_output_obligation_limits_the_reply(start):
     service = await start('@id("a") @output("label") permit (principal, action, resource);')
     exchange, body = await service.ask()
     assert json.loads(body) == [[0, 1]]
@@ -166,7 +166,7 @@ async def test_the_answer_is_limited_as_the_permit_says(start):
     await service.ask(route=READ, run=False)
 
 
-async def test_an_answer_that_cannot_be_limited_does_not_leave(start):
+async def test_policy_reply_that_cannot_be_limited_is_refused(start):
     service = await start('@id("a") @output("label") permit (principal, action, resource);')
     with pytest.raises(ForbiddenError, match="cannot be limited"):
         await service.ask(run=False)
@@ -183,7 +183,7 @@ FIELDS = [
 ]
 
 
-async def test_the_classes_of_data_that_is_found_are_decided_on(start):
+async def test_policy_decides_on_data_classes_found_in_the_request(start):
     service = await start(HEALTH, privacy={"fields": FIELDS})
     assert json.loads((await service.ask(b'{"age": 3}'))[1]) != [[0, 1]]
     exchange, body = await service.ask(b'{"diagnosis": "flu"}')
@@ -193,7 +193,7 @@ async def test_the_classes_of_data_that_is_found_are_decided_on(start):
         await service.ask(b'{"ssn": 1}')
 
 
-async def test_a_profile_of_anonymization_is_carried_out(start):
+async def test_policy_anonymize_obligation_is_applied(start):
     text = (
         '@id("a") @anonymize("strict") permit (principal, action, resource) when { context.route == "/ask" };'
         + ALL.replace("all", "b")
@@ -204,7 +204,7 @@ async def test_a_profile_of_anonymization_is_carried_out(start):
     assert json.loads(body) == {"x": 1}
 
 
-async def test_a_profile_without_a_rule_for_the_route_refuses(start):
+async def test_policy_anonymize_profile_without_rule_for_the_route_refuses(start):
     service = await start(
         '@id("a") @anonymize("strict") permit (principal, action, resource);',
         privacy={"profiles": {"strict": [{"route": "/other", "pointer": "/x", "operator": "drop"}]}},
@@ -226,12 +226,12 @@ async def test_a_profile_without_a_rule_for_the_route_refuses(start):
         ),
     ],
 )
-async def test_an_obligation_that_nobody_carries_out_stops_the_start(start, sections, says):
+async def test_policy_obligation_that_no_plugin_enforces_stops_the_start(start, sections, says):
     with pytest.raises(ConfigurationError, match=says):
         await start('@id("a") @anonymize("strict") permit (principal, action, resource);', **sections)
 
 
-async def test_candidate_policies_decide_in_the_shadow(start, tmp_path):
+async def test_policy_shadow_policies_decide_without_effect(start, tmp_path):
     (tmp_path / "new.cedar").write_text('@id("none") forbid (principal, action, resource);')
     service = await start(policy={"shadow": tmp_path / "new.cedar"})
     exchange, _ = await service.ask()
@@ -247,7 +247,7 @@ async def eventually(holds, seconds=5):
     return False
 
 
-async def test_changed_policies_are_taken_over_and_broken_ones_are_not(start):
+async def test_policy_reload_takes_valid_policies_and_keeps_old_ones_otherwise(start):
     service = await start()
     before = (await service.ask())[0].require(Decision).verdict.policy_digest
 
@@ -304,7 +304,7 @@ def put_grant(tmp_path, reason="code-blue"):
     (tmp_path / "grants/a.grant").write_bytes(content)
 
 
-async def test_broken_glass_opens_what_policies_say_and_is_told(start, tmp_path):
+async def test_policy_break_glass_grant_permits_what_policies_allow_and_is_announced(start, tmp_path):
     service = await start(GLASS, **glass(tmp_path))
     with pytest.raises(ForbiddenError):
         await service.ask()
@@ -328,7 +328,7 @@ async def test_broken_glass_opens_what_policies_say_and_is_told(start, tmp_path)
     assert await eventually(closed_again)
 
 
-async def test_a_grant_for_a_reason_that_no_policy_knows_opens_nothing(start, tmp_path):
+async def test_policy_break_glass_reason_without_policy_permits_nothing(start, tmp_path):
     sections = glass(tmp_path)
     put_grant(tmp_path, "other")
     service = await start(GLASS, **sections)
@@ -336,13 +336,13 @@ async def test_a_grant_for_a_reason_that_no_policy_knows_opens_nothing(start, tm
         await service.ask()
 
 
-async def test_glass_that_no_policy_can_see_stops_the_start(start, tmp_path, monkeypatch):
+async def test_policy_break_glass_without_emergency_in_the_schema_stops_the_start(start, tmp_path, monkeypatch):
     monkeypatch.setattr("tests.plugins.test_policy.SCHEMA", SCHEMA.replace(", emergency?: String", ""))
     with pytest.raises(ConfigurationError, match="emergency"):
         await start(ALL, **glass(tmp_path))
 
 
-async def test_a_model_that_is_not_there_is_404(start):
+async def test_policy_unknown_model_is_404(start):
     service = await start()
     with pytest.raises(NotFoundError):
         await service.ask(route=Route("GET", "/read", "metadata", "bentoml", model="other"))

@@ -7,7 +7,7 @@ from governance.errors import ConfigurationError
 from governance.plugins.watch import Watch
 
 
-async def test_a_look_that_fails_does_not_end_the_watch(caplog):
+async def test_watch_continues_after_a_failed_check(caplog):
     looks, enough = [], asyncio.Event()
 
     async def look():

@@ -31,7 +31,7 @@ def opened(card=CARD, content=None, **settings):
     return open_model("m", 3, "sha256:x", content or graph(), card, RuntimeSettings(**settings))
 
 
-def test_a_model_runs_from_memory():
+def test_runtime_model_runs_from_memory():
     model = opened()
     outputs, seconds = model.run({"x": np.ones((5, 2), np.float32)})
     assert outputs["y"].tolist() == [[2, 2]] * 5
@@ -40,7 +40,7 @@ def test_a_model_runs_from_memory():
     assert model.classes == ("no", "yes")
 
 
-async def test_a_long_batch_goes_to_a_thread_and_gives_the_same():
+async def test_runtime_model_runs_long_batch_in_a_thread():
     model = opened()
     model._seconds_per_item = 10.0
     outputs, _ = await model.infer({"x": np.ones((5, 2), np.float32)}, 5)
@@ -57,7 +57,7 @@ def without_cuda():
 @pytest.mark.parametrize(
     "settings", [{"providers": ("cuda",)}, {"providers": ("cuda", "cpu"), "require_device": "cuda"}]
 )
-def test_a_gpu_that_is_not_had_means_not_ready_with_the_reason(settings):
+def test_runtime_model_without_required_gpu_is_not_ready(settings):
     model = opened(**settings)
     assert (model.ready, model.device) == (False, "none")
     assert "cuda is asked for" in model.reason
@@ -66,14 +66,14 @@ def test_a_gpu_that_is_not_had_means_not_ready_with_the_reason(settings):
 
 
 @pytest.mark.skipif(not without_cuda(), reason="this runtime has CUDA")
-def test_a_fallback_is_allowed_only_on_purpose_and_then_seen():
+def test_runtime_model_falls_back_to_cpu_only_if_allowed_and_is_degraded():
     model = opened(providers=("cuda", "cpu"), allow_fallback=True)
     assert (model.ready, model.degraded, model.device) == (True, True, "cpu")
     assert "runs on cpu" in model.reason
     assert not opened(providers=("cuda",), allow_fallback=True).ready
 
 
-def test_a_session_that_lost_its_provider_is_not_believed():
+def test_proved_device_detects_session_without_its_provider():
     assert proved_device(["CUDAExecutionProvider", "CPUExecutionProvider"], "cuda")
     assert not proved_device(["CPUExecutionProvider"], "cuda")
     assert not proved_device([], "cuda")
@@ -84,28 +84,28 @@ def test_a_session_that_lost_its_provider_is_not_believed():
     [{**CARD, "inputs": [{"name": "z", "datatype": "FP32", "shape": [-1, 2]}]}, {**CARD, "outputs": []},
      {**CARD, "inputs": [{"name": "x", "datatype": "INT8", "shape": [-1, 2]}]}, {}, {**CARD, "classes": [1]}],
 )  # fmt: skip
-def test_a_card_that_disagrees_with_the_graph_is_refused(card):
+def test_runtime_model_refuses_card_that_contradicts_the_graph(card):
     with pytest.raises(ManifestMismatchError, match=r"card\.json"):
         opened(card)
 
 
-def test_what_onnx_runtime_cannot_load_is_refused():
+def test_runtime_model_refuses_content_that_onnx_runtime_cannot_load():
     with pytest.raises(ConfigurationError, match="cannot load"):
         opened(content=b"garbage")
 
 
-def test_a_tensor_of_the_wrong_shape_is_refused_without_the_runtimes_words():
+def test_runtime_model_refuses_wrong_shape_without_the_text_of_onnx_runtime():
     with pytest.raises(BadRequestError) as refusal:
         opened().run({"x": np.ones((1, 3), np.float32)})
     assert "Got" not in str(refusal.value)
 
 
-def test_a_closed_model_is_not_ready():
+def test_runtime_model_that_is_closed_is_not_ready():
     model = opened()
     model.close()
     with pytest.raises(NotReadyError):
         model.run({"x": np.ones((1, 2), np.float32)})
 
 
-def test_the_graph_is_valid():
+def test_runtime_test_graph_is_valid_onnx():
     onnx.checker.check_model(onnx.load_model_from_string(graph()))

@@ -90,7 +90,7 @@ def no_store(tag):
 
 
 @pytest.mark.parametrize("memory", ["auto", "shared", "fast"])
-def test_external_weights_compute_what_the_plain_model_computes(made, memory):
+def test_model_registry_external_weights_compute_the_same_as_the_plain_model(made, memory):
     folder, expected = made
     registry = ModelRegistry(settings_of(folder, runtime={"memory": memory}), no_store, {})
     (load,) = registry.open()
@@ -105,7 +105,7 @@ def test_external_weights_compute_what_the_plain_model_computes(made, memory):
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memfd is Linux's")
-def test_a_child_uses_the_parents_plaintext_without_artifact_or_key(made, tmp_path):
+def test_model_registry_child_uses_plaintext_of_the_parent_without_artifact_or_key(made, tmp_path):
     folder, expected = made
     environment = {}
     registry = ModelRegistry(settings_of(folder), no_store, environment)
@@ -130,7 +130,7 @@ def test_a_child_uses_the_parents_plaintext_without_artifact_or_key(made, tmp_pa
     registry.close()
 
 
-def test_floors_are_kept_beside_the_log(made, tmp_path):
+def test_model_registry_stores_rollback_floors_in_the_audit_directory(made, tmp_path):
     folder, _ = made
     audit = {"directory": str(tmp_path / "audit"), "checkpoint_key": f"file:{folder}/checkpoint.key"}
     registry = ModelRegistry(settings_of(folder, audit=audit), no_store, {})
@@ -139,7 +139,7 @@ def test_floors_are_kept_beside_the_log(made, tmp_path):
     registry.close()
 
 
-def test_a_failure_names_the_model_and_leaves_its_class(made, tmp_path):
+def test_model_registry_error_names_the_model_and_keeps_its_class(made, tmp_path):
     folder, _ = made
     write_new(tmp_path / "other.key", generate_recipient_key("x-wing", os.urandom).to_pem(), mode=0o600)
     artifacts = {"recipient_key": f"file:{tmp_path}/other.key", "trusted_signers": [str(folder / "signing.pub")]}

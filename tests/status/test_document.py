@@ -38,7 +38,7 @@ def requests(outcome, reason, value, **labels):
     return "requests_total", {"outcome": outcome, "reason": reason, **labels}, value
 
 
-def test_a_service_without_trouble_is_ok():
+def test_status_document_of_healthy_service_is_ok():
     shown = document()
     assert (shown["state"], shown["attention"]) == ("ok", [])
     assert shown["models"] == [
@@ -56,7 +56,7 @@ def test_a_service_without_trouble_is_ok():
     assert shown["log"] == [{"log": "s/worker-0", "size": 7, "root": "00" * 32, "age_seconds": 3.0, "late": False}]
 
 
-def test_outcomes_are_summed_over_routes_and_refusals_are_counted_by_reason():
+def test_status_document_sums_outcomes_and_counts_refusals_by_reason():
     shown = document(
         [
             requests("answered", "", 5.0, model="cnn"),
@@ -82,7 +82,7 @@ def test_outcomes_are_summed_over_routes_and_refusals_are_counted_by_reason():
         ({"0.1": 0.0, "0.2": 0.0, "+Inf": 5.0}, 0.2, 0.2),
     ],
 )
-def test_times_are_read_from_a_histogram_as_prometheus_reads_them(counts, p50, p99):
+def test_status_document_computes_quantiles_as_prometheus_does(counts, p50, p99):
     shown = document([("request_seconds_bucket", {"le": edge, "route": "/"}, count) for edge, count in counts.items()])
     assert shown["traffic"]["p50_seconds"] == (None if p50 is None else pytest.approx(p50))
     assert shown["traffic"]["p99_seconds"] == (None if p99 is None else pytest.approx(p99))
@@ -114,7 +114,7 @@ def test_times_are_read_from_a_histogram_as_prometheus_reads_them(counts, p50, p
         ),
     ],
 )
-def test_what_needs_a_look_is_said_with_its_heading_in_the_runbook(changed, state, alert):
+def test_status_document_lists_each_problem_with_its_alert(changed, state, alert):
     shown = document(**changed)
     assert shown["state"] == state
     assert [item["alert"] for item in shown["attention"]] == [alert]
@@ -131,22 +131,22 @@ def test_what_needs_a_look_is_said_with_its_heading_in_the_runbook(changed, stat
         [expiry("api-key", NOW + 15 * 86_400)],
     ],
 )
-def test_what_needs_no_look_is_not_said(samples):
+def test_status_document_omits_what_needs_no_attention(samples):
     assert document(samples)["attention"] == []
 
 
-def test_everything_stopped_is_said_once():
+def test_status_document_reports_stop_of_all_models_once():
     shown = document([("stopped", {"model": "ALL"}, 1.0)], models=[model(), model(name="rnn")])
     assert [row["state"] for row in shown["models"]] == ["stopped", "stopped"]
     assert len(shown["attention"]) == 1 and shown["attention"][0]["what"].startswith("everything is stopped")
 
 
-def test_what_is_critical_comes_first():
+def test_status_document_lists_critical_problems_first():
     shown = document([expiry("api-key", NOW + 13 * 86_400)], models=[model(ready=False)])
     assert [item["level"] for item in shown["attention"]] == ["critical", "warning"]
 
 
-def test_looks_at_the_service_are_no_traffic():
+def test_status_document_excludes_probes_from_traffic():
     looks = ("/livez", "/readyz", "/metrics", "/v2/health/ready", "/governance/", "/governance/status")
     shown = document(
         [requests("answered", "", 1.0, route=route) for route in looks]
@@ -156,7 +156,7 @@ def test_looks_at_the_service_are_no_traffic():
     assert shown["traffic"]["answered"] == 7 and shown["traffic"]["p50_seconds"] is None
 
 
-def test_of_too_few_items_drift_says_nothing():
+def test_status_document_reports_no_drift_for_too_few_items():
     few = "drift_window_items", {"model": "cnn"}, 199.0
     shown = document(
         [("drift_state", {"model": "cnn"}, 0.0), ("drift_psi", {"model": "cnn", "subject": "x"}, 9.0), few]
@@ -164,7 +164,7 @@ def test_of_too_few_items_drift_says_nothing():
     assert (shown["models"][0]["drift"], shown["models"][0]["drift_items"], shown["drift"]) == ("too few", 199.0, [])
 
 
-def test_drift_is_one_row_a_subject_the_worst_of_a_model_first():
+def test_status_document_lists_drift_by_subject_worst_first():
     labels = [{"model": "cnn", "subject": subject} for subject in ("brightness", "contrast")]
     shown = document(
         [("drift_psi", labels[0], 0.1), ("drift_psi", labels[1], 0.9), ("drift_missing_ratio", labels[1], 0.5), WINDOW]
@@ -172,7 +172,7 @@ def test_drift_is_one_row_a_subject_the_worst_of_a_model_first():
     assert shown["drift"] == [{**labels[1], "psi": 0.9, "missing_ratio": 0.5}, {**labels[0], "psi": 0.1}]
 
 
-def test_every_alert_that_is_named_has_its_heading_in_the_runbook():
+def test_status_attention_alerts_have_headings_in_the_runbook():
     named = set(re.findall(r'"(Governance[A-Za-z]+)"', Path(attention_module.__file__).read_text()))
     headings = set(
         re.findall(r"^### (\w+)$", (Path(__file__).parents[2] / "deploy/RUNBOOK.md").read_text(), re.MULTILINE)

@@ -119,7 +119,7 @@ async def answer(reached):
     return Reply(200, (), (b"",))
 
 
-async def test_a_call_is_counted_once_everywhere(chain):
+async def test_metrics_count_one_request_once_in_every_metric(chain):
     plugin, pipeline, _, registry = chain
     await pipeline.around(answer)(exchange())
     plugin._flush()
@@ -137,7 +137,7 @@ async def test_a_call_is_counted_once_everywhere(chain):
     assert registry.gauges["requests_in_flight", ()] == 0
 
 
-async def test_findings_in_questions_and_answers_are_counted_together(chain):
+async def test_metrics_count_findings_of_request_and_reply_together(chain):
     plugin, pipeline, middle, registry = chain
 
     def changed(exchange):
@@ -151,7 +151,7 @@ async def test_findings_in_questions_and_answers_are_counted_together(chain):
     assert registry.counters["entities_total", ("EMAIL_ADDRESS",)] == 1
 
 
-async def test_findings_in_a_streamed_answer_are_counted_when_it_has_ended(chain):
+async def test_metrics_count_findings_of_streamed_reply_at_its_end(chain):
     plugin, pipeline, middle, registry = chain
     found = Counter()
     middle.act = lambda exchange: exchange.put(ReplyFindings(found))
@@ -172,7 +172,7 @@ async def test_findings_in_a_streamed_answer_are_counted_when_it_has_ended(chain
     assert registry.counters["entities_total", ("PERSON",)] == 2
 
 
-async def test_nothing_is_lost_at_the_end(chain):
+async def test_metrics_flush_everything_at_close(chain):
     plugin, pipeline, _, registry = chain
     for _ in range(7):
         await pipeline.around(answer)(exchange())
@@ -180,7 +180,7 @@ async def test_nothing_is_lost_at_the_end(chain):
     assert sum(count for (name, _), count in registry.counters.items() if name == "requests_total") == 7
 
 
-async def test_five_thousand_hostile_requests_make_no_series_of_their_own(chain):
+async def test_metrics_hostile_requests_create_no_new_series(chain):
     plugin, pipeline, _, registry = chain
     handler = pipeline.around(answer)
 
@@ -218,7 +218,7 @@ async def test_five_thousand_hostile_requests_make_no_series_of_their_own(chain)
         (ValueError("x"), ("failed", "internal")),
     ],
 )
-async def test_an_error_of_any_plugin_is_the_outcome(chain, error, end):
+async def test_metrics_outcome_is_the_error_of_any_plugin(chain, error, end):
     plugin, pipeline, middle, registry = chain
 
     def fail(reached):
@@ -231,7 +231,7 @@ async def test_an_error_of_any_plugin_is_the_outcome(chain, error, end):
     assert registry.counters["requests_total", ("POST", "/v2/models/{model}/infer", "m", "1", *end)] == 1
 
 
-async def test_an_observer_that_fails_changes_no_answer(chain, monkeypatch, caplog):
+async def test_metrics_failing_observer_changes_no_reply(chain, monkeypatch, caplog):
     plugin, pipeline, _, _ = chain
 
     def fail(*arguments):
@@ -243,7 +243,7 @@ async def test_an_observer_that_fails_changes_no_answer(chain, monkeypatch, capl
     assert "Canary" not in caplog.text
 
 
-async def test_numbers_of_other_plugins_are_taken_and_unknown_ones_dropped_with_one_line(chain, caplog):
+async def test_metrics_collect_measurements_of_plugins_and_drop_unknown_ones_with_one_log_line(chain, caplog):
     plugin, _, middle, registry = chain
     middle.numbers = [
         Measurement("governance_drift_psi", 0.25, ("m", "brightness")),
@@ -273,7 +273,7 @@ async def test_numbers_of_other_plugins_are_taken_and_unknown_ones_dropped_with_
         ("10.1.2.3", ((b"via", b"1.1 proxy"),), False),
     ],
 )
-async def test_only_the_sockets_own_address_is_trusted(chain, peer, headers, trusted):
+async def test_metrics_scrape_is_trusted_by_peer_address_only(chain, peer, headers, trusted):
     _, pipeline, middle, _ = chain
     seen = []
     middle.act = lambda reached: seen.append(is_admitted(reached))
@@ -285,7 +285,7 @@ async def test_only_the_sockets_own_address_is_trusted(chain, peer, headers, tru
     assert seen == [trusted, False]
 
 
-async def test_a_refused_artifact_is_counted_by_reason(chain):
+async def test_metrics_count_refused_artifact_by_reason(chain):
     plugin, pipeline, _, registry = chain
     plugin._flush()
     assert registry.counters["artifact_refusals_total", ("m", "signature")] == 0
@@ -295,7 +295,7 @@ async def test_a_refused_artifact_is_counted_by_reason(chain):
     assert registry.counters["model_loads_total", ("m", "", "refused")] == 1
 
 
-def test_two_processes_are_summed_and_the_dead_leave_no_gauges(tmp_path):
+def test_metrics_sum_processes_and_forget_gauges_of_dead_ones(tmp_path):
     program = """
 import asyncio, sys
 from governance.gate.pipeline import Pipeline
@@ -333,7 +333,7 @@ assert b"governance_queue_length" not in text
     subprocess.run([sys.executable, "-c", look], env=environment, check=True)
 
 
-async def test_exemplars_of_all_workers_meet_beside_their_buckets(tmp_path):
+async def test_metrics_exemplars_of_all_workers_appear_at_their_buckets(tmp_path):
     labels = ("POST", "/r", "answered")
     here, there = Exemplars(), Exemplars()
     here.open(str(tmp_path))
@@ -351,14 +351,14 @@ async def test_exemplars_of_all_workers_meet_beside_their_buckets(tmp_path):
     assert body.endswith("# EOF\n")
 
 
-def test_expiries_are_of_what_is_still_valid():
+def test_metrics_expiries_count_only_valid_credentials():
     now, day = 1000.0, 86_400
     numbers = {number.name: number.value for number in expiries("api-key", [900, now + day, now + 30 * day], now)}
     assert numbers == {"earliest_expiry_timestamp_seconds": now + day, "expiring_soon": 1}
     assert next(iter(expiries("grant", [900], now))).value == float("inf")
 
 
-def test_credentials_are_refused_by_kind_and_reason_and_the_caller_learns_neither(tmp_path):
+def test_metrics_credential_refusals_by_kind_and_reason_are_hidden_from_the_caller(tmp_path):
     clock = [1000.0]
     store = ApiKeyStore(tmp_path / "keys.json", b"s" * 32, clock=lambda: clock[0])
     revoked, record = store.create("a", (), lifetime_seconds=None)
@@ -384,7 +384,7 @@ def test_credentials_are_refused_by_kind_and_reason_and_the_caller_learns_neithe
     assert len(sentences) == 1
 
 
-def test_key_operations_are_counted_by_outcome(tmp_path):
+def test_metrics_count_key_operations_by_outcome(tmp_path):
     made = generate_recipient_key("x25519", os.urandom)
     write_new(tmp_path / "key", made.to_pem(), mode=0o600)
     write_new(tmp_path / "pub", made.public_key.to_pem(), mode=0o644)
@@ -430,7 +430,7 @@ class FakeNvml:
         return type("Rates", (), {"gpu": 42})
 
 
-def test_a_gpus_numbers_are_asked_for_now_and_then():
+def test_gpu_measurements_are_read_at_intervals():
     clock, nvml = [0.0], FakeNvml()
     numbers = GpuNumbers(RuntimeSettings(providers=("cuda",), device_id=1), lambda: nvml, lambda: clock[0])
     seen = {(number.name, number.labels): number.value for number in numbers.measurements()}
@@ -445,14 +445,14 @@ def test_a_gpus_numbers_are_asked_for_now_and_then():
     assert nvml.asked == 2
 
 
-def test_a_machine_without_a_gpu_has_no_such_numbers(caplog):
+def test_gpu_measurements_are_empty_without_a_gpu(caplog):
     assert list(GpuNumbers(RuntimeSettings(), FakeNvml).measurements()) == []
     broken = GpuNumbers(RuntimeSettings(providers=("cuda", "cpu")), lambda: FakeNvml(broken=True))
     assert list(broken.measurements()) == list(broken.measurements()) == []
     assert caplog.text.count("no numbers of a GPU") == 1
 
 
-def test_the_documents_table_is_the_plugins():
+def test_metrics_reference_lists_the_metric_table():
     text = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text()
     rows = [
         line.strip("| ").split(" | ")
@@ -471,7 +471,7 @@ def test_the_documents_table_is_the_plugins():
     }
 
 
-def test_tracing_without_an_endpoint_is_no_plugin():
+def test_tracing_without_an_endpoint_is_disabled():
     from governance.plugins.tracing import TracingPlugin
 
     assert not TracingPlugin.is_enabled(settings())
@@ -482,7 +482,7 @@ def test_tracing_without_an_endpoint_is_no_plugin():
     "parent",
     ["", "00-zz", "00-" + "0" * 32 + "-" + "0" * 16 + "-01", "ff-" + "a" * 32 + "-" + "b" * 16 + "-01", "x" * 5000],
 )
-async def test_a_malformed_traceparent_begins_a_new_trace_and_a_dead_collector_harms_no_call(parent):
+async def test_tracing_malformed_traceparent_starts_a_new_trace_and_a_dead_collector_is_harmless(parent):
     from governance.plugins.tracing import TracingPlugin
 
     plugin = TracingPlugin(
@@ -501,7 +501,7 @@ async def test_a_malformed_traceparent_begins_a_new_trace_and_a_dead_collector_h
     await pipeline.close()
 
 
-def test_a_histograms_values_fall_as_prometheus_says():
+def test_metrics_histogram_counts_values_as_prometheus_defines():
     tallies = Tallies()
     histogram = tallies.histogram("batch_items")
     row = histogram.row("m", "1")

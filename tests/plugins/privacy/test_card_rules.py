@@ -57,7 +57,7 @@ def body(array):
     return {"inputs": [features, note]}
 
 
-async def test_columns_and_texts_are_changed_as_the_model_was_trained():
+async def test_privacy_plugin_changes_columns_and_texts_as_in_training():
     array = np.array([[42, 94105, 7]], np.float32)
     exchange, seen = await call(await started(), body(array), INFER, model="risk")
     features, note = json.loads(seen)["inputs"]
@@ -79,19 +79,19 @@ async def test_columns_and_texts_are_changed_as_the_model_was_trained():
         ({"routes": [{"path": "/predict", "model": "risk"}]}, "nothing for /predict"),
     ],
 )
-async def test_a_service_that_disagrees_with_the_card_does_not_start(changes, said):
+async def test_privacy_plugin_settings_that_contradict_the_card_stop_the_start(changes, said):
     with pytest.raises(ConfigurationError, match=said):
         await started(**changes)
 
 
-def test_a_contract_needs_the_plugin():
+def test_card_rules_require_the_privacy_plugin():
     load = ModelLoad("risk", "1", "cpu", True, False, 0.1, CARD)
     with pytest.raises(ConfigurationError, match="add the plugin 'privacy' to"):
         Pipeline([]).introduce([load])
     Pipeline([]).introduce([ModelLoad("risk", "1", "cpu", True, False, 0.1, {})])
 
 
-async def test_a_scope_takes_in_purpose_caller_and_month():
+async def test_privacy_plugin_scope_contains_purpose_caller_and_month():
     async def hashed(purpose, caller="ada"):
         made = await started({}, [{"route": "/ask", "pointer": "/name", "operator": "hash"}], text=False, scope="w/{purpose}/{caller}/{year}-{month}")  # fmt: skip
         decision = Decision(Verdict(True, (), "d"), lambda classes: Verdict(True, (), "d"), purpose=purpose)
@@ -102,7 +102,7 @@ async def test_a_scope_takes_in_purpose_caller_and_month():
     assert len(made) == 4 and await hashed("treatment") in made
 
 
-async def test_dates_of_one_subject_are_shifted_alike():
+async def test_privacy_plugin_shifts_dates_of_one_subject_equally():
     text = {"route": "/ask", "profile": {"DATE_TIME": "shift-date"}, "subject": "/patient", "pointers": ["/note"]}
     made = PrivacyPlugin(Settings.model_validate({"service": {"name": "s"}, "privacy": {"hash_key": "env:K", "text": [text]}}))  # fmt: skip
     await made.open()

@@ -47,19 +47,19 @@ async def call(made, body, route=ASK, headers=(), answer=None, decision=None, mo
     return exchange, b"".join(reply.body)
 
 
-async def test_texts_in_a_request_are_changed_before_anybody_sees_them():
+async def test_privacy_plugin_changes_texts_in_request():
     exchange, seen = await call(await plugin(), {"note": "call 415-555-2671", "n": 1})
     assert json.loads(seen) == {"note": "call <PHONE_NUMBER>", "n": 1}
     assert exchange.require(Redactions).entities == {"PHONE_NUMBER": 1}
     assert b"415" in exchange.received_body
 
 
-async def test_a_body_without_findings_stays_byte_for_byte():
+async def test_privacy_plugin_body_without_findings_is_unchanged():
     body = b'{ "note" : "nothing here" }'
     assert (await call(await plugin(), body))[1] == body
 
 
-async def test_a_reply_is_changed_if_the_settings_say_so():
+async def test_privacy_plugin_changes_reply_if_replies_is_set():
     answer = {"text": "mail a@b.org"}
     exchange, seen = await call(await plugin(replies=True), {}, answer=answer)
     assert json.loads(seen) == {"text": "mail <EMAIL_ADDRESS>"}
@@ -67,7 +67,7 @@ async def test_a_reply_is_changed_if_the_settings_say_so():
     assert json.loads((await call(await plugin(), {}, answer=answer))[1]) == answer
 
 
-async def test_what_is_changed_in_a_streamed_reply_is_known_at_its_end():
+async def test_privacy_plugin_changes_streamed_reply_and_counts_at_its_end():
     made = await plugin(replies=True)
     exchange = make_exchange("POST", "/ask", route=ASK, body=b"{}", headers=[(b"content-type", b"application/json")])
 
@@ -84,7 +84,7 @@ async def test_what_is_changed_in_a_streamed_reply_is_known_at_its_end():
     assert exchange.require(ReplyFindings).entities == {"EMAIL_ADDRESS": 2, "PHONE_NUMBER": 1}
 
 
-async def test_what_is_found_goes_to_the_policy():
+async def test_privacy_plugin_passes_found_data_classes_to_the_policy():
     def review(classes):
         return Verdict("health" not in classes, (), "d")
 
@@ -101,7 +101,7 @@ def binary(texts, **more):
     return head + raw, (b"inference-header-content-length", str(len(head)).encode())
 
 
-async def test_a_text_cannot_hide_in_a_binary_tensor():
+async def test_privacy_plugin_changes_texts_in_binary_tensor():
     made = await plugin(route="/v2/models/{model}/infer")
     body, length = binary([b"mail a@b.org", b"", "\u4f60\u597d".encode()])
     exchange, seen = await call(made, body, INFER, [length])
@@ -131,7 +131,7 @@ async def test_a_text_cannot_hide_in_a_binary_tensor():
         ([b"a\xff\xff\xff\xff"], {"parameters": {"binary_data_size": 5}}),
     ],
 )
-async def test_a_binary_tensor_that_cannot_be_searched_is_refused(texts, more):
+async def test_privacy_plugin_refuses_binary_tensor_that_cannot_be_searched(texts, more):
     body, length = binary(texts, **more)
     with pytest.raises(BadRequestError):
         await call(await plugin(route="/v2/models/{model}/infer"), body, INFER, [length])
@@ -140,11 +140,11 @@ async def test_a_binary_tensor_that_cannot_be_searched_is_refused(texts, more):
 @pytest.mark.parametrize(
     "body", [b"\xff", b"{", b"[" * 10_000, b'{"a": "' + b"\xed\xa0\x80" + b'"}', b'{"a": 1, "a": "a@b.org"}']
 )
-async def test_a_body_that_cannot_be_searched_is_refused(body):
+async def test_privacy_plugin_refuses_body_that_cannot_be_searched(body):
     with pytest.raises(BadRequestError):
         await call(await plugin(), body)
 
 
-async def test_half_a_surrogate_hides_nothing():
+async def test_privacy_plugin_lone_surrogate_hides_nothing():
     _, seen = await call(await plugin(), b'{"a": "\\ud800 415-555-2671 \\udfff"}')
     assert b"415-555" not in seen

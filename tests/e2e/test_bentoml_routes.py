@@ -143,7 +143,7 @@ def test_inner_services_answer_their_own_bento(outer):
         {"Runner-Name": "inner", "Bento-Name": "outer"},
     ],
 )
-def test_an_inner_service_loads_no_pickle_of_a_stranger(outer, tmp_path, headers):
+def test_inner_service_refuses_pickle_of_other_processes(outer, tmp_path, headers):
     body = pickle.dumps({"number": Marker(tmp_path / "ran")})
     for path in sockets(outer):
         for route in ("/double", "/quadruple", "/docs.json", "/metrics", "/"):
@@ -159,7 +159,7 @@ def test_an_inner_service_loads_no_pickle_of_a_stranger(outer, tmp_path, headers
     assert outer.client.post("/ask", json={"number": 1}).text == "4"
 
 
-def test_the_entry_takes_no_pickle(outer, tmp_path):
+def test_gate_refuses_pickle_in_running_service(outer, tmp_path):
     body = pickle.dumps({"number": Marker(tmp_path / "ran")})
     for kind in (
         "application/vnd.bentoml+pickle",
@@ -189,17 +189,17 @@ def test_the_entry_takes_no_pickle(outer, tmp_path):
         "/DOCS.json",
     ],
 )
-def test_doors_that_nobody_listed_are_closed(outer, path):
+def test_bentoml_routes_that_are_not_listed_are_404(outer, path):
     for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"):
         assert outer.client.request(method, path).status_code == 404
 
 
-def test_a_door_that_is_listed_is_open_by_policy(outer):
+def test_bentoml_route_that_is_listed_is_governed(outer):
     assert outer.client.get("/docs.json").json()["info"]["title"]
     assert outer.client.get("/docs.json", headers={"authorization": "Bearer x"}).status_code == 401
 
 
-def test_no_url_is_fetched_even_under_a_burst(outer):
+def test_url_in_file_field_is_never_fetched_under_load(outer):
     hits = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -234,12 +234,12 @@ def test_no_url_is_fetched_even_under_a_burst(outer):
     assert outer.client.post("/size", files={"file": ("x.bin", b"12345")}).text == "5"
 
 
-def test_a_method_cannot_be_overridden(outer):
+def test_http_method_cannot_be_overridden_by_header(outer):
     for field in ("x-http-method-override", "x-method-override", "x-http-method"):
         assert outer.client.get("/ask", headers={field: "POST"}).status_code == 404
 
 
-def test_every_refusal_is_in_the_log(outer):
+def test_refused_requests_are_in_the_audit_log(outer):
     outer.client.get("/nowhere")
     lines = [
         json.loads(line)

@@ -21,11 +21,11 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 
 
-def test_the_built_in_plugins_are_the_entry_points():
+def test_project_entry_points_are_the_built_in_plugins():
     assert dict(BUILT_IN) == PROJECT["entry-points"]["bento_governance.plugins"]
 
 
-def test_the_version_is_written_once():
+def test_project_version_is_written_once():
     assert PROJECT["dynamic"] == ["version"]
     assert "version" not in PROJECT
     assert version("bento-governance") == __version__
@@ -44,7 +44,7 @@ def constraints() -> dict[str, list[Requirement]]:
     return found
 
 
-def test_the_constraints_pin_every_requirement_to_a_version_that_it_allows():
+def test_constraints_pin_every_requirement_to_a_version_that_it_allows():
     """If this fails after a requirement changed: `make lock PACKAGES=NAME`."""
     pinned = constraints()
     extras = [text for texts in PROJECT["optional-dependencies"].values() for text in texts]
@@ -59,30 +59,30 @@ def test_the_constraints_pin_every_requirement_to_a_version_that_it_allows():
             assert wanted.specifier.contains(exact.version, prereleases=True), (text, str(pin))
 
 
-def test_the_constraints_name_no_build_of_torch_and_no_index():
+def test_constraints_name_no_build_of_torch_and_no_index():
     assert not [name for name in constraints() if re.match(r"torch|triton$|cuda|nvidia-(?!ml-py)", name)]
     assert not re.search(r"https?:|^-|@", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
 
 
-def test_new_constraints_leave_out_torch_and_the_packages_of_its_cuda_builds():
+def test_constraints_leave_out_torch_and_the_packages_of_its_cuda_builds():
     compiled = "--index-url x\nnumpy==2.4.6 ; python_full_version < '3.12'\ntorch==2.13.0\nnvidia-nvtx==13\ncuda-bindings==13\nnvidia-ml-py==13\n"
     pins = [line for line in render_constraints(compiled).splitlines() if not line.startswith("#")]
     assert pins == ["numpy==2.4.6 ; python_full_version < '3.12'", "nvidia-ml-py==13"]
 
 
-def test_serving_needs_no_torch_and_no_runtime_of_a_kind():
+def test_project_core_requirements_exclude_torch_and_onnxruntime():
     core = [name for name in requires("bento-governance") if "extra ==" not in name]
     assert core
     assert not [name for name in core if re.match(r"torch|onnxruntime|optuna", name)]
 
 
-def test_a_bento_installs_what_the_distribution_needs():
+def test_bentofile_lists_the_requirements_of_the_distribution():
     text = (ROOT / "bentos/digits/bentofile.yaml").read_text()
     for requirement in PROJECT["dependencies"]:
         assert requirement.startswith("bentoml") or f'"{requirement}"' in text
 
 
-def test_every_threat_names_a_test_that_is_there():
+def test_threats_name_only_tests_that_exist():
     named = re.findall(r"`(tests/[a-z0-9_/]+\.py|…)(?:::(\w+))?`", (ROOT / "THREATS.md").read_text())
     assert len(named) > 10
     content = ""
@@ -91,7 +91,7 @@ def test_every_threat_names_a_test_that_is_there():
         assert not test or f"def {test}" in content, (file, test)
 
 
-def test_the_readme_shows_only_commands_that_exist():
+def test_readme_shows_only_commands_that_exist():
     text = (ROOT / "README.md").read_text()
     for name in re.findall(r"bento-governance ([a-z-]+) ", text):
         assert name in COMMANDS
@@ -99,7 +99,7 @@ def test_the_readme_shows_only_commands_that_exist():
         assert f"\n{target}:" in (ROOT / "Makefile").read_text()
 
 
-def test_the_settings_that_the_documents_show_are_valid():
+def test_docs_show_only_valid_settings():
     shown: set[str] = set()
     for name in ("access", "privacy", "drift", "metrics"):
         text = (ROOT / f"docs/{name}.md").read_text()
@@ -109,7 +109,7 @@ def test_the_settings_that_the_documents_show_are_valid():
     assert {"identity", "policy", "limits", "stop", "break_glass", "privacy", "drift"} <= shown
 
 
-def test_the_documents_show_only_commands_that_exist():
+def test_docs_show_only_commands_that_exist():
     shown = (ROOT / "docs/access.md").read_text() + (ROOT / "docs/drift.md").read_text()
     for line in re.findall(r"^bento-governance (.*)$", shown, re.MULTILINE):
         words = line.split()

@@ -142,13 +142,13 @@ def picture(canary, side=512):
     return target.getvalue()
 
 
-def test_a_query_reaches_the_application_changed(clinic):
+def test_privacy_query_reaches_the_application_changed(clinic):
     seen = clinic.client.get("/desk/find", params={"patient": "Ada", "ward": "7"}).json()
     assert seen == {"query": "patient=%3CPERSON%3E&ward=7"}
     assert entries(clinic)[-1]["data_classes"] == ["identity"]
 
 
-def test_a_form_and_its_picture_reach_the_application_changed(clinic):
+def test_privacy_form_and_its_picture_reach_the_application_changed(clinic):
     sent = picture("Canary")
     reply = clinic.client.post("/admit", data={"name": "Ada", "note": f"card {CARD}"}, files={"picture": ("Ada.jpg", sent)})  # fmt: skip
     seen = reply.json()
@@ -157,7 +157,7 @@ def test_a_form_and_its_picture_reach_the_application_changed(clinic):
     assert b"Canary" in sent and b"Canary" not in got and Image.open(io.BytesIO(got)).size == (512, 512)
 
 
-def test_an_answer_leaves_as_it_is_made_and_hides_a_card_that_pieces_cut(clinic):
+def test_privacy_streamed_reply_hides_a_card_number_split_between_pieces(clinic):
     text = "Nothing to be seen. " * 50 + f"The card is {CARD}. "
     with clinic.client.stream("POST", "/tell", json={"text": hidden(text), "times": 3}) as reply:
         assert "content-length" not in reply.headers and reply.headers["governance-receipt"]
@@ -168,7 +168,7 @@ def test_an_answer_leaves_as_it_is_made_and_hides_a_card_that_pieces_cut(clinic)
     assert begun["id"] == ended["id"] and begun["reply"] is None and ended["reply"]
 
 
-def test_what_was_changed_in_a_streamed_answer_is_in_the_metrics(clinic):
+def test_metrics_show_findings_of_a_streamed_reply(clinic):
     def counted():
         shown = clinic.client.get("/metrics").text
         found = re.search(r'^governance_entities_total{entity="CREDIT_CARD"} (\S+)$', shown, re.MULTILINE)
@@ -180,7 +180,7 @@ def test_what_was_changed_in_a_streamed_answer_is_in_the_metrics(clinic):
     assert eventually(lambda: counted() == before + 4)
 
 
-def test_when_the_client_goes_away_the_generator_is_closed(clinic):
+def test_stream_generator_is_closed_when_the_client_disconnects(clinic):
     closed = clinic.state.folder / "closed"
     closed.unlink(missing_ok=True)
     with clinic.client.stream("POST", "/tell", json={"text": "A sentence. " * 90, "times": 1_000_000}) as reply:
@@ -193,7 +193,7 @@ def test_when_the_client_goes_away_the_generator_is_closed(clinic):
     assert closed.exists() and (last["outcome"], last["reason"]) == ("failed", "cancelled")
 
 
-def test_no_canary_is_left_anywhere(clinic):
+def test_canaries_in_query_form_image_and_stream_are_in_no_log_metric_or_file(clinic):
     for canary in CANARIES.values():
         form = {"name": canary, "note": canary, canary: canary}
         files = {"picture": (f"{canary}.jpg", picture(canary.encode("ascii", "ignore").decode(), 48))}

@@ -99,7 +99,7 @@ def kind(value):
     return [(b"content-type", value.encode())]
 
 
-async def test_a_query_is_changed_for_the_application_the_log_and_the_policy():
+async def test_privacy_plugin_changes_query_for_application_and_policy():
     app = App()
     client, seen = await made(app)
     start, _ = await client.call("GET", "/ask", query=f"q=card+{CARD}&name=Ada&n=1".encode())
@@ -107,7 +107,7 @@ async def test_a_query_is_changed_for_the_application_the_log_and_the_policy():
     assert seen.seen == Redactions({"replace": 1}, frozenset({"identity", "financial"}), {"CREDIT_CARD": 1})
 
 
-async def test_a_form_is_changed_and_its_length_told():
+async def test_privacy_plugin_changes_form_and_its_content_length():
     app = App()
     client, _ = await made(app)
     body = f'--b\r\nContent-Disposition: form-data; name="note"\r\n\r\n{CARD}\r\n--b--\r\n'.encode()
@@ -124,13 +124,13 @@ async def test_a_form_is_changed_and_its_length_told():
      ("/picture", b"image=x", "application/x-www-form-urlencoded"), ("/ask", b"a=1", "application/x-www-form-urlencoded"),
      ("/ask", b"x", "image/png")],
 )  # fmt: skip
-async def test_a_declared_field_cannot_come_in_by_another_type_of_body(path, body, content_type):
+async def test_privacy_plugin_refuses_body_type_that_bypasses_declared_fields(path, body, content_type):
     client, _ = await made(App())
     start, _ = await client.call("POST", path, body, headers=kind(content_type))
     assert start["status"] == 415
 
 
-async def test_an_image_loses_its_metadata():
+async def test_privacy_plugin_removes_image_metadata():
     app, target = App(), io.BytesIO()
     exif = Image.Exif()
     exif[0x010F] = "Canary"
@@ -148,12 +148,12 @@ async def test_an_image_loses_its_metadata():
     "privacy",
     [{"fields": [{"route": "/ask", "query": "q", "operator": "text"}]}, {"fields": [{"route": "/a", "form": "q", "operator": "hash"}]}],
 )  # fmt: skip
-def test_a_field_that_could_not_be_changed_stops_the_start(privacy):
+def test_privacy_plugin_field_that_could_not_be_changed_stops_the_start(privacy):
     with pytest.raises(ConfigurationError):
         PrivacyPlugin(Settings.model_validate({"service": {"name": "s"}, "privacy": privacy}))
 
 
-def test_images_from_a_url_are_refused_at_start():
+def test_privacy_plugin_refuses_images_from_a_url_at_start():
     document = {"service": {"name": "s"}, "privacy": {"images": [{"route": "/p"}]}, "routes": [{"path": "/p", "fetch_hosts": ["a.org"]}]}  # fmt: skip
     with pytest.raises(ConfigurationError, match="URL"):
         PrivacyPlugin(Settings.model_validate(document))
@@ -190,7 +190,7 @@ def digits_left(data):
 
 @pytest.mark.parametrize("place", ["json", "tensor", "query", "form", "urlencoded"])
 @pytest.mark.parametrize("name", HURTING)
-async def test_what_is_written_to_hide_is_found_or_refused(name, place):
+async def test_privacy_plugin_hidden_text_is_found_or_refused(name, place):
     from urllib.parse import quote_from_bytes, unquote_to_bytes
 
     app, text = App(), HURTING[name]
@@ -217,7 +217,7 @@ async def test_what_is_written_to_hide_is_found_or_refused(name, place):
 
 
 @pytest.mark.parametrize("place", ["/ask", "/form", "/v2/models/m/infer"])
-async def test_nesting_ten_thousand_deep_is_refused(place):
+async def test_privacy_plugin_refuses_body_nested_ten_thousand_deep(place):
     client, _ = await made(App())
     deep = b"[" * 10_000 + b'"' + CARD.encode() + b'"' + b"]" * 10_000
     if place == "/form":
@@ -228,7 +228,7 @@ async def test_nesting_ten_thousand_deep_is_refused(place):
     assert start["status"] in (400, 422)
 
 
-async def test_a_string_of_fifty_megabytes_is_searched():
+async def test_privacy_plugin_searches_a_string_of_fifty_megabytes():
     app = App()
     client, _ = await made(app)
     body = b'{"a": "' + b"nothing to see here, " * (50_000_000 // 21) + CARD.encode() + b'"}'
@@ -267,7 +267,7 @@ def whole(sent):
 
 
 @pytest.mark.parametrize("name", HURTING)
-async def test_a_streamed_event_hides_nothing(name):
+async def test_privacy_plugin_streamed_event_hides_nothing(name):
     app = App(b"text/event-stream", [b'data: {"a": "', HURTING[name][:5], HURTING[name][5:], b'"}\n\n'])
     client, _ = await made(app)
     sent = await listening(client.app, "/stream")
@@ -287,7 +287,7 @@ def entries(tmp_path):
     return [decode_entry(line) for line in (tmp_path / "audit/worker-0/entries.jsonl").read_bytes().splitlines()]
 
 
-async def test_a_stream_has_an_entry_before_its_first_byte_and_one_at_its_end(tmp_path):
+async def test_audit_of_stream_has_one_entry_before_the_first_byte_and_one_at_the_end(tmp_path):
     seen = []
 
     class Watching(App):
@@ -313,7 +313,7 @@ async def test_a_stream_has_an_entry_before_its_first_byte_and_one_at_its_end(tm
     assert max(seen) == 1 and msgspec.json.encode(begun)
 
 
-async def test_a_client_that_goes_away_closes_the_applications_generator(tmp_path):
+async def test_stream_client_that_disconnects_closes_the_generator_of_the_application(tmp_path):
     app = App(b"text/plain", [b"One sentence. " * 100] * 10_000)
     client, plugin = await audited(tmp_path, app)
     sent = await listening(client.app, "/plain", gone_after=3)
@@ -322,7 +322,7 @@ async def test_a_client_that_goes_away_closes_the_applications_generator(tmp_pat
     assert [(e.stream, e.outcome, e.reason) for e in entries(tmp_path)] == [("begun", "answered", None), ("ended", "failed", "cancelled")]  # fmt: skip
 
 
-async def test_an_application_that_fails_on_the_way_leaves_no_end_and_no_word(tmp_path, caplog):
+async def test_stream_application_error_ends_the_reply_early_without_its_text(tmp_path, caplog):
     app = App(b"text/plain", [b"One sentence. " * 100, b"secret"], fail=ValueError(CARD))
     client, plugin = await audited(tmp_path, app)
     sent = await listening(client.app, "/stream")
@@ -332,7 +332,7 @@ async def test_an_application_that_fails_on_the_way_leaves_no_end_and_no_word(tm
     assert entries(tmp_path)[1].reason == "internal"
 
 
-async def test_a_slow_client_holds_the_application_back():
+async def test_stream_slow_client_slows_the_application():
     app = App(b"text/plain", [b"x"] * 1000)
     client, _ = await made(app)
     ahead = []
@@ -361,7 +361,7 @@ async def test_a_slow_client_holds_the_application_back():
     assert len(body_of(sent)) == 1000 and max(ahead) <= 3
 
 
-async def test_an_error_before_the_first_byte_is_one_like_any_other(tmp_path):
+async def test_stream_error_before_the_first_byte_is_an_ordinary_error(tmp_path):
     async def failing(scope, receive, send):
         await send({"type": "http.response.start", "status": 422, "headers": []})
         await send({"type": "http.response.body", "body": b'{"error": "wrong"}'})
@@ -371,14 +371,14 @@ async def test_an_error_before_the_first_byte_is_one_like_any_other(tmp_path):
     assert sent[0]["status"] == 422 and json.loads(body_of(sent))["detail"] == "wrong"
 
 
-async def test_a_stream_of_a_kind_that_cannot_be_searched_is_not_begun():
+async def test_privacy_plugin_refuses_stream_of_unsearchable_type():
     app = App(b"application/octet-stream", [b"x"])
     client, _ = await made(app)
     sent = await listening(client.app, "/stream")
     assert sent[0]["status"] == 500 and app.closed
 
 
-async def test_a_stream_whose_beginning_cannot_be_sent_has_both_entries(tmp_path):
+async def test_audit_of_stream_that_cannot_be_sent_has_both_entries(tmp_path):
     app = App(b"text/plain", [b"One sentence. " * 100])
     client, plugin = await audited(tmp_path, app)
 
@@ -413,7 +413,7 @@ class Ends(Plugin):
         raise RuntimeError(CARD)
 
 
-async def test_an_end_that_fails_keeps_no_other_from_its_own(caplog):
+async def test_stream_runs_all_end_callbacks_when_one_fails(caplog):
     app, ends = App(b"text/plain", [b"One sentence. " * 100] * 10_000), Ends()
     client, _ = await made(app, before=[ends])
     await listening(client.app, "/plain", gone_after=3)

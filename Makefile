@@ -16,7 +16,7 @@ CONSTRAINED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 # Tests run in so many processes; a file's tests stay together. Many of them wait for a real service.
 WORKERS ?= 2
 
-.PHONY: help serve watch test check generate models env serving-env lock release bench clean
+.PHONY: help serve watch test check generate site models env serving-env lock release bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -30,12 +30,17 @@ watch: ## Watch what `make serve` runs: Prometheus with the rules, and Alertmana
 test: models check ## Run all tests and checks
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-check: env ## Check style, types, import contracts and generated files
+check: env ## Check style, types, import contracts, generated files and the documents' links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate --check
+	@$(MAKE) --no-print-directory site
+
+site: env ## Build the documentation site into build/site; a broken link fails
+	$(BIN)/python -m tools.site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 generate: env ## Write every generated file (reference, dashboards, rule tests, chart schema); `check` fails if one is stale
 	$(BIN)/python -m tools.generate

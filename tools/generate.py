@@ -20,6 +20,7 @@ from deploy.prometheus import runbook
 from deploy.prometheus.cases import promtool
 from helm import dashboards, values
 from tools import chart
+from tools.performance import performance_files
 from tools.reference import reference_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,6 +58,7 @@ GENERATORS = (
     Generator("chart-version", chart.files),
     Generator("rule-tests", promtool.files, owned=(f"{promtool.FOLDER}/*",)),
     Generator("runbook", runbook.files, owned=("deploy/prometheus/pages/*",)),
+    Generator("performance", performance_files),
     Generator("reference", reference_files, owned=("docs/reference/*",)),
 )
 

@@ -118,7 +118,8 @@ class ReferenceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the counts of all subjects for one batch, behind each other.
 
         Args:
-            inputs, outputs: tensors by name, the batch first; other tensors than the profile's are left alone.
+            inputs: input tensors by name, the batch first; tensors that the profile does not have are skipped.
+            outputs: output tensors by name, in the same way.
         """
         sides = {"input": inputs, "output": outputs}
         cache: dict[tuple[str, str, int], dict[str, Array]] = {}
@@ -208,7 +209,8 @@ def learn(card: Mapping[str, Any], inputs: ModelTensors, outputs: ModelTensors) 
 
     Args:
         card: the model's card: its `inputs`, `outputs` (name, datatype, shape) and, if it classifies, its `classes`.
-        inputs, outputs: what went in and what came out, by name, the batch first.
+        inputs: what went into the model, by name, the batch first.
+        outputs: what came out, by name, the batch first.
 
     Raises:
         ConfigurationError: if there are under 100 items, one of the card's tensors is missing, or nothing to watch.

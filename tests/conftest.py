@@ -1,20 +1,20 @@
-"""What all tests share: where the public vectors lie."""
+"""Shared by all tests: the hypothesis profile and the folder of public test vectors."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-# How long an example takes is no promise of ours, and depends on what else the machine does.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# The duration of an example depends on other load of the machine, so there is no deadline.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
 
 
 @pytest.fixture(scope="session")
 def vectors() -> Path:
-    """The folder of public test vectors beside the checkout."""
+    """The folder of public test vectors, `../shared/vectors` next to the checkout; skips the test if it is missing."""
     if not VECTORS.is_dir():
-        pytest.skip("the public vectors do not lie beside this checkout (../shared/vectors)")
+        pytest.skip("the public test vectors are missing (../shared/vectors)")
     return VECTORS

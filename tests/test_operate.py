@@ -1,4 +1,4 @@
-"""docs/operate.md names nothing that is not there: links, commands, alerts, metrics, values, settings, targets."""
+"""docs/operate.md names only what exists: links, commands, alerts, metrics, chart values, settings, make targets."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def anchors(file: Path) -> set[str]:
 
 
 def commands() -> list[list[str]]:
-    """Return the words of each whole command of our own that is shown, from its group on."""
+    """Return the words of each shown `bento-governance` command, without the program name."""
     found = []
     for line in "\n".join(blocks("sh")).replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
@@ -53,7 +53,7 @@ def commands() -> list[list[str]]:
 
 
 def walk(words: list[str]) -> tuple[click.Command, list[str]]:
-    """Return the command that the first words name, and the words that are left."""
+    """Return the command that the first words name, and the remaining words."""
     found, context = cli, click.Context(cli)
     while isinstance(found, click.Group):
         below = found.get_command(context, words[0])
@@ -110,7 +110,7 @@ def test_operate_docs_name_only_existing_metrics():
 
 
 def values_below(schema: dict, node: dict, path: list[str]) -> bool:
-    """Say whether the chart's closed schema knows this path; what is in capitals stands for a name of the user's."""
+    """Return whether the closed schema of the chart has this path; a part in capitals is a placeholder for any name."""
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rpartition("/")[2]]
     if not path:

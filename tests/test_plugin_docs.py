@@ -1,4 +1,4 @@
-"""docs/plugins.md: its Python parses, its settings are valid, its names exist, and its messages are the real ones."""
+"""docs/plugins.md: its Python parses, its settings are valid, its names exist, and its messages are current."""
 
 import ast
 import re

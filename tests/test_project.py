@@ -1,4 +1,4 @@
-"""The house itself: one list of plugins, a serving part without torch, commands that the README shows."""
+"""The project: entry points, version, constraints, requirements, and documents that name only what exists."""
 
 import re
 import tomllib

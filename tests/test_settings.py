@@ -1,4 +1,4 @@
-"""One configuration: the file, the environment, and nothing unknown."""
+"""Settings: the file, the environment, and refusal of anything unknown."""
 
 from pathlib import Path
 

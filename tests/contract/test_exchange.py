@@ -1,4 +1,4 @@
-"""The exchange: facts are written once, and the body is read once."""
+"""The exchange: each fact is written once, and the body is read once."""
 
 import pytest
 

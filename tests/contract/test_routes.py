@@ -1,4 +1,4 @@
-"""Routes: the closed list, byte for byte."""
+"""The route table: only listed methods and paths match, byte for byte."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A real digits service: real models, `bentoml serve`, keys and callers of its own."""
+"""A real digits service: trained models, `bentoml serve`, its own keys and callers."""
 
 import json
 import os
@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent
 
 
 class State:
-    """Where one service keeps its keys, artifacts, callers and log; `environment` points the service there."""
+    """The keys, artifacts, callers and audit log of one service; `environment` has the settings that name them."""
 
     def __init__(self, folder: Path):
         self.folder, self.keys = folder, folder / "keys"
@@ -59,7 +59,7 @@ class State:
 
 
 class Running:
-    """A service that answers on loopback."""
+    """A running service on the loopback interface."""
 
     def __init__(self, port: int, state: State, log: Path):
         self.port, self.state, self.log, self.url = port, state, log, f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""Access at a running service: tokens of a real provider, limited answers, the kill switch, changed policies, floods."""
+"""Access control of a running service: provider tokens, limited replies, kill switch, policy reload, random requests."""
 
 import base64
 import http.client
@@ -25,7 +25,7 @@ def provider(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def own(state, tmp_path_factory, provider):
-    """A running service with a log, policies, limits and a kill switch of its own, and two workers."""
+    """A running service with two workers and its own audit log, policies, limits and kill switch."""
     folder = tmp_path_factory.mktemp("access")
     for name in ("policy.cedar", "policy_cases.json"):
         shutil.copy(ROOT / "bentos/digits" / name, folder)
@@ -128,10 +128,10 @@ def test_access_purpose_not_in_the_card_is_refused(own, digit):
 def test_access_model_limit_is_announced_and_enforced(own, digit):
     replies = [infer(own, digit, "digits-rnn") for _ in range(20)]
     limited = [reply for reply in replies if reply.status_code == 429]
-    # Each of the two workers counts for itself: five calls at once in each.
+    # Each of the two workers counts separately, with a burst of five requests.
     assert 10 <= len(limited) <= 15 and int(limited[0].headers["retry-after"]) >= 1
-    told = next(reply for reply in replies if reply.status_code == 200).headers
-    assert '"digits-rnn";q=5' in told["ratelimit-policy"] and '"digits-rnn";r=' in told["ratelimit"]
+    headers = next(reply for reply in replies if reply.status_code == 200).headers
+    assert '"digits-rnn";q=5' in headers["ratelimit-policy"] and '"digits-rnn";r=' in headers["ratelimit"]
     assert infer(own, digit).status_code == 200
 
 
@@ -155,7 +155,7 @@ def test_kill_switch_stops_every_worker(own, digit):
     assert own.client.post("/classify", files={"image": ("7.png", picture)}).status_code == 503
     own.state.cli("resume", "ALL", "--reason", "fixed", "--settings", SETTINGS)
     assert eventually(lambda: every_worker(own, digit, 200))
-    # Each of the two workers notices for itself, and one of them may answer all calls for a while.
+    # Each worker reads the file itself, and one worker may answer all requests for a while.
     for event in (("stop", "digits-cnn", "wrong answers"), ("resume", "digits-cnn", "fixed")):
         assert eventually(lambda event=event: events(own).count(event) == 2)
     assert any(entry["reason"] == "stopped" for entry in entries(own))
@@ -249,7 +249,7 @@ def mutated(chance, body):
 
 
 def test_service_fifty_thousand_random_requests_give_no_500_and_no_reply_without_a_decision(own, digit, provider):
-    """Through the sockets of the running service; what is answered is compared with the log."""
+    """The requests go through the socket of the running service; the replies are compared with the audit log."""
     chance = random.Random(20261124)
     flat = digit.ravel().tolist()
     good_json = json.dumps(
@@ -318,7 +318,7 @@ def test_service_fifty_thousand_random_requests_give_no_500_and_no_reply_without
             reply = connection.getresponse()
             content = reply.read()
         except (http.client.HTTPException, OSError):
-            # The server closed the connection on what is no HTTP; it must still be there.
+            # The server closed the connection because of invalid HTTP; it must still accept a new one.
             connection.close()
             connection = http.client.HTTPConnection("127.0.0.1", own.port, timeout=60)
             continue
@@ -334,7 +334,7 @@ def test_service_fifty_thousand_random_requests_give_no_500_and_no_reply_without
     known = {entry["id"] for entry in before}
     new = [entry for entry in entries(own) if entry["id"] not in known]
     governed = [entry for entry in new if entry["outcome"] == "answered"]
-    # There may be more in the log: a request whose caller went away.
+    # The log may have more entries: requests whose client disconnected.
     assert len(new) >= expected > 40_000 and len(governed) >= answered > 300
     assert all(entry["policies"] and entry["caller"] for entry in governed)
     assert {200, 401, 403, 404, 415, 400} <= seen and 500 not in seen

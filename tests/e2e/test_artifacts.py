@@ -1,4 +1,4 @@
-"""Sealed models in a running service: one plaintext for all workers, no step back, BentoML's model store."""
+"""Sealed models in a running service: one plaintext for all workers, no rollback, BentoML's model store."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ class Digits:
 
 @pytest.fixture
 def own(state, tmp_path):
-    """A state whose log and artifacts are this test's alone."""
+    """A copy of the state with an audit log for one test."""
     copy = object.__new__(State)
     copy.folder, copy.keys, copy.token = tmp_path, state.keys, state.token
     copy.environment = {**state.environment, "GOVERNANCE_AUDIT__DIRECTORY": str(tmp_path / "audit")}
@@ -71,8 +71,8 @@ def test_artifact_plaintext_is_shared_by_all_workers(own, tmp_path):
             maps = [plaintext_maps(worker) for worker in workers]
             if all(len(found) == 2 for found in maps):
                 break
-            time.sleep(0.2)  # One answers before the other has started.
-        # Two models, the same two memories in each process, and no other.
+            time.sleep(0.2)  # One worker answers before the other has started.
+        # Two models: each process maps the same two memory files and no other.
         assert maps[0] == maps[1] == plaintext_maps(master) and len(maps[0]) == 2
 
 

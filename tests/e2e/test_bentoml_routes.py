@@ -1,4 +1,4 @@
-"""BentoML's own doors: inner services, documents, task routes, fetched URLs and pickles, at a running service."""
+"""Routes that BentoML adds itself: inner services, API documents, tasks, fetched URLs and pickles, at a running service."""
 
 import http.client
 import json
@@ -82,7 +82,7 @@ action = "metadata"
 
 
 class Marker:
-    """Leaves a file behind when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -110,14 +110,14 @@ def outer(state, tmp_path_factory):
 
 
 def sockets(running):
-    """Find the inner services' sockets, as somebody with the same user id would."""
+    """Find the sockets of the inner services, as an attacker with the same user id could."""
     me = psutil.Process()
     children = list(me.children(recursive=True))
     found = {connection.laddr for child in children for connection in child.net_connections(kind="unix")}
     return sorted(path for path in found if path.endswith(".sock") and "bentoml-uds" in path)
 
 
-class Unix(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("localhost", timeout=10)
         self.path = path
@@ -147,11 +147,11 @@ def test_inner_service_refuses_pickle_of_other_processes(outer, tmp_path, header
     body = pickle.dumps({"number": Marker(tmp_path / "ran")})
     for path in sockets(outer):
         for route in ("/double", "/quadruple", "/docs.json", "/metrics", "/"):
-            connection = Unix(path)
+            connection = UnixConnection(path)
             connection.request("POST", route, body, {"content-type": "application/vnd.bentoml+pickle", **headers})
             assert connection.getresponse().status == 403
             connection.close()
-        connection = Unix(path)
+        connection = UnixConnection(path)
         connection.request("GET", "/readyz")
         assert connection.getresponse().status == 200
         connection.close()

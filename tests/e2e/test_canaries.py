@@ -1,4 +1,4 @@
-"""Canaries: made-up personal data in every place of a request is afterwards in no log, metric, entry, receipt or file."""
+"""Canaries: invented personal data in every part of a request reaches no log, metric, audit entry, receipt or file."""
 
 import json
 
@@ -14,7 +14,7 @@ CANARIES = {
     "token": "bgk_CANARYCANARY_0123456789012345678901234567890123456789012",
     "chinese": "欧阳金丝雀",
 }
-# What answers its caller may quote the caller's own words back to it; nothing else may hold them.
+# A reply may repeat the words of its own caller; nothing else may contain them.
 PATHS = [
     "/classify",
     "/v2/models/digits-cnn/infer",

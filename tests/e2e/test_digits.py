@@ -1,4 +1,4 @@
-"""The main road: a real client, a real service, and what it leaves in metrics and log."""
+"""The digits service with real clients: replies, refusals, metrics, receipts and audit log."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def client(service):
 
 @pytest.fixture
 def headers(state):
-    return lambda: {"Authorization": f"Bearer {state.token}"}  # The Triton client writes into what it is given.
+    return lambda: {"Authorization": f"Bearer {state.token}"}  # The Triton client changes the dictionary that it gets.
 
 
 @pytest.mark.parametrize(("name", "accuracy"), [("digits-cnn", 0.97), ("digits-rnn", 0.93)])

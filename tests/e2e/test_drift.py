@@ -1,4 +1,4 @@
-"""Drift as an operator meets it: real calls to a real service, then the report, the check and the metrics."""
+"""Drift of a running service: real requests, then `drift report`, `drift check` and the metrics."""
 
 import json
 import re
@@ -22,7 +22,6 @@ class Digits(Plain.inner):
     pass
 """
 CANARY = "Zacharias Canary"
-SHOWN = any("drift_state" in file.read_text() for file in (ROOT / "governance/plugins").glob("metric*.py"))
 
 
 def send(service, model, images, batch, parameters=None):
@@ -35,7 +34,7 @@ def send(service, model, images, batch, parameters=None):
         headers = {
             "content-type": "application/octet-stream",
             "inference-header-content-length": str(len(head)),
-            # The next one may meet the other worker.
+            # So that the next request may reach the other worker.
             "connection": "close",
         }
         reply = service.client.post(f"/v2/models/{model}/infer", content=head + pixels.tobytes(), headers=headers)
@@ -44,7 +43,7 @@ def send(service, model, images, batch, parameters=None):
 
 @pytest.fixture(scope="module")
 def watched(state, tmp_path_factory):
-    """A service of two workers that saw the untouched test part by one model, and rotated digits by the other."""
+    """A service with two workers: one model got the unchanged test set, the other one rotated digits."""
     folder = tmp_path_factory.mktemp("drift")
     own = object.__new__(State)
     own.folder, own.keys, own.token = folder, state.keys, state.token
@@ -59,14 +58,14 @@ def watched(state, tmp_path_factory):
     with serving(own, "service:Digits", cwd=folder, environment={"PYTHONPATH": str(ROOT)}) as running:
         send(running, "digits-cnn", images, 2, {"patient_name": CANARY})
         send(running, "digits-rnn", np.rot90(images[:300], axes=(2, 3)), 3)
-        # A refused call does not count.
+        # A refused request is not counted.
         running.client.post("/v2/models/digits-cnn/infer", content=b"{}", headers={"authorization": "Bearer x"})
         time.sleep(2.5)
         yield running
 
 
 def test_drift_report_distinguishes_drifted_and_steady_model(watched, tmp_path):
-    """Of both workers together: neither alone saw all items."""
+    """The report adds both workers: neither of them saw all items."""
     done = watched.state.cli("drift", "report", *SETTINGS, "--json")
     assert done.returncode == 0, done.stderr
     models = json.loads(done.stdout)["models"]
@@ -103,7 +102,6 @@ def test_drift_snapshots_keep_nothing_that_a_caller_sent(watched):
     assert {type(number) for part in parts for number in part["counts"]} == {int}
 
 
-@pytest.mark.skipif(not SHOWN, reason="the metrics plugin declares no numbers of drift")
 def test_drift_metrics_of_running_service(watched):
     text = watched.client.get("/metrics").text
     assert 'governance_drift_state{model="digits-rnn"} 2.0' in text

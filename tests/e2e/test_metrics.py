@@ -1,4 +1,4 @@
-"""Metrics and traces of a service with two workers: a real Prometheus scrapes it, a real OTLP receiver gets its spans."""
+"""Metrics and traces of a service with two workers: Prometheus scrapes it, an OTLP receiver gets its spans."""
 
 import json
 import re
@@ -37,7 +37,7 @@ class Digits:
 CALLER_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CANARY = "zachariascanary"
 CALLS = 40
-# What shows only where there is a GPU, drift, free text, an emergency, candidate policies, or an end.
+# Metrics that exist only with a GPU, drift, free text, break-glass, shadow policies or a kill switch.
 ELSEWHERE = {
     "gpu_memory_bytes", "gpu_utilization_ratio", "shadow_decisions_total", "break_glass_requests_total",
     "obligations_total", "stopped", "policy_reload_failed", "events_total", "entities_total", "data_classes_total",
@@ -46,7 +46,7 @@ ELSEWHERE = {
 
 
 class Collector:
-    """Receives traces over OTLP/HTTP, as a collector does."""
+    """An OTLP/HTTP receiver for traces."""
 
     def __init__(self):
         self.spans, self.bodies, self.headers = [], [], []
@@ -83,7 +83,7 @@ class Collector:
 
 
 class Prometheus:
-    """A real one, which scrapes one target every half second."""
+    """A Prometheus process that scrapes one target every half second."""
 
     def __init__(self, folder, target):
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -119,7 +119,7 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory, state, digit):
-    """The service after its calls, its Prometheus, and its collector."""
+    """The service after its requests, its Prometheus, and its collector."""
     folder = tmp_path_factory.mktemp("watched")
     (folder / "service.py").write_text(SERVICE)
     (folder / "token").write_text("Bearer collector-secret")
@@ -156,7 +156,7 @@ def call(running, state, digit):
         "tracestate": f"vendor={CANARY}", "baggage": f"name={CANARY}", "user-agent": CANARY,
     }  # fmt: skip
     for number in range(CALLS):
-        # A connection each, so that both workers get some.
+        # A new connection for each request, so that both workers get some.
         traced = headers if number == 0 else {"authorization": headers["authorization"]}
         httpx.post(f"{running.url}/v2/models/digits-cnn/infer", json=body, headers=traced).raise_for_status()
     for token in ("bgk_x", revoked["token"], revoked["token"]):
@@ -230,7 +230,7 @@ def test_metrics_exported_by_running_service_match_the_metric_table(watched):
     exported = dict(re.findall(rf"^# TYPE {PREFIX}(\S+) (\S+)$", text, re.M))
     assert {name: kind for name, kind in exported.items() if name in TABLE and TABLE[name].kind != kind} == {}
     assert set(exported) - set(TABLE) == set()
-    # The key that ends is revoked, so nothing expires here.
+    # The key with an expiry is revoked, so these two metrics are absent.
     expiries = {"earliest_expiry_timestamp_seconds", "expiring_soon"}
     assert set(TABLE) - ELSEWHERE - expiries - set(exported) == set()
 
@@ -278,9 +278,9 @@ def test_audit_log_holds_no_trace_id(watched):
 
 
 async def test_worker_that_refuses_an_artifact_at_start_counts_it_and_does_not_start(state, tmp_path, monkeypatch):
-    """The master has verified it; this is the worker that BentoML starts again after the file was changed."""
+    """The master has verified the artifact; here BentoML restarts a worker after the file was changed."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # What BentoML imports is its own business.
+        warnings.simplefilter("ignore")  # Warnings of BentoML's own imports are not ours.
         from governance.host.governance import Governance
     content = bytearray((state.folder / "artifacts/digits-cnn.sealed").read_bytes())
     content[len(content) // 2] ^= 1

@@ -1,4 +1,4 @@
-"""TLS of the server itself: a client certificate that it verified names the caller, whatever the client says besides."""
+"""TLS of the server itself: the verified client certificate names the caller, and headers cannot change that."""
 
 import json
 import ssl
@@ -19,7 +19,7 @@ URI = "spiffe://hospital/web"
 
 
 def issue(folder, name, issuer=None, uri=None):
-    """Write a certificate and its key: an authority's own without `issuer`, else one that it issued."""
+    """Write a certificate and its key: a self-signed authority without `issuer`, otherwise signed by `issuer`."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC) - timedelta(minutes=1)
@@ -103,5 +103,5 @@ def test_mtls_certificate_without_role_is_refused(guarded):
 @pytest.mark.parametrize("name", [None, "forged"])
 def test_mtls_connection_needs_a_certificate_of_the_authority(guarded, name):
     client, _ = guarded
-    with client(name) as nobody, pytest.raises(httpx.TransportError):
-        nobody.get("/v2/models/digits-cnn")
+    with client(name) as refused, pytest.raises(httpx.TransportError):
+        refused.get("/v2/models/digits-cnn")

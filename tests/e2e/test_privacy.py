@@ -1,4 +1,4 @@
-"""The settings that docs/privacy.md shows for queries, forms, images and streams, at a running service; and canaries."""
+"""Privacy of queries, forms, images and streams in a running service, with the settings of docs/privacy.md; canaries."""
 
 import io
 import json
@@ -128,7 +128,7 @@ def entries(clinic):
 
 
 def hidden(text):
-    """Return what the application makes the text of, and nobody before it: so it stands in the answer alone."""
+    """Encode a text so that only the application decodes it: the text then occurs in the reply alone."""
     return f"hex:{text.encode().hex()}"
 
 

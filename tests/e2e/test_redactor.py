@@ -1,4 +1,4 @@
-"""The redactor as its users meet it: the page for anybody, the texts for those who may."""
+"""The redactor service: a public page, and redaction for callers with permission."""
 
 import json
 import os

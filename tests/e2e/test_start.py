@@ -1,4 +1,4 @@
-"""What a service refuses to start with, and the ways of BentoML that the guard keeps working."""
+"""Starting a service: what stops the start, and the features of BentoML that still work in a guarded service."""
 
 import shutil
 import subprocess
@@ -153,7 +153,7 @@ def test_guarded_service_works_with_several_workers_and_dependencies(state, tmp_
     original, state.environment = state.environment, keep
     try:
         with serving(state, "service:Outer", cwd=tmp_path) as running:
-            # The first worker answers before the second one is there.
+            # The first worker answers before the second one has started.
             assert eventually(lambda: len(list((tmp_path / "audit").glob("worker-*/entries.jsonl"))) == 2)
             for number in range(20):
                 reply = running.client.post("/twice", json={"number": number})

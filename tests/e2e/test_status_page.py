@@ -1,4 +1,4 @@
-"""The status page as an operator meets it: in a real browser, at a real service with two workers."""
+"""The status page in a real browser, with a running service that has two workers."""
 
 import os
 import shutil
@@ -52,19 +52,19 @@ def browser():
 
 @contextmanager
 def page_of(browser, own, **options):
-    """Open the page, and hold that it asked nobody else and broke no rule of its own policy."""
+    """Open the page; assert that it requests no other host and violates no rule of its content security policy."""
     context = browser.new_context(**options)
     page = context.new_page()
-    asked, said = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    requested, logged = [], []
+    page.on("request", lambda request: requested.append(request.url))
+    page.on("console", lambda message: logged.append(message.text))
+    page.on("pageerror", lambda error: logged.append(str(error)))
     page.goto(f"{own.url}/governance/")
     yield page
     context.close()
-    assert all(url.startswith(own.url) for url in asked)
-    # The browser itself says that the first look, without a key, was refused.
-    assert [text for text in said if not any(status in text for status in ("401", "403", "503"))] == []
+    assert all(url.startswith(own.url) for url in requested)
+    # The browser itself logs that the first request, without a key, was refused.
+    assert [text for text in logged if not any(status in text for status in ("401", "403", "503"))] == []
 
 
 def enter(page, key):
@@ -81,7 +81,7 @@ def test_status_page_shows_models_traffic_refusals_and_the_audit_log(browser, ow
         assert models.count() == 2
         assert models.first.locator("th").inner_text() == "digits-cnn"
         assert "ready" in models.first.inner_text() and "cpu" in models.first.inner_text()
-        # The other worker's numbers may be a second old, and come with the next look.
+        # The numbers of the other worker may be a second old; the next refresh shows them.
         for reason in ("unauthenticated", "forbidden"):
             page.locator("#refusals").get_by_text(reason).wait_for(timeout=20_000)
         assert "digits-cnn" in page.locator("#by-model").inner_text()
@@ -170,6 +170,6 @@ def test_status_page_routes_are_closed_except_page_and_status(own):
 
 
 def keep(picture):
-    """Leave a picture where CI or a person asks for it."""
+    """Copy a screenshot to the directory in KEEP_SCREENSHOTS, if that is set."""
     if "KEEP_SCREENSHOTS" in os.environ:
         shutil.copy(picture, os.environ["KEEP_SCREENSHOTS"])

@@ -1,4 +1,4 @@
-"""The gate: what is not listed, what is too large or of the wrong type, and what an error may say."""
+"""The gate: unlisted routes, limits on bodies and content types, error replies, and the lifespan of a worker."""
 
 import json
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ ROUTES = (
 
 @dataclass
 class Client:
-    """Calls an ASGI application, and keeps what it asked of the body."""
+    """Calls an ASGI application and counts the body chunks that it reads."""
 
     app: object
     chunks_read: int = 0
@@ -77,7 +77,7 @@ class Client:
 JSON = (b"content-type", b"application/json")
 
 
-class Refuser(Plugin):
+class RefusingPlugin(Plugin):
     name = "refuser"
 
     def __init__(self, error=None):
@@ -109,7 +109,7 @@ async def nothing(): ...
 
 
 def make(error=None, app=echo_app, limit=10_000):
-    plugin = Refuser(error)
+    plugin = RefusingPlugin(error)
     servers = {"oip": oip, "bentoml": behind(app, limit)}
     gate = Gate(
         app, routes=RouteTable(ROUTES), pipeline=Pipeline([plugin]), servers=servers, open=nothing, close=nothing
@@ -268,7 +268,7 @@ def test_application_error_is_converted_to_governance_error(status, body, kind, 
     assert len(str(error)) <= 500
 
 
-class Recorder(Refuser):
+class Recorder(RefusingPlugin):
     def __init__(self, name, log, fail=False):
         super().__init__()
         self.name, self.log, self.fail = name, log, fail
@@ -357,7 +357,7 @@ async def test_lifespan_model_that_fails_to_open_stops_the_start_and_closes_the_
 
 
 async def test_lifespan_any_error_while_opening_keeps_the_worker_from_serving():
-    """uvicorn serves on when a lifespan ends with an exception: it must be told that the start failed."""
+    """uvicorn keeps serving when a lifespan ends with an exception, so the gate must send startup.failed."""
 
     async def fail():
         raise AttributeError("Canary")
@@ -372,7 +372,7 @@ async def test_lifespan_any_error_while_opening_keeps_the_worker_from_serving():
 
 @pytest.mark.parametrize("end", ["complete", "failed"])
 async def test_lifespan_closes_everything_before_shutdown_is_reported(end):
-    """A server ends the process at that word: what a plugin still had to write, such as the log's last promise, was lost."""
+    """A server ends the process after this message: a later write, such as the last checkpoint, would be lost."""
     order, messages = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     async def app(scope, receive, send):

@@ -1,4 +1,4 @@
-"""The pipeline: plugins around a server, and refusals of wrong plugins and wrong orders at start."""
+"""The pipeline: the order of plugins around a server, and refusal of wrong plugins and orders at start."""
 
 import ast
 import inspect
@@ -189,15 +189,15 @@ def test_pipeline_collects_measurements_and_skips_a_source_that_raises(caplog):
 
 
 async def test_pipeline_sends_events_to_every_plugin_and_outside_a_chain_they_are_dropped():
-    class Hearing(Named):
+    class Observing(Named):
         async def event_happened(self, event):
-            self.heard = event
+            self.seen = event
 
-    event, hearing, speaking = Event("stop", "done", "m", ""), Hearing("hearing"), Named("speaking")
-    await speaking.chain.announce(event)
-    Pipeline([hearing, speaking])
-    await speaking.chain.announce(event)
-    assert hearing.heard is event
+    event, observing, announcing = Event("stop", "done", "m", ""), Observing("observing"), Named("announcing")
+    await announcing.chain.announce(event)
+    Pipeline([observing, announcing])
+    await announcing.chain.announce(event)
+    assert observing.seen is event
 
 
 def test_pipeline_refuses_a_card_with_a_demand_that_no_plugin_enforces():

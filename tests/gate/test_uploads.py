@@ -11,7 +11,7 @@ from governance.gate.uploads import verify_files
 
 TYPE = "multipart/form-data; boundary=b"
 FIELDS = frozenset({"image"})
-NOBODY: frozenset[str] = frozenset()
+NO_HOSTS: frozenset[str] = frozenset()
 HOSTS = frozenset({"images.example.org"})
 PLAIN = 'Content-Disposition: form-data; name="image"'
 
@@ -22,7 +22,7 @@ def form(*parts: tuple[str, bytes]) -> bytes:
 
 def test_uploads_file_part_passes():
     head = 'Content-Disposition: form-data; name="image"; filename="7.png"\r\nContent-Type: image/png'
-    verify_files(form((head, b"\x89PNG")), TYPE, FIELDS, NOBODY)
+    verify_files(form((head, b"\x89PNG")), TYPE, FIELDS, NO_HOSTS)
 
 
 @pytest.mark.parametrize(
@@ -37,39 +37,39 @@ def test_uploads_file_part_passes():
 )
 def test_uploads_url_in_file_field_is_refused(head):
     with pytest.raises(BadRequestError):
-        verify_files(form((head, b"http://169.254.169.254/latest/meta-data")), TYPE, FIELDS, NOBODY)
+        verify_files(form((head, b"http://169.254.169.254/latest/meta-data")), TYPE, FIELDS, NO_HOSTS)
 
 
 def test_uploads_second_part_of_the_same_name_cannot_hide_a_url():
     good = ('Content-Disposition: form-data; name="image"; filename="7.png"', b"x")
     bad = ('Content-Disposition: form-data; name="image"', b"http://127.0.0.1/")
     with pytest.raises(BadRequestError):
-        verify_files(form(good, bad), TYPE, FIELDS, NOBODY)
+        verify_files(form(good, bad), TYPE, FIELDS, NO_HOSTS)
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary="])
 def test_uploads_missing_boundary_is_refused(content_type):
     with pytest.raises(BadRequestError):
-        verify_files(b"", content_type, FIELDS, NOBODY)
+        verify_files(b"", content_type, FIELDS, NO_HOSTS)
 
 
 @pytest.mark.parametrize("body", [b"", b"--b\r\n", b"garbage", form()[:-6], b"--b\r\nno colon\r\n\r\n--b--"])
 def test_uploads_incomplete_body_is_refused(body):
     with pytest.raises(BadRequestError):
-        verify_files(body, TYPE, FIELDS, NOBODY)
+        verify_files(body, TYPE, FIELDS, NO_HOSTS)
 
 
 def test_uploads_too_many_parts_are_refused():
     part = ('Content-Disposition: form-data; name="a"', b"")
     with pytest.raises(BadRequestError, match="parts"):
-        verify_files(form(*[part] * 65), TYPE, FIELDS, NOBODY)
+        verify_files(form(*[part] * 65), TYPE, FIELDS, NO_HOSTS)
 
 
 @given(st.binary(max_size=300), st.text(max_size=40))
 def test_uploads_random_body_passes_or_is_refused(body, boundary):
     for candidate in (body, b"--b\r\n" + body, form(("X: " + boundary.encode("ascii", "ignore").decode(), body))):
         with suppress(BadRequestError):
-            verify_files(candidate, TYPE, FIELDS, NOBODY)
+            verify_files(candidate, TYPE, FIELDS, NO_HOSTS)
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "text/plain", "", "application/json"])
@@ -88,12 +88,12 @@ def test_uploads_random_body_passes_or_is_refused(body, boundary):
 )
 def test_uploads_body_that_is_a_url_is_refused(content_type, body):
     with pytest.raises(BadRequestError):
-        verify_files(body, content_type, FIELDS, NOBODY)
+        verify_files(body, content_type, FIELDS, NO_HOSTS)
 
 
 def test_uploads_body_that_is_a_file_passes():
     for body in (b"\x89PNG http://x", b"", b"{}", b"httpd", b"see http://x"):
-        verify_files(body, "image/png", FIELDS, NOBODY)
+        verify_files(body, "image/png", FIELDS, NO_HOSTS)
 
 
 def test_uploads_url_of_listed_host_passes():

@@ -64,7 +64,7 @@ OFFERED = {
 
 @pytest.fixture(autouse=True)
 def offered(monkeypatch):
-    """Offer the classes above as another distribution does."""
+    """Register the classes above as entry points of another distribution."""
     module = ModuleType("offered_plugins")
     for kind in OFFERED.values():
         setattr(module, kind.__name__, kind)

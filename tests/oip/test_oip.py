@@ -1,4 +1,4 @@
-"""The protocol: what comes in is checked, what goes out is right, and a hostile body gets a refusal."""
+"""The Open Inference Protocol: requests are checked, replies are correct, and a hostile body is refused."""
 
 import json
 
@@ -34,7 +34,7 @@ class Spec:
 
 
 class Doubler:
-    """A model that doubles, and is asked like any other."""
+    """A model that doubles its input and has the interface of a runtime model."""
 
     name, version, digest, platform, classes, ready = "m", "1", "sha256:x", "test", ("a", "b", "c"), True
     inputs = (Spec("x", "FP32", (-1, 3)),)
@@ -157,7 +157,7 @@ BAD = {
     "NaN": b'{"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[NaN,1,2]}]}',
     "nested beyond its shape": {"inputs": [tensor(data=[[[1, 2, 3]]])]},
     "no data": {"inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32"}]},
-    "a tail that is not there": {"inputs": [tensor(parameters={"binary_data_size": 12})]},
+    "a binary part that is missing": {"inputs": [tensor(parameters={"binary_data_size": 12})]},
     "shared memory": {"inputs": [tensor(parameters={"shared_memory_region": "r"})]},
     "an unknown output": {"inputs": [tensor()], "outputs": [{"name": "z"}]},
     "an output twice": {"inputs": [tensor()], "outputs": [{"name": "y"}, {"name": "y"}]},

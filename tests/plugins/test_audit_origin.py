@@ -1,4 +1,4 @@
-"""Replicas of one service keep a log each, and each log has a name of its own."""
+"""The origin of an audit log: each replica of a service has its own log with its own name."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""The built-in plugins around each other, on one request at a time."""
+"""The built-in plugins in one chain, with one request at a time."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ JSON = (b"content-type", b"application/json")
 
 
 class Chain:
-    """A service's plugins with keys and callers of their own; `call` sends one request through them."""
+    """The plugins of a service with test keys and callers; `call` sends one request through them."""
 
     def __init__(self, folder: Path):
         self.folder, self.key = folder, generate_signing_key("ed25519")
@@ -197,7 +197,7 @@ async def test_chain_audit_log_that_cannot_be_written_stops_the_reply(chain):
         await chain.call(headers=[JSON])
     with pytest.raises(NotReadyError, match="audit log"):
         await chain.call(headers=[JSON])
-    # Alive, and not ready: who balances load sends its calls elsewhere.
+    # Alive but not ready, so that the load balancer uses other replicas.
     assert (await chain.call(method="GET", path="/v2/health/live"))[1].status == 200
     with pytest.raises(NotReadyError, match="audit log"):
         await chain.call(method="GET", path="/v2/health/ready")

@@ -1,4 +1,4 @@
-"""The drift plugin: it counts what was answered, tells other workers, and never keeps an answer from leaving."""
+"""The drift plugin: it counts answered items, shares counts between workers, and never delays or fails a reply."""
 
 import logging
 
@@ -53,7 +53,7 @@ def load_of(profile=PROFILE, card=CARD, model="m"):
 
 
 class Worker:
-    """One worker's plugin in a pipeline of its own."""
+    """The drift plugin of one worker, in its own pipeline."""
 
     def __init__(self, directory=None, **changes):
         section = {"refresh_seconds": 60, **({} if directory is None else {"directory": directory}), **changes}
@@ -202,9 +202,9 @@ async def test_drift_plugin_worker_continues_from_the_snapshot(tmp_path):
     assert again.numbers["drift_state", "m"] == 2
     await again.pipeline.close()
     other = learn(CARD, *batch(500, seed=9)).encode()
-    anew = await Worker(tmp_path).start(load_of(other))
-    assert anew.numbers["drift_window_items", "m"] == 0
-    await anew.pipeline.close()
+    changed = await Worker(tmp_path).start(load_of(other))
+    assert changed.numbers["drift_window_items", "m"] == 0
+    await changed.pipeline.close()
 
 
 async def test_drift_plugin_text_reaches_neither_snapshot_nor_measurements(tmp_path):

@@ -1,4 +1,4 @@
-"""Identity against a real OpenID provider: its tokens are known, forgeries are not, and its absence is told apart."""
+"""The identity plugin with a real OpenID provider: its tokens are accepted, forged ones are refused, an outage is 503."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ CLIENT, SECRET = "robot", "a-secret-of-the-test"
 
 
 class Provider:
-    """nanoidp, in a process of its own."""
+    """The OpenID provider nanoidp in a separate process."""
 
     def __init__(self, folder: Path):
         self.folder, self.port = folder, free_port()
@@ -170,7 +170,7 @@ async def test_identity_without_provider_accepts_known_keys_and_is_not_ready_for
         with pytest.raises(UnauthenticatedError):
             await ask(here, bearer(f"{unknown}.{token.split('.')[1]}.AAAA"))
         await asyncio.sleep(0.3)
-        # It came back with new keys, or with the old ones: either way it can be asked again.
+        # The provider has new keys or the old ones: both work after the next download.
         assert (await ask(late, bearer(provider.token()))).roles == ("classifier",)
     finally:
         await here.close()

@@ -1,4 +1,4 @@
-"""The limits plugin: scopes of one caller, items of batches, shedding, and what it does without its Redis."""
+"""The limits plugin: limits by caller and model, items of batches, overload, and behaviour without Redis."""
 
 import asyncio
 import shutil
@@ -24,10 +24,10 @@ PROBE = Route("GET", "/livez", "probe", "bentoml", public=True)
 
 def pipeline(**limits):
     settings = Settings.model_validate({"service": {"name": "s"}, "limits": limits})
-    return Pipeline([Known(), LimitsPlugin(settings), Watcher()])
+    return Pipeline([KnownCaller(), LimitsPlugin(settings), Watcher()])
 
 
-class Known(Plugin):
+class KnownCaller(Plugin):
     name, provides = "known", frozenset({Caller})
 
     async def handle(self, exchange, proceed):

@@ -1,4 +1,4 @@
-"""The policy plugin: purposes, obligations, data classes, shadow, changed files and broken glass."""
+"""The policy plugin: purposes, obligations, data classes, shadow policies, reload of files and break-glass grants."""
 
 import asyncio
 import json
@@ -263,10 +263,10 @@ async def test_policy_reload_takes_valid_policies_and_keeps_old_ones_otherwise(s
     assert [(event.action, event.outcome) for event in service.events] == [("policy-reload", "done")]
     (service.folder / "p.cedar").write_text(ALL + " nonsense")
 
-    async def told():
+    async def announced():
         return len(service.events) == 2
 
-    assert await eventually(told)
+    assert await eventually(announced)
     assert service.events[-1].outcome == "refused" and await refused()
     (service.folder / "p.cedar").unlink()
     await asyncio.sleep(0.8)
@@ -283,7 +283,7 @@ async def test_policy_reload_takes_valid_policies_and_keeps_old_ones_otherwise(s
 GLASS = '@id("glass") permit (principal, action == Action::"infer", resource) when { context has emergency && context.emergency == "code-blue" };'
 
 
-def glass(tmp_path):
+def break_glass(tmp_path):
     for number, key in enumerate(KEYS):
         if not (tmp_path / f"{number}.pub").exists():
             write_new(tmp_path / f"{number}.pub", key.public_key.pem, mode=0o644)
@@ -305,7 +305,7 @@ def put_grant(tmp_path, reason="code-blue"):
 
 
 async def test_policy_break_glass_grant_permits_what_policies_allow_and_is_announced(start, tmp_path):
-    service = await start(GLASS, **glass(tmp_path))
+    service = await start(GLASS, **break_glass(tmp_path))
     with pytest.raises(ForbiddenError):
         await service.ask()
     put_grant(tmp_path)
@@ -329,7 +329,7 @@ async def test_policy_break_glass_grant_permits_what_policies_allow_and_is_annou
 
 
 async def test_policy_break_glass_reason_without_policy_permits_nothing(start, tmp_path):
-    sections = glass(tmp_path)
+    sections = break_glass(tmp_path)
     put_grant(tmp_path, "other")
     service = await start(GLASS, **sections)
     with pytest.raises(ForbiddenError):
@@ -339,7 +339,7 @@ async def test_policy_break_glass_reason_without_policy_permits_nothing(start, t
 async def test_policy_break_glass_without_emergency_in_the_schema_stops_the_start(start, tmp_path, monkeypatch):
     monkeypatch.setattr("tests.plugins.test_policy.SCHEMA", SCHEMA.replace(", emergency?: String", ""))
     with pytest.raises(ConfigurationError, match="emergency"):
-        await start(ALL, **glass(tmp_path))
+        await start(ALL, **break_glass(tmp_path))
 
 
 async def test_policy_unknown_model_is_404(start):

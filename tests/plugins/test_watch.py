@@ -1,4 +1,4 @@
-"""A watch goes on, whatever goes wrong with one look, and says nothing of what it met but its class."""
+"""A watch continues after a failed check, and logs only the class of the error."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The runtime: opened from memory, on the device that was asked for, and never silently on another."""
+"""The runtime: models open from memory on the required device, and never silently on another one."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""The registry: weights used where they lie, shared with children, and trusted from the parent alone."""
+"""The model registry: plaintext in memory, shared with child processes, and accepted only from the parent."""
 
 import json
 import os
@@ -34,7 +34,7 @@ print(float(registry.get("large").run({"x": np.ones((1, 700), np.float32)})[0]["
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A model over the size at which tensors move out of the graph, sealed, and its settings."""
+    """A sealed model whose weights are external (larger than the limit for weights inside the graph)."""
     folder = tmp_path_factory.mktemp("large")
     (folder / "model").mkdir()
     weights = np.random.default_rng(5).normal(size=SHAPE).astype(np.float32)
@@ -111,7 +111,7 @@ def test_model_registry_child_uses_plaintext_of_the_parent_without_artifact_or_k
     registry = ModelRegistry(settings_of(folder), no_store, environment)
     registry.open()
     registry.share()
-    # The child's settings name neither: whatever it answers with came through the inherited memory.
+    # The settings of the child name no artifact and no key, so its result comes from the inherited memory.
     nowhere = settings_of(tmp_path).model_dump_json()
 
     def child(shared):

@@ -1,4 +1,4 @@
-"""The page's document: numbers of all workers become what an operator asks first."""
+"""The document of the status page: what operators see, computed from the metrics of all workers."""
 
 import re
 from pathlib import Path

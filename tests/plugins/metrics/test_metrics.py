@@ -1,4 +1,4 @@
-"""The metrics plugin: what is counted where, in multi-process mode, and what a hostile caller cannot make it do."""
+"""The metrics plugin: what is counted, several processes, and hostile requests that must create no series."""
 
 import base64
 import os
@@ -45,7 +45,7 @@ ROUTES = RouteTable(oip_routes(1000))
 
 
 class Middle(Plugin):
-    """A plugin that takes its time, or refuses."""
+    """A plugin whose action each test chooses; it also returns measurements."""
 
     name = "middle"
 
@@ -61,7 +61,7 @@ class Middle(Plugin):
 
 
 class Registry:
-    """Stands for prometheus_client: keeps what it is given."""
+    """Replaces prometheus_client: keeps the counts that it gets."""
 
     def __init__(self):
         self.counters, self.gauges, self.counts = {}, {}, {}
@@ -249,7 +249,7 @@ async def test_metrics_collect_measurements_of_plugins_and_drop_unknown_ones_wit
         Measurement("governance_drift_psi", 0.25, ("m", "brightness")),
         Measurement("audit_entries_total", 5),
         Measurement("queue_seconds", [0.0, 0.5]),
-        Measurement("who_knows", 1),
+        Measurement("unknown_metric", 1),
         Measurement("drift_ks", 1, ("m",)),
     ]
     plugin._flush()
@@ -258,7 +258,7 @@ async def test_metrics_collect_measurements_of_plugins_and_drop_unknown_ones_wit
     assert registry.gauges["drift_psi", ("m", "brightness")] == 0.25
     assert registry.counters["audit_entries_total", ()] == 7
     assert registry.counts["queue_seconds", ()] == 4
-    assert caplog.text.count("who_knows") == caplog.text.count("drift_ks") == 1
+    assert caplog.text.count("unknown_metric") == caplog.text.count("drift_ks") == 1
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_metrics_count_key_operations_by_outcome(tmp_path):
 
 
 class FakeNvml:
-    """Answers as pynvml does, at the border."""
+    """Replaces pynvml: one GPU with fixed memory and utilization."""
 
     def __init__(self, broken=False):
         self.broken, self.asked = broken, 0
@@ -459,9 +459,9 @@ def test_metrics_reference_lists_the_metric_table():
         for line in text.partition("## Buckets")[0].splitlines()
         if line.startswith("| `governance_")
     ]
-    told = {row[0].strip("` "): (row[1].strip(), row[2].strip(), row[3].strip()) for row in rows}
+    documented = {row[0].strip("` "): (row[1].strip(), row[2].strip(), row[3].strip()) for row in rows}
     kinds = {"livesum": "gauge (sum)", "livemax": "gauge (highest)", "livemin": "gauge (lowest)"}
-    assert told == {
+    assert documented == {
         f"governance_{name}": (
             kinds.get(metric.merge, metric.kind),
             " ".join(f"`{label}`" for label in metric.labels) or "none",

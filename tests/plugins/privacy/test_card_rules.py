@@ -1,4 +1,4 @@
-"""The privacy plugin and the signed card: a start is refused where they disagree, and columns change where they agree."""
+"""The privacy plugin and the signed card: a contradiction stops the start; otherwise columns change as the card says."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The privacy plugin behind the real gate: queries, forms, images and streams, and input that is meant to hurt."""
+"""The privacy plugin behind the real gate: queries, forms, images, streams, and hostile input."""
 
 import asyncio
 import io
@@ -50,7 +50,7 @@ PRIVACY = {
 
 
 class App:
-    """Answers what it was asked, as the application behind the gate sees it."""
+    """An application that records the request and sends the given pieces."""
 
     def __init__(self, kind=b"application/json", pieces=None, fail=None):
         self.kind, self.pieces, self.fail, self.closed, self.sent = kind, pieces, fail, False, 0
@@ -77,7 +77,7 @@ def key(monkeypatch):
 
 
 class Redacted(Plugin):
-    """Keeps what was done."""
+    """Keeps the redactions of the request."""
 
     name, requires = "redacted", frozenset({Redactions})
 
@@ -165,7 +165,7 @@ def bytes_tensor(text):
     return head + raw, [(b"inference-header-content-length", str(len(head)).encode())]
 
 
-HURTING = {
+HIDDEN = {
     "clean": CARD.encode(),
     "zero width": "\u200b".join(CARD).encode(),
     "joiners": "\u2060\u00ad".join(CARD).encode(),
@@ -182,20 +182,20 @@ HURTING = {
 
 
 def digits_left(data):
-    """Return all digits in any writing, without what stands between them."""
+    """Return all decimal digits of any script as ASCII, without other characters."""
     import unicodedata
 
     return "".join(str(unicodedata.decimal(c)) for c in data.decode("utf-8", "ignore") if unicodedata.decimal(c, None) is not None)  # fmt: skip
 
 
 @pytest.mark.parametrize("place", ["json", "tensor", "query", "form", "urlencoded"])
-@pytest.mark.parametrize("name", HURTING)
+@pytest.mark.parametrize("name", HIDDEN)
 async def test_privacy_plugin_hidden_text_is_found_or_refused(name, place):
     from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-    app, text = App(), HURTING[name]
+    app, text = App(), HIDDEN[name]
     if name.startswith("escaped") and place in ("tensor", "query", "urlencoded"):
-        pytest.skip("there a backslash is a backslash")
+        pytest.skip("in this place a backslash is a literal character")
     quoted = quote_from_bytes(text).encode()
     client, _ = await made(app)
     app.query = app.body = b""
@@ -237,7 +237,7 @@ async def test_privacy_plugin_searches_a_string_of_fifty_megabytes():
 
 
 async def listening(gate, path, gone_after=None):
-    """Ask as a server does: its receive waits for the client to go."""
+    """Send a request as a server does: `receive` waits until the client disconnects."""
     sent, gone, asked = [], asyncio.Event(), []
 
     async def receive():
@@ -266,9 +266,9 @@ def whole(sent):
     return sent[-1]["type"] == "http.response.body" and not sent[-1].get("more_body")
 
 
-@pytest.mark.parametrize("name", HURTING)
+@pytest.mark.parametrize("name", HIDDEN)
 async def test_privacy_plugin_streamed_event_hides_nothing(name):
-    app = App(b"text/event-stream", [b'data: {"a": "', HURTING[name][:5], HURTING[name][5:], b'"}\n\n'])
+    app = App(b"text/event-stream", [b'data: {"a": "', HIDDEN[name][:5], HIDDEN[name][5:], b'"}\n\n'])
     client, _ = await made(app)
     sent = await listening(client.app, "/stream")
     assert CARD not in digits_left(body_of(sent))
@@ -396,7 +396,7 @@ async def test_audit_of_stream_that_cannot_be_sent_has_both_entries(tmp_path):
     assert (begun.stream, ended.stream, ended.outcome, ended.reason) == ("begun", "ended", "failed", "cancelled")
 
 
-class Ends(Plugin):
+class EndCallbacks(Plugin):
     """Adds two callbacks for the end of the exchange; the one that is called first fails."""
 
     name, done = "ends", 0
@@ -414,7 +414,7 @@ class Ends(Plugin):
 
 
 async def test_stream_runs_all_end_callbacks_when_one_fails(caplog):
-    app, ends = App(b"text/plain", [b"One sentence. " * 100] * 10_000), Ends()
+    app, ends = App(b"text/plain", [b"One sentence. " * 100] * 10_000), EndCallbacks()
     client, _ = await made(app, before=[ends])
     await listening(client.app, "/plain", gone_after=3)
     assert ends.done == 1 and app.closed

@@ -1,4 +1,4 @@
-"""Free text in the privacy plugin: requests and replies are changed, classes go to the policy, tensors cannot hide texts."""
+"""Free text in the privacy plugin: requests and replies change, data classes go to the policy, tensors hide no text."""
 
 import json
 import struct

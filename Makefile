@@ -16,7 +16,7 @@ CONSTRAINED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 # Tests run in so many processes; a file's tests stay together. Many of them wait for a real service.
 WORKERS ?= 2
 
-.PHONY: help serve watch test check generate site models env serving-env lock release bench clean
+.PHONY: help serve watch test test-all check generate site models env serving-env lock release bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -29,6 +29,11 @@ watch: ## Watch what `make serve` runs: Prometheus with the rules, and Alertmana
 
 test: models check ## Run all tests and checks
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+# `make test` has run all tests in .venv; nox skips a Python that is not on this machine, and says so.
+test-all: test ## Run the tests on Python 3.11 to 3.14, as far as they are here, and without extras
+	$(BIN)/nox --sessions $(filter-out tests-$(shell $(BIN)/python -c 'import sys; print("{}.{}".format(*sys.version_info))'), \
+		tests-3.11 tests-3.12 tests-3.13 tests-3.14) bare
 
 check: env ## Check style, types, import contracts, generated files and the documents' links
 	$(BIN)/ruff check .
@@ -53,7 +58,7 @@ bench: models ## Measure what the README claims, beside its peers
 
 env: $(VENV)/.installed-$(RUNTIME) ## Make the environment for working on the project
 
-$(VENV)/.installed-$(RUNTIME): pyproject.toml constraints.txt setup.py $(wildcard governance/privacy/native/*.pyx)
+$(VENV)/.installed-$(RUNTIME): pyproject.toml constraints.txt setup.py governance/__init__.py $(wildcard governance/privacy/native/*.pyx)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ($(RUNTIME) runtime); the first time takes a few minutes."
@@ -73,4 +78,4 @@ release: env ## Build the distributions into dist/ and use each in an empty envi
 	$(BIN)/python -m tools.release $(if $(DRAFT),--draft)
 
 clean: ## Remove the environment, the trained models, and the digits service's keys, callers and audit log
-	rm -rf $(VENV) .venv-serving .state bentos/digits/state build dist *.egg-info
+	rm -rf $(VENV) .venv-serving .nox .state bentos/digits/state build dist *.egg-info

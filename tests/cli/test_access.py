@@ -67,7 +67,7 @@ def test_policies_are_checked(person):
             '@id("idle") permit (principal in Role::"x", action == Action::"metrics", resource == Service::"gone");\n'
         )
     told = person.reads("policy check")
-    assert "remark: " in told and "policy 'idle': no model or service is, or is in, Service::'gone'" in told
+    assert "remark: " in told and "policy 'idle': no model or service is, or belongs to, Service::'gone'" in told
     assert person.reads("policy check --strict").startswith("[3]")
     assert len(person.reads_json("policy check --json")["remarks"]) == 1
     with (person.folder / "policy.cedar").open("a") as file:

@@ -15,7 +15,8 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from governance.drift.profile import SignedProfile, learn
+from governance.drift.learning import learn
+from governance.drift.profile import SignedProfile
 from governance.errors import ManifestMismatchError
 from training.config import CLASSES, Config, TrainingError
 from training.data import Split

@@ -1,4 +1,4 @@
-"""`bento-governance drift`: read what the workers of a service counted, beside what its models were validated on."""
+"""`bento-governance drift`: compare what the workers of a service counted with the validation data of its models."""
 
 from __future__ import annotations
 
@@ -106,18 +106,18 @@ def check(settings: Path, models: tuple[str, ...], fail_on: str, as_json: bool) 
         click.echo(json.dumps(_document(sections), indent=2))
     else:
         _print(sections)
-    if any(section.judgement.state >= STATES.index(fail_on) for section in sections):
+    if any(section.drift.state >= STATES.index(fail_on) for section in sections):
         sys.exit(EXIT_DRIFTED)
-    if not all(section.judgement.enough for section in sections):
+    if not all(section.drift.enough for section in sections):
         sys.exit(EXIT_TOO_FEW)
 
 
 def _sections(file: Path, wanted: Sequence[str], now: float) -> list[ReportSection]:
-    """Read what all workers wrote, and judge it as they do."""
+    """Return one section for each model: the counts of all workers, compared as the workers do it."""
     settings = load_settings(file)
     directory = settings.drift.directory
     if directory is None:
-        raise ConfigurationError(f"{file} names no [drift] directory: there is nothing to read")
+        raise ConfigurationError(f"{file} has no directory in [drift]: there are no counts to read")
     unknown = sorted(set(wanted) - set(settings.models))
     if unknown:
         raise ConfigurationError(f"there is no model '{unknown[0][:80]}'; there are: {', '.join(settings.models)}")
@@ -127,12 +127,12 @@ def _sections(file: Path, wanted: Sequence[str], now: float) -> list[ReportSecti
     for name in wanted or settings.models:
         content = registry.read_profile(name)
         if content is None:
-            click.echo(f"{name} holds no profile.json, and nobody watches it", err=True)
+            click.echo(f"{name} has no profile.json: its drift is not watched", err=True)
             continue
         theirs = [snapshot.models[name] for snapshot in snapshots if name in snapshot.models]
         sections.append(_section(name, SignedProfile.parse(content), theirs, settings.drift, now))
     if not sections:
-        raise ConfigurationError("no model has a profile.json: there is nothing to compare with")
+        raise ConfigurationError("no model has a profile.json to compare with")
     return sections
 
 
@@ -141,16 +141,16 @@ def _section(
 ) -> ReportSection:
     fitting = [snapshot for snapshot in snapshots if snapshot.profile == reference.digest]
     if len(fitting) < len(snapshots):
-        click.echo(f"{name}: counts of another version's profile are left out", err=True)
+        click.echo(f"{name}: counts for the profile of another version are skipped", err=True)
     counted = merged(reference, fitting, now, settings.window_seconds)
-    judge = DriftTest(reference, settings.least_items, settings.false_alarms)
-    judge.remember(snapshot.states for snapshot in fitting)
-    return ReportSection(name, reference.profile, counted, judge.judge(counted), len(fitting))
+    test = DriftTest(reference, settings.least_items, settings.false_alarms)
+    test.restore(snapshot.states for snapshot in fitting)
+    return ReportSection(name, reference.profile, counted, test.compare(counted), len(fitting))
 
 
 def _snapshots(directory: Path) -> list[Snapshot]:
     if not directory.is_dir():
-        raise ConfigurationError(f"{directory} is not there: has the service run with the plugin 'drift'?")
+        raise ConfigurationError(f"{directory} does not exist: has the service run with the plugin 'drift'?")
     files = sorted(directory.glob(SNAPSHOTS))
     snapshots = []
     for file in files:
@@ -162,7 +162,7 @@ def _snapshots(directory: Path) -> list[Snapshot]:
 
 
 def _stored(tag: str) -> Path:
-    """Only who names the model store waits for BentoML to be imported."""
+    """Return the path of a model in BentoML's store; BentoML is imported only for settings that name the store."""
     from governance.host.store import stored_artifact
 
     return stored_artifact(tag)
@@ -170,18 +170,18 @@ def _stored(tag: str) -> Path:
 
 def _document(sections: Sequence[ReportSection]) -> dict[str, object]:
     return {
-        "state": STATES[max(section.judgement.state for section in sections)],
-        "models": {section.model: {**section.judgement.to_row(), "workers": section.workers} for section in sections},
+        "state": STATES[max(section.drift.state for section in sections)],
+        "models": {section.model: {**section.drift.to_row(), "workers": section.workers} for section in sections},
     }
 
 
 def _print(sections: Sequence[ReportSection]) -> None:
     for section in sections:
-        judgement = section.judgement
-        if not judgement.enough:
-            click.echo(f"○ {section.model}: {judgement.items} items are too few to say anything")
+        drift = section.drift
+        if not drift.enough:
+            click.echo(f"○ {section.model}: too few items to compare ({drift.items})")
             continue
-        click.echo(f"{SIGNS[judgement.state]} {section.model}: {STATES[judgement.state]} ({judgement.items} items)")
-        for reading in judgement.readings:
-            if reading.state:
-                click.echo(f"    {reading.subject.name}: {STATES[reading.state]}: {'; '.join(reading.reasons)}")
+        click.echo(f"{SIGNS[drift.state]} {section.model}: {STATES[drift.state]} ({drift.items} items)")
+        for result in drift.subjects:
+            if result.state:
+                click.echo(f"    {result.subject.name}: {STATES[result.state]}: {'; '.join(result.reasons)}")

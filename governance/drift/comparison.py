@@ -1,8 +1,8 @@
-"""Whether a model still sees what it was validated on: steady, watch, drifted, and why.
+"""The drift state of a model (steady, watch, drifted) and the reasons, from its recent counts and its profile.
 
-A subject is raised only if a difference is both large (it matters) and unlikely by chance (it is there). Either alone
-rings all the time: with many items every trifle is certain, with few items chance makes great differences. It is
-lowered only when the difference is well below what raised it, so that it does not flutter.
+A state is raised only if a difference is both large and unlikely by chance. Either condition alone fires all the time:
+with many items every small difference is significant, with few items chance causes large differences. A state is
+lowered only when the difference is well below the threshold that raised it (hysteresis), so that it does not alternate.
 """
 
 from __future__ import annotations
@@ -16,26 +16,37 @@ import numpy as np
 
 from governance.drift.profile import MISSING, OUTSIDE, SignedProfile, Subject
 from governance.drift.statistics import Counts, chi2_p, ks, ks_p, poisson_p, psi
-from governance.drift.window import Counted
+from governance.drift.window import WindowCounts
 
 STEADY, WATCH, DRIFTED = 0, 1, 2
 STATES = ("steady", "watch", "drifted")
 
-# From which size on a difference is one to watch, and one that counts as drift. PSI: Siddiqi 2006 (0.1 and 0.25). The
-# others are ours: a tenth and a fifth of all items moved past some value, one and two items in twenty off the range.
+# Thresholds of `watch` and `drifted`. PSI: Siddiqi 2006 (0.1 and 0.25). The others are our choice: 10 % and 20 % of the
+# items moved past some value; 5 % and 10 % out of range; 2 % and 5 % missing.
 LARGE: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"psi": (0.1, 0.25), "ks": (0.1, 0.2), "out of range": (0.05, 0.1), "missing": (0.02, 0.05)}
 )
-# What is raised stays so until the difference is under this part of what raised it.
+# A raised state is kept until the difference is below this share of the threshold.
 RELEASE = 0.8
-# A share that no reference item had may still be this many items' worth: the range is only where n items happened to
-# end, and so many lie beyond it but once in ten thousand profiles (the share beyond is Beta(2, n - 1)).
+# The range is that of n validation items; the share of the distribution beyond it is Beta(2, n - 1). Except in one of
+# ten thousand profiles, that share is below 12 / (n + 1): at most so many items beyond the range are expected.
 UNSEEN_ITEMS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectDrift:
-    """What is to be said of one subject. `ks` is None for classes; all numbers are neutral while items are too few."""
+    """Result for one subject.
+
+    Attributes:
+        subject: The subject.
+        state: 0 steady, 1 watch, 2 drifted.
+        psi: Population stability index; 0 with too few items, as all numbers below.
+        ks: Kolmogorov-Smirnov distance, or None for classes.
+        chi2_p: p-value of the chi-squared test; 1 with too few items.
+        out_of_range: Share of values outside the range of the validation data.
+        missing: Share of items without a value.
+        reasons: Reasons of the state, in words.
+    """
 
     subject: Subject
     state: int
@@ -47,7 +58,7 @@ class SubjectDrift:
     reasons: tuple[str, ...] = ()
 
     def to_row(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the result as a row for JSON."""
         row = {
             "subject": self.subject.name,
             "state": STATES[self.state],
@@ -62,34 +73,44 @@ class SubjectDrift:
 
 @dataclass(frozen=True, slots=True)
 class ModelDrift:
-    """What is to be said of one model: the state of its worst subject, and whether items are `enough` to speak."""
+    """Result for one model.
+
+    Attributes:
+        items: Number of items in the window.
+        enough: Whether there are enough items to compare.
+        subjects: Result for each subject, in the order of the profile.
+    """
 
     items: int
     enough: bool
-    readings: tuple[SubjectDrift, ...]
+    subjects: tuple[SubjectDrift, ...]
 
     @property
     def state(self) -> int:
-        """The worst of all subjects' states."""
-        return max((reading.state for reading in self.readings), default=STEADY)
+        """The highest state of all subjects."""
+        return max((subject.state for subject in self.subjects), default=STEADY)
 
     def to_row(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the result as a row for JSON."""
         return {
             "state": STATES[self.state],
             "enough_items": self.enough,
             "items": self.items,
-            "subjects": [reading.to_row() for reading in self.readings],
+            "subjects": [subject.to_row() for subject in self.subjects],
         }
 
 
 class DriftTest:
-    """Judges one model again and again, and remembers what it said.
+    """Compares the windows of one model with its profile, and stores the last state of each subject.
+
+    Attributes:
+        states: Last state of each subject.
 
     Args:
-        least_items: nothing is said of fewer.
-        false_alarms: how likely chance alone may raise anything in one look, all subjects and tests together (each of
-            them gets its share: Bonferroni).
+        reference: The profile.
+        least_items: Number of items below which nothing is compared.
+        false_alarms: Probability that chance alone raises any state in one comparison, for all subjects and tests
+            together; each test gets an equal share (Bonferroni correction).
     """
 
     def __init__(self, reference: SignedProfile, least_items: int, false_alarms: float) -> None:
@@ -97,24 +118,28 @@ class DriftTest:
         self._chance = false_alarms / (len(LARGE) * len(self._profile.subjects))
         self.states: list[int] = [STEADY] * len(self._profile.subjects)
 
-    def remember(self, states: Iterable[Sequence[int]]) -> None:
-        """Go on from what others, or an earlier process, said last: the worst of each subject."""
-        for said in states:
-            if len(said) == len(self.states):
-                self.states = [max(pair) for pair in zip(self.states, said, strict=True)]
+    def restore(self, states: Iterable[Sequence[int]]) -> None:
+        """Raise the stored states to the highest that other workers or an earlier process stored.
 
-    def judge(self, counted: Counted) -> ModelDrift:
-        """Compare a window with the profile."""
+        Args:
+            states: States of all subjects, one sequence per source; one of another length is ignored.
+        """
+        for others in states:
+            if len(others) == len(self.states):
+                self.states = [max(pair) for pair in zip(self.states, others, strict=True)]
+
+    def compare(self, counted: WindowCounts) -> ModelDrift:
+        """Compare a window with the profile; with too few items, all states become steady."""
         enough = counted.items >= self._least
         if not enough:
             self.states = [STEADY] * len(self.states)
-            return ModelDrift(counted.items, False, tuple(_nothing(subject) for subject in self._profile.subjects))
+            return ModelDrift(counted.items, False, tuple(map(_steady, self._profile.subjects)))
         pairs = zip(self._profile.split(counted.counts), self.states, strict=True)
-        readings = tuple(self._reading(subject, counts, before) for (subject, counts), before in pairs)
-        self.states = [reading.state for reading in readings]
-        return ModelDrift(counted.items, True, readings)
+        results = tuple(self._compare_subject(subject, counts, before) for (subject, counts), before in pairs)
+        self.states = [result.state for result in results]
+        return ModelDrift(counted.items, True, results)
 
-    def _reading(self, subject: Subject, now: Counts, before: int) -> SubjectDrift:
+    def _compare_subject(self, subject: Subject, now: Counts, before: int) -> SubjectDrift:
         reference, there = _counts(subject), int(now[:MISSING].sum())
         outside, missing = int(now[OUTSIDE]), int(now[MISSING])
         shares = outside / max(there, 1), missing / max(there + missing, 1)
@@ -124,7 +149,7 @@ class DriftTest:
                 "out of range",
                 shares[0],
                 poisson_p(outside, _expected(0, known, there)),
-                f"{shares[0]:.1%} lie outside the range of validation",
+                f"{shares[0]:.1%} are outside the range of the validation data",
             ),
             (
                 "missing",
@@ -156,9 +181,10 @@ def _counts(subject: Subject) -> Counts:
     return np.array(subject.counts, np.int64)
 
 
-def _nothing(subject: Subject) -> SubjectDrift:
+def _steady(subject: Subject) -> SubjectDrift:
     return SubjectDrift(subject, STEADY, ks=None if subject.is_class else 0.0)
 
 
 def _expected(found: int, of: int, items: int) -> float:
+    """Return an upper bound of the expected number among `items`, given `found` among `of` validation items."""
     return items * (found + UNSEEN_ITEMS) / (of + 1)

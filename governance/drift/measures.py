@@ -1,6 +1,6 @@
-"""From tensors to a few numbers for each item: the same code in training, which makes the profile, and in serving.
+"""Measures of tensors: a few numbers for each item, computed by the same code in training and in serving.
 
-Every measure takes a batch and gives one float64 for each item; NaN is "missing". Nothing here keeps a value.
+Each measure takes a batch and returns one float64 per item, shape (n,); NaN means that the value is missing.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# An image is looked at through a grid of at most so many points a side: enough for what is measured here.
+# Images are thinned to fewer than twice this many rows and columns: enough for these measures, at a constant cost.
 GRID = 64
 IMAGE_RANKS = (3, 4)
 CHANNELS = (1, 3, 4)
+IMAGE_MEASURES = ("brightness", "contrast", "sharpness", "orientation")
+PREDICTION_MEASURES = ("class", "confidence", "entropy")
 
 
 def thin(images: Array) -> Array:
-    """Return a view of every n-th row and column of large images, so that looking at one costs the same as any other.
+    """Return a view of every k-th row and column of images, with at most `GRID` of each.
 
     Args:
-        images: shape [n, h, w], [n, c, h, w] or [n, h, w, c].
+        images: Shape (n, h, w), (n, c, h, w) or (n, h, w, c).
     """
     rows, columns = image_axes(images.shape)
     steps = [slice(None)] * images.ndim
@@ -33,16 +35,26 @@ def thin(images: Array) -> Array:
 
 
 def image_axes(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return which axes are an image's rows and columns: channels come last only if they look like channels there."""
+    """Return the axes of rows and columns of images with this shape.
+
+    Channels are the last of four axes if that axis has 1, 3 or 4 entries and the second has not.
+
+    Example:
+        `(n, 3, 28, 28)` returns `(2, 3)`; `(n, 28, 28, 3)` returns `(1, 2)`.
+    """
     last = len(shape) == 4 and shape[3] in CHANNELS and shape[1] not in CHANNELS
     return (1, 2) if last else (len(shape) - 2, len(shape) - 1)
 
 
 def image_measures(images: Array) -> dict[str, Array]:
-    """Return mean and deviation of the pixels, how sharp the edges are, and which way they run, for each image.
+    """Return four measures of each image: an array of shape (n,) by name.
 
-    `sharpness` is the mean absolute difference of neighbours; `orientation` is 1 if all edges are upright, -1 if all
-    lie flat, 0 if there are as many of both or none at all.
+    `brightness` is the mean of the pixels and `contrast` their standard deviation; `sharpness` is the mean absolute
+    difference of horizontal neighbours plus that of vertical ones; `orientation` is their difference divided by their
+    sum: 1 if all edges are vertical, -1 if all are horizontal.
+
+    Args:
+        images: Shape (n, h, w), (n, c, h, w) or (n, h, w, c).
     """
     pixels = np.asarray(thin(images), np.float32)
     rows, columns = image_axes(pixels.shape)
@@ -67,7 +79,11 @@ def _difference(pixels: Array, axis: int) -> Array:
 
 
 def lengths(texts: Array) -> Array:
-    """Return how many characters each item's texts have together; numbers are taken to be lengths already."""
+    """Return the number of characters of all texts of each item; an array of numbers is taken as lengths.
+
+    Args:
+        texts: Shape (n, …), of texts or numbers.
+    """
     if texts.dtype.kind not in "OUS":
         return np.asarray(texts, np.float64)
     flat = texts.reshape(len(texts), -1)
@@ -75,10 +91,14 @@ def lengths(texts: Array) -> Array:
 
 
 def prediction_measures(scores: Array, *, softmax: bool) -> dict[str, Array]:
-    """Return the likeliest class, its probability, and the entropy in nats, for each item.
+    """Return three measures of each prediction: an array of shape (n,) by name.
+
+    `class` is the index of the likeliest class, `confidence` its probability, `entropy` that of all probabilities in
+    nats; all are NaN if a score is.
 
     Args:
-        scores: shape [n, classes]: probabilities, or with `softmax` what they are made of.
+        scores: Shape (n, classes): probabilities, or logits.
+        softmax: Whether the scores are logits, to which softmax is applied first.
     """
     values = np.asarray(scores, np.float64)
     if softmax:
@@ -95,13 +115,11 @@ def prediction_measures(scores: Array, *, softmax: bool) -> dict[str, Array]:
 
 
 def column(values: Array, number: int) -> Array:
-    """Return one column of a tensor of shape [n] or [n, columns]."""
+    """Return one column of a tensor of shape (n,) or (n, columns), as float64."""
     picked = values if values.ndim == 1 else values[:, number]
     return np.asarray(picked, np.float64)
 
 
-IMAGE_MEASURES = ("brightness", "contrast", "sharpness", "orientation")
-PREDICTION_MEASURES = ("class", "confidence", "entropy")
 Grouped = Callable[[Array, bool], dict[str, Array]]
 GROUP_OF: Mapping[str, Grouped] = MappingProxyType(
     {
@@ -110,3 +128,35 @@ GROUP_OF: Mapping[str, Grouped] = MappingProxyType(
         "length": lambda array, softmax: {"length": lengths(array)},
     }
 )
+
+
+def measures_of(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the measures that fit a tensor.
+
+    Args:
+        spec: Entry of a card's `inputs` or `outputs`: `datatype` (such as `FP32`), and `shape` with the batch first
+            (-1).
+    """
+    shape, datatype = spec["shape"], spec["datatype"]
+    if not shape or shape[0] != -1:
+        return ()
+    if datatype == "BYTES":
+        return ("length",)
+    if len(shape) in IMAGE_RANKS and (len(shape) == 3 or shape[1] in CHANNELS or shape[3] in CHANNELS):
+        return IMAGE_MEASURES
+    if len(shape) == 1:
+        return ("value",)
+    if len(shape) == 2 and shape[1] > 0:
+        return ("value", *(PREDICTION_MEASURES if shape[1] > 1 else ()))
+    return ()
+
+
+def columns_of(spec: Mapping[str, Any]) -> int:
+    """Return the number of columns of a tensor that is measured column by column; 1 for any other."""
+    return int(spec["shape"][1]) if len(spec["shape"]) == 2 and spec["datatype"] != "BYTES" else 1
+
+
+def is_scores(spec: Mapping[str, Any], card: Mapping[str, Any]) -> bool:
+    """Return whether a tensor holds scores of the card's classes: floating-point numbers of shape (n, classes)."""
+    classes = card.get("classes") or ()
+    return len(classes) > 1 and list(spec["shape"]) == [-1, len(classes)] and spec["datatype"].startswith("FP")

@@ -1,6 +1,7 @@
-"""The report as one HTML page: for each subject, what validation saw beside what the model sees now.
+"""The drift report as one HTML page: for each subject, the distribution in the validation data next to the recent one.
 
-It stands alone: no script, no outside resource, light and dark; each picture has its numbers in words and in a table.
+The page needs no script and no other file, and follows the reader's light or dark theme; the numbers of each chart are
+also given in words and in a table.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from itertools import pairwise
 from governance.drift.comparison import DRIFTED, STATES, STEADY, ModelDrift, SubjectDrift
 from governance.drift.profile import MISSING, ReferenceProfile, Subject
 from governance.drift.statistics import Counts
-from governance.drift.window import Counted
+from governance.drift.window import WindowCounts
 
 WIDTH, HEIGHT, FOOT, LEFT, LETTER = 440, 140, 22, 34, 6
 SIGNS = ("●", "▲", "■")
@@ -24,12 +25,12 @@ EXPLAINED = {
     "brightness": "mean of an image's pixels",
     "contrast": "standard deviation of an image's pixels",
     "sharpness": "mean difference of neighbouring pixels",
-    "orientation": "1: all edges upright, −1: all lie flat",
-    "length": "characters of a text",
-    "value": "the number itself",
+    "orientation": "1: all edges vertical, −1: all horizontal",
+    "length": "number of characters of a text",
+    "value": "value of the column",
     "class": "the likeliest class of each answer",
     "confidence": "probability of the likeliest class",
-    "entropy": "doubt in an answer, in nats",
+    "entropy": "entropy of the class probabilities, in nats",
 }
 STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#1c2430, #e6ebf2); --soft: light-dark(#566173, #a3afbf);
@@ -81,25 +82,34 @@ th:first-child { text-align: left; font-weight: 400; }
 
 @dataclass(frozen=True, slots=True)
 class ReportSection:
-    """One model of the report."""
+    """One model of the report.
+
+    Attributes:
+        model: Name of the model.
+        profile: Its reference profile.
+        counted: Its recent counts.
+        drift: Result of their comparison.
+        workers: Number of workers that counted.
+    """
 
     model: str
     profile: ReferenceProfile
-    counted: Counted
-    judgement: ModelDrift
+    counted: WindowCounts
+    drift: ModelDrift
     workers: int
 
 
 def render(sections: Sequence[ReportSection], now: float) -> str:
-    """Return the page.
+    """Return the page as HTML.
 
     Args:
-        now: Unix time in seconds, shown as when it was made.
+        sections: The models.
+        now: Time of the report (Unix seconds).
     """
-    worst = max((section.judgement.state for section in sections), default=STEADY)
+    worst = max((section.drift.state for section in sections), default=STEADY)
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     links = "".join(
-        f'<li><a href="#{_id(section.model)}">{escape(section.model)}</a> {_state(section.judgement)}</li>'
+        f'<li><a href="#{_id(section.model)}">{escape(section.model)}</a> {_state(section.drift)}</li>'
         for section in sections
     )
     made = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -110,7 +120,7 @@ def render(sections: Sequence[ReportSection], now: float) -> str:
         '<meta name="referrer" content="no-referrer">'
         f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{digest}'\">"
         f"<title>{title}</title><style>{STYLE}</style></head><body><main>"
-        f'<h1>Drift</h1><p class="soft">What the models see now, beside what they were validated on. Made {made}.</p>'
+        f'<h1>Drift</h1><p class="soft">Recent data of the models next to their validation data. Created {made}.</p>'
         f'<nav aria-label="Models"><ul>{links}</ul></nav>'
         '<p><span class="key was"></span> validation &nbsp; <span class="key now"></span> now</p>'
         f"{''.join(map(_section, sections))}</main></body></html>\n"
@@ -118,43 +128,44 @@ def render(sections: Sequence[ReportSection], now: float) -> str:
 
 
 def _section(section: ReportSection) -> str:
-    judgement = section.judgement
+    drift = section.drift
     workers = f"{section.workers} worker{'' if section.workers == 1 else 's'}"
-    facts = f"{judgement.items:,} items now, of {workers}; {section.profile.items:,} in validation."
-    pairs = zip(section.profile.split(section.counted.counts), judgement.readings, strict=True)
-    # The worst first; the sort keeps the profile's order among equals.
+    facts = f"{drift.items:,} recent items of {workers}; {section.profile.items:,} in the validation data."
+    pairs = zip(section.profile.split(section.counted.counts), drift.subjects, strict=True)
+    # Highest state first; subjects of the same state keep the order of the profile.
     ordered = sorted(pairs, key=lambda pair: -pair[1].state)
-    cards = "".join(_article(section, counts, reading) for (_, counts), reading in ordered)
+    cards = "".join(_article(section, counts, result) for (_, counts), result in ordered)
     return (
-        f'<section id="{_id(section.model)}"><h2>{escape(section.model)} {_state(judgement)}</h2>'
-        f'<p class="soft">{facts}</p><p>{_sentence(judgement)}</p><div class="subjects">{cards}</div></section>'
+        f'<section id="{_id(section.model)}"><h2>{escape(section.model)} {_state(drift)}</h2>'
+        f'<p class="soft">{facts}</p><p>{_sentence(drift)}</p><div class="subjects">{cards}</div></section>'
     )
 
 
-def _sentence(judgement: ModelDrift) -> str:
-    if not judgement.enough:
-        return "There are too few items yet to say anything; the pictures show what there is."
-    raised = [reading.subject.name for reading in judgement.readings if reading.state]
+def _sentence(drift: ModelDrift) -> str:
+    if not drift.enough:
+        return "There are too few items to compare; the charts show those that were counted."
+    raised = [result.subject.name for result in drift.subjects if result.state]
     if not raised:
-        return "Nothing differs from validation by more than chance and custom allow."
+        return "No distribution differs from the validation data by more than the threshold and more than chance."
     verb = "differs" if len(raised) == 1 else "differ"
-    return f"{escape(', '.join(raised))} {verb} from validation by more than chance and custom allow."
+    names = escape(", ".join(raised))
+    return f"{names} {verb} from the validation data by more than the threshold and more than chance."
 
 
-def _article(section: ReportSection, counts: Counts, reading: SubjectDrift) -> str:
-    subject, now = reading.subject, counts[:MISSING]
+def _article(section: ReportSection, counts: Counts, result: SubjectDrift) -> str:
+    subject, now = result.subject, counts[:MISSING]
     mark = ""
-    if section.judgement.enough:
-        mark = f'<span class="state s{reading.state}">{SIGNS[reading.state]} {STATES[reading.state]}</span>'
-    why = f"<p>{escape('; '.join(reading.reasons).capitalize())}.</p>" if reading.reasons else ""
+    if section.drift.enough:
+        mark = f'<span class="state s{result.state}">{SIGNS[result.state]} {STATES[result.state]}</span>'
+    why = f"<p>{escape('; '.join(result.reasons).capitalize())}.</p>" if result.reasons else ""
     return (
-        f'<article class="raised{reading.state}"><header><h3>{escape(subject.name)}</h3>{mark}</header>'
-        f'<p class="soft">{EXPLAINED[subject.measure]}</p>{why}{_picture(subject, now)}{_numbers(section, reading)}'
+        f'<article class="raised{result.state}"><header><h3>{escape(subject.name)}</h3>{mark}</header>'
+        f'<p class="soft">{EXPLAINED[subject.measure]}</p>{why}{_chart(subject, now)}{_numbers(section, result)}'
         f"{_table(subject, now)}</article>"
     )
 
 
-def _picture(subject: Subject, now: Counts) -> str:
+def _chart(subject: Subject, now: Counts) -> str:
     was, is_, names = _shares(subject.counts), _shares(now.tolist()), _bins(subject)
     top = max(0.05, *was, *is_)
     step = (WIDTH - LEFT) / len(was)
@@ -169,35 +180,35 @@ def _picture(subject: Subject, now: Counts) -> str:
                 f'<rect class="{kind}" x="{at:.1f}" y="{floor - height:.1f}" width="{wide:.1f}" height="{height:.1f}"/>'
             )
     words, middle = ([name[:12] for name in names], 0.5) if subject.is_class else (_edges(subject), 1.0)
-    # As many as there is room for.
+    # Only as many labels as fit.
     every = max(1, -(-(max(map(len, words), default=0) + 1) * LETTER // int(step)))
     texts = "".join(
         f'<text x="{LEFT + (place + middle) * step:.1f}" y="{floor + 14}" text-anchor="middle">{escape(word)}</text>'
         for place, word in list(enumerate(words))[::every]
     )
     most = max(range(len(was)), key=lambda place: abs(is_[place] - was[place]))
-    told = (
-        f"{subject.name}, shares of items by bin, validation beside now. Greatest difference at {names[most]}: "
-        f"{was[most]:.1%} in validation, {is_[most]:.1%} now."
+    description = (
+        f"{subject.name}: shares of items by bin, validation data and now. Greatest difference at {names[most]}: "
+        f"{was[most]:.1%} in the validation data, {is_[most]:.1%} now."
     )
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(told)}">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}">'
         f'<line x1="{LEFT}" y1="{floor}" x2="{WIDTH}" y2="{floor}"/><line x1="{LEFT}" y1="8" x2="{WIDTH}" y2="8"/>'
         f'<text x="{LEFT - 4}" y="12" text-anchor="end">{top:.0%}</text>'
         f'<text x="{LEFT - 4}" y="{floor + 4}" text-anchor="end">0</text>{"".join(bars)}{texts}</svg>'
     )
 
 
-def _numbers(section: ReportSection, reading: SubjectDrift) -> str:
-    if not section.judgement.enough:
+def _numbers(section: ReportSection, result: SubjectDrift) -> str:
+    if not section.drift.enough:
         return ""
-    pairs = [("PSI", f"{reading.psi:.3f}")]
-    if reading.ks is not None:
-        pairs.append(("KS", f"{reading.ks:.3f}"))
-    pairs.append(("chi² p", f"{reading.chi2_p:.1g}" if reading.chi2_p < 0.001 else f"{reading.chi2_p:.3f}"))
-    if not reading.subject.is_class:
-        pairs.append(("out of range", f"{reading.out_of_range:.1%}"))
-    pairs.append(("missing", f"{reading.missing:.1%}"))
+    pairs = [("PSI", f"{result.psi:.3f}")]
+    if result.ks is not None:
+        pairs.append(("KS", f"{result.ks:.3f}"))
+    pairs.append(("chi² p", f"{result.chi2_p:.1g}" if result.chi2_p < 0.001 else f"{result.chi2_p:.3f}"))
+    if not result.subject.is_class:
+        pairs.append(("out of range", f"{result.out_of_range:.1%}"))
+    pairs.append(("missing", f"{result.missing:.1%}"))
     return f"<dl>{''.join(f'<div><dt>{name}</dt><dd>{value}</dd></div>' for name, value in pairs)}</dl>"
 
 
@@ -224,7 +235,7 @@ def _bins(subject: Subject) -> list[str]:
 
 
 def _edges(subject: Subject) -> list[str]:
-    """Return the edges with as few digits as tell them apart."""
+    """Return the edges as texts, with the fewest digits at which all differ."""
     for digits in range(2, 17):
         texts = [f"{edge:.{digits}g}" for edge in subject.edges]
         if len(set(texts)) == len(texts):
@@ -237,11 +248,11 @@ def _shares(counts: Sequence[int]) -> list[float]:
     return [count / total for count in counts]
 
 
-def _state(judgement: ModelDrift) -> str:
-    if not judgement.enough:
+def _state(drift: ModelDrift) -> str:
+    if not drift.enough:
         return '<span class="state soft">○ too few items</span>'
-    sign = SIGNS[min(judgement.state, DRIFTED)]
-    return f'<span class="state s{judgement.state}">{sign} {STATES[judgement.state]}</span>'
+    sign = SIGNS[min(drift.state, DRIFTED)]
+    return f'<span class="state s{drift.state}">{sign} {STATES[drift.state]}</span>'
 
 
 def _id(model: str) -> str:

@@ -1,6 +1,6 @@
-"""How far two samples of counts are apart, and how likely chance alone would put them so far apart.
+"""Distances between two samples of counts, and the probability that chance alone causes such a distance.
 
-Written out in numpy and `math`, since serving installs no scipy; the tests hold every one of them to scipy's.
+Implemented with numpy and `math`, because serving does not install scipy; tests compare every function with scipy's.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ _STEPS, _SMALL = 10_000, 1e-15
 def psi(reference: Counts, now: Counts) -> float:
     """Return the population stability index: the sum of (p - q) ln(p / q) over the bins.
 
-    Half an item is added to each bin, so that an empty one is far away, and not infinitely far.
+    Half an item is added to each bin, so that an empty bin gives a large and not an infinite index.
 
-    Source: Siddiqi, Credit Risk Scorecards (2006), which reads under 0.1 as no change and over 0.25 as a great one.
+    Args:
+        reference: Counts of the validation data, shape (bins,).
+        now: Counts of recent data, shape (bins,).
+
+    Source: Siddiqi, Credit Risk Scorecards (2006): under 0.1 no change, over 0.25 a great change.
     """
     was = (reference + 0.5) / (reference.sum() + 0.5 * len(reference))
     is_ = (now + 0.5) / (now.sum() + 0.5 * len(now))
@@ -28,15 +32,22 @@ def psi(reference: Counts, now: Counts) -> float:
 
 
 def ks(reference: Counts, now: Counts) -> float:
-    """Return the greatest distance between two cumulative distributions, as far as the bins show it.
+    """Return the two-sample Kolmogorov-Smirnov statistic at the edges of the bins; it never exceeds the exact one.
 
-    It is the two-sample Kolmogorov-Smirnov statistic at the edges of the bins alone, so never more than the true one.
+    Args:
+        reference: Counts of the validation data, shape (bins,).
+        now: Counts of recent data, shape (bins,).
     """
     return float(np.abs(np.cumsum(reference) / reference.sum() - np.cumsum(now) / now.sum()).max())
 
 
 def ks_p(distance: float, reference_items: int, items: int) -> float:
-    """Return how likely chance alone reaches this distance; with bins, it errs on the side of chance.
+    """Return the p-value of a Kolmogorov-Smirnov distance; for binned data it is too high rather than too low.
+
+    Args:
+        distance: Result of `ks`.
+        reference_items: Number of validation items.
+        items: Number of recent items.
 
     Source: Stephens (1970), as in Press et al., Numerical Recipes, 3rd ed., 14.3.3.
     """
@@ -49,10 +60,14 @@ def ks_p(distance: float, reference_items: int, items: int) -> float:
 
 
 def chi2_p(reference: Counts, now: Counts) -> float:
-    """Return how likely two samples of one distribution differ so much: Pearson's test of homogeneity.
+    """Return the p-value of Pearson's chi-squared test of homogeneity of two samples.
 
-    Bins that nobody is in say nothing. Few expected items in a bin make the test see too much, so bins are put together
-    with their neighbour until 5 are expected in each (Cochran 1954).
+    Bins are merged with their neighbours until 5 items are expected in each (Cochran 1954): with fewer, the p-value is
+    too low. Bins that are empty in both samples do not count.
+
+    Args:
+        reference: Counts of the validation data, shape (bins,).
+        now: Counts of recent data, shape (bins,).
     """
     table = np.array(_joined(reference, now), dtype=np.float64)
     if table.shape[1] < 2:
@@ -78,14 +93,16 @@ def _joined(reference: Counts, now: Counts) -> tuple[list[int], list[int]]:
 
 
 def poisson_p(found: int, expected: float) -> float:
-    """Return how likely at least so many are found where `expected` are."""
+    """Return the probability of at least `found` events in a Poisson distribution with mean `expected`."""
     return 1.0 if found <= 0 else 1.0 - gamma_q(found, expected)
 
 
 def gamma_q(a: float, x: float) -> float:
-    """Return the regularized upper incomplete gamma function; the chi-squared tail is Q(df / 2, chi2 / 2).
+    """Return the regularized upper incomplete gamma function Q(a, x).
 
-    Source: Press et al., Numerical Recipes, 3rd ed., 6.2: the series below a + 1, Lentz's continued fraction above.
+    The tail of the chi-squared distribution with d degrees of freedom is Q(d / 2, x / 2).
+
+    Source: Press et al., Numerical Recipes, 3rd ed., 6.2: the series for x < a + 1, Lentz's continued fraction above.
     """
     if x <= 0:
         return 1.0

@@ -25,7 +25,8 @@ from governance.contract.models import ModelLoad
 from governance.contract.plugin import Plugin, Proceed
 from governance.drift.comparison import DriftTest, ModelDrift
 from governance.drift.profile import SignedProfile
-from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, Waiting, Window
+from governance.drift.sampling import SampleBuffer
+from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, Window
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.files import read_limited, replace_file
 from governance.plugins.watch import Watch
@@ -41,9 +42,9 @@ logger = logging.getLogger("governance.drift")
 class _Watched:
     """One model: items that wait to be counted, the window, and the last judgement."""
 
-    waiting: Waiting
+    waiting: SampleBuffer
     window: Window
-    judge: DriftTest
+    test: DriftTest
     last: ModelDrift
 
 
@@ -100,13 +101,13 @@ class DriftPlugin(Plugin):
             raise ManifestMismatchError(f"model '{load.model}': {error}") from None
         settings = self._settings
         window = Window(reference, settings.window_items, settings.window_seconds)
-        judge = DriftTest(reference, settings.least_items, settings.false_alarms)
+        test = DriftTest(reference, settings.least_items, settings.false_alarms)
         earlier = self._place.earlier(load.model) if self._place is not None else None
         if earlier is not None and earlier.profile == reference.digest:
             window.restore(earlier)
-            judge.remember([earlier.states])
-        waiting = Waiting(reference.profile, window.part_items, self._choose())
-        self._models[load.model] = _Watched(waiting, window, judge, judge.judge(window.counted(self._clock())))
+            test.restore([earlier.states])
+        waiting = SampleBuffer(reference.profile, window.part_items, self._choose())
+        self._models[load.model] = _Watched(waiting, window, test, test.compare(window.counted(self._clock())))
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         """Proceed, and count the inputs and outputs of the model that ran."""
@@ -162,14 +163,14 @@ class DriftPlugin(Plugin):
             others, changed = self._place.others(), not written
         for model, watched in self._models.items():
             snapshots = [snapshot.models[model] for snapshot in (mine, *others) if model in snapshot.models]
-            before = watched.judge.states
-            watched.last = watched.judge.judge(watched.window.merged_with(snapshots, mine.written))
-            changed = changed or before != watched.judge.states
+            before = watched.test.states
+            watched.last = watched.test.compare(watched.window.merged_with(snapshots, mine.written))
+            changed = changed or before != watched.test.states
         return changed
 
     def _snapshot(self) -> Snapshot:
         models = {
-            name: ModelSnapshot(watched.window.reference.digest, list(watched.judge.states), watched.window.parts())
+            name: ModelSnapshot(watched.window.reference.digest, list(watched.test.states), watched.window.parts())
             for name, watched in self._models.items()
         }
         return Snapshot(1, self._clock(), models)
@@ -180,7 +181,7 @@ class DriftPlugin(Plugin):
             last = watched.last
             yield Measurement("drift_window_items", last.items, (model,))
             yield Measurement("drift_state", last.state, (model,))
-            for reading in last.readings:
+            for reading in last.subjects:
                 labels = (model, reading.subject.name)
                 yield Measurement("drift_psi", reading.psi, labels)
                 if reading.ks is not None:

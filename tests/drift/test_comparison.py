@@ -9,8 +9,9 @@ import onnxruntime
 import pytest
 
 from governance.drift.comparison import DRIFTED, RELEASE, STEADY, UNSEEN_ITEMS, WATCH, DriftTest
-from governance.drift.profile import MISSING, OUTSIDE, SignedProfile, learn
-from governance.drift.window import Counted
+from governance.drift.learning import learn
+from governance.drift.profile import MISSING, OUTSIDE, SignedProfile
+from governance.drift.window import WindowCounts
 from training.config import NAMES
 from training.data import load
 
@@ -30,7 +31,7 @@ def counted(reference, first, items=1000, **special):
     counts[:10] = round(items * (1 - first) / 9)
     counts[0] = items - counts[1:10].sum()
     counts[OUTSIDE], counts[MISSING] = special.get("outside", 0), special.get("missing", 0)
-    return Counted(items + int(counts[MISSING]), counts)
+    return WindowCounts(items + int(counts[MISSING]), counts)
 
 
 def judge_of(reference, least=200, chance=0.001):
@@ -42,66 +43,66 @@ def judge_of(reference, least=200, chance=0.001):
     ("first", "state"), [(0.1, STEADY), (0.19, STEADY), (0.21, WATCH), (0.27, WATCH), (0.31, DRIFTED)]
 )
 def test_a_difference_is_named_by_its_size(reference, first, state):
-    assert judge_of(reference).judge(counted(reference, first)).state == state
+    assert judge_of(reference).compare(counted(reference, first)).state == state
 
 
 def test_a_difference_that_few_items_show_is_not_believed(reference):
-    assert judge_of(reference, least=10).judge(counted(reference, 0.22, items=60)).state == STEADY
-    assert judge_of(reference, least=10).judge(counted(reference, 0.22, items=2000)).state == WATCH
+    assert judge_of(reference, least=10).compare(counted(reference, 0.22, items=60)).state == STEADY
+    assert judge_of(reference, least=10).compare(counted(reference, 0.22, items=2000)).state == WATCH
 
 
 def test_a_trifle_is_not_drift_however_certain():
     large = SignedProfile.parse(learn(CARD, {"x": np.linspace(0, 1, 100_000)}, {}).encode())
-    reading = judge_of(large).judge(counted(large, 0.13, items=1_000_000)).readings[0]
+    reading = judge_of(large).compare(counted(large, 0.13, items=1_000_000)).subjects[0]
     assert reading.chi2_p < 1e-9 and reading.state == STEADY
 
 
 def test_nothing_is_said_of_too_few_items(reference):
     few, enough = counted(reference, 1.0, items=199), counted(reference, 1.0, items=200)
-    said = judge_of(reference).judge(few)
-    assert (said.enough, said.state, said.readings[0].psi) == (False, STEADY, 0.0)
-    assert judge_of(reference).judge(enough).state == DRIFTED
+    said = judge_of(reference).compare(few)
+    assert (said.enough, said.state, said.subjects[0].psi) == (False, STEADY, 0.0)
+    assert judge_of(reference).compare(enough).state == DRIFTED
 
 
 def test_a_raised_state_is_held_until_the_difference_is_well_below(reference):
     judge = judge_of(reference)
-    said = [judge.judge(counted(reference, share)).state for share in (0.31, 0.27, 0.31, 0.24, 0.19, 0.15, 0.19)]
+    said = [judge.compare(counted(reference, share)).state for share in (0.31, 0.27, 0.31, 0.24, 0.19, 0.15, 0.19)]
     assert said == [DRIFTED, DRIFTED, DRIFTED, WATCH, WATCH, STEADY, STEADY]
     assert RELEASE < 1
 
 
 def test_a_window_that_empties_is_steady_again(reference):
     judge = judge_of(reference)
-    assert judge.judge(counted(reference, 0.5)).state == DRIFTED
-    assert judge.judge(counted(reference, 0.5, items=10)).state == STEADY
+    assert judge.compare(counted(reference, 0.5)).state == DRIFTED
+    assert judge.compare(counted(reference, 0.5, items=10)).state == STEADY
     assert judge.states == [STEADY]
 
 
 def test_what_others_said_is_remembered_and_garbage_is_not(reference):
     judge = judge_of(reference)
-    judge.remember([[WATCH], [DRIFTED, DRIFTED]])
+    judge.restore([[WATCH], [DRIFTED, DRIFTED]])
     assert judge.states == [WATCH]
-    assert judge.judge(counted(reference, 0.19)).state == WATCH
+    assert judge.compare(counted(reference, 0.19)).state == WATCH
 
 
 @pytest.mark.parametrize(("outside", "state"), [(30, STEADY), (70, WATCH), (120, DRIFTED)])
 def test_the_share_beyond_the_range_is_judged(reference, outside, state):
-    said = judge_of(reference).judge(counted(reference, 0.1, outside=outside))
+    said = judge_of(reference).compare(counted(reference, 0.1, outside=outside))
     assert said.state == state
-    assert said.readings[0].out_of_range == outside / 1000
+    assert said.subjects[0].out_of_range == outside / 1000
 
 
 @pytest.mark.parametrize(("missing", "state"), [(15, STEADY), (45, WATCH), (80, DRIFTED)])
 def test_the_share_of_missing_values_is_judged(reference, missing, state):
-    said = judge_of(reference).judge(counted(reference, 0.1, missing=missing))
+    said = judge_of(reference).compare(counted(reference, 0.1, missing=missing))
     assert said.state == state
-    assert said.readings[0].missing == missing / (1000 + missing)
+    assert said.subjects[0].missing == missing / (1000 + missing)
 
 
 def test_all_items_missing_is_drift_and_no_error(reference):
     counts = np.zeros(reference.profile.width, np.int64)
     counts[MISSING] = 500
-    (reading,) = judge_of(reference).judge(Counted(500, counts)).readings
+    (reading,) = judge_of(reference).compare(WindowCounts(500, counts)).subjects
     assert (reading.state, reading.missing, reading.psi) == (DRIFTED, 1.0, 0.0)
 
 
@@ -120,8 +121,8 @@ def test_chance_raises_nothing_oftener_than_promised():
     for _ in range(40):
         made = SignedProfile.parse(learn(card, {"x": generator.normal(size=(200, 5))}, {}).encode())
         for _ in range(50):
-            window = Counted(200, made.profile.count({"x": generator.normal(size=(200, 5))}, {}))
-            alarms += DriftTest(made, 200, 0.001).judge(window).state > STEADY
+            window = WindowCounts(200, made.profile.count({"x": generator.normal(size=(200, 5))}, {}))
+            alarms += DriftTest(made, 200, 0.001).compare(window).state > STEADY
             looks += 1
     assert alarms <= 0.001 * looks * 3
 
@@ -151,9 +152,9 @@ class Digits:
     def pixels(images):
         return images.astype(np.float32)[:, np.newaxis] / np.float32(255)
 
-    def judge(self, images, least=200):
+    def compare(self, images, least=200):
         counts = self.reference.profile.count({"image": images}, self.answer(images))
-        return DriftTest(self.reference, least, 0.001).judge(Counted(len(images), counts))
+        return DriftTest(self.reference, least, 0.001).compare(WindowCounts(len(images), counts))
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -186,15 +187,15 @@ def with_holes(images, generator):
 def test_a_spoilt_stream_of_real_digits_is_drift(digits, spoil, seed):
     generator = np.random.default_rng(seed)
     images = digits.images[generator.permutation(500)[:200]]
-    assert digits.judge(np.ascontiguousarray(spoil(images, generator))).state == DRIFTED
+    assert digits.compare(np.ascontiguousarray(spoil(images, generator))).state == DRIFTED
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_stream_of_few_classes_is_drift_of_the_class(digits, seed):
     generator = np.random.default_rng(seed)
     few = np.flatnonzero(np.isin(digits.labels, generator.choice(10, 3, replace=False)))
-    said = digits.judge(digits.images[generator.choice(few, 300)])
-    (reading,) = [reading for reading in said.readings if reading.subject.is_class]
+    said = digits.compare(digits.images[generator.choice(few, 300)])
+    (reading,) = [reading for reading in said.subjects if reading.subject.is_class]
     assert reading.state == DRIFTED
 
 
@@ -207,5 +208,5 @@ def test_the_untouched_test_part_is_steady_in_any_order_and_size(digits):
         generator = np.random.default_rng(seed)
         chosen = generator.permutation(500)[: generator.integers(200, 501)]
         counts = digits.reference.profile.count({"image": images[chosen]}, {"probabilities": outputs[chosen]})
-        alarms += DriftTest(digits.reference, 200, 0.001).judge(Counted(len(chosen), counts)).state > STEADY
+        alarms += DriftTest(digits.reference, 200, 0.001).compare(WindowCounts(len(chosen), counts)).state > STEADY
     assert alarms == 0

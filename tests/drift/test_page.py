@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from governance.drift.comparison import DriftTest
+from governance.drift.learning import learn
 from governance.drift.page import ReportSection, render
-from governance.drift.profile import SignedProfile, learn
-from governance.drift.window import Counted
+from governance.drift.profile import SignedProfile
+from governance.drift.window import WindowCounts
 
 HOSTILE = '<script>alert(1)</script>"'
 CARD = {
@@ -45,9 +46,9 @@ def page(items=300, shift=0.0):
         return {"x": generator.normal(by, size=(n, 1))}, {"p": np.stack([p, 1 - p], 1)}
 
     reference = SignedProfile.parse(learn(CARD, *batch(300, 0.0)).encode())
-    counted = Counted(items, reference.profile.count(*batch(items, shift)))
-    judgement = DriftTest(reference, 200, 0.001).judge(counted)
-    return render([ReportSection("m", reference.profile, counted, judgement, 2)], 1_700_000_000.0)
+    counted = WindowCounts(items, reference.profile.count(*batch(items, shift)))
+    drift = DriftTest(reference, 200, 0.001).compare(counted)
+    return render([ReportSection("m", reference.profile, counted, drift, 2)], 1_700_000_000.0)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_every_tag_is_closed_and_every_picture_has_words():
     assert len(pictures) == 4
     for attributes in pictures:
         assert attributes["role"] == "img"
-        assert "in validation" in attributes["aria-label"] and "now" in attributes["aria-label"]
+        assert "in the validation data" in attributes["aria-label"] and "now" in attributes["aria-label"]
 
 
 def test_nothing_comes_from_outside_and_no_script_may_run():

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governance.drift.learning import learn
 from governance.drift.measures import image_measures, lengths, prediction_measures, thin
-from governance.drift.profile import MAX_BYTES, MISSING, OUTSIDE, SignedProfile, learn
+from governance.drift.profile import MAX_BYTES, MISSING, OUTSIDE, SignedProfile
 from governance.errors import ConfigurationError, ManifestMismatchError
 
 CARD = {
@@ -105,7 +106,7 @@ def test_a_profile_needs_items_and_something_to_watch():
     with pytest.raises(ConfigurationError, match="at least 100 items"):
         learn(CARD, *batch(99))
     fixed = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [3, 3, 3, 3, 3]}], "outputs": []}
-    with pytest.raises(ConfigurationError, match="nothing"):
+    with pytest.raises(ConfigurationError, match="no tensor"):
         learn(fixed, {"x": np.zeros((200, 3, 3, 3, 3))}, {})
 
 
@@ -124,14 +125,14 @@ GARBAGE = [
     (["subjects"], [], "length >= 1"),
     (["subjects", 0, "measure"], "secret", "Invalid enum value"),
     (["subjects", 0, "name"], "x\n", "matching regex"),
-    (["subjects", 0, "name"], "x.pulse", "one name"),
+    (["subjects", 0, "name"], "x.pulse", "the same name"),
     (["subjects", 0, "counts"], [400], "for 10 bins"),
     (["subjects", 0, "counts", 0], -1, ">= 0"),
     (["subjects", 0, "counts", 0], 1.5, "Expected `int`"),
-    (["subjects", 0, "edges", 1], 99, "do not rise"),
+    (["subjects", 0, "edges", 1], 99, "do not increase"),
     (["subjects", 0, "low"], 99, "range"),
-    (["subjects", 8, "labels"], ["ill", "ill"], "label twice"),
-    (["subjects", 9, "side"], "input", "no input"),
+    (["subjects", 8, "labels"], ["ill", "ill"], "duplicate label"),
+    (["subjects", 9, "side"], "input", "cannot be measured of an input"),
 ]
 
 

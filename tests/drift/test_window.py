@@ -5,17 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from governance.drift.profile import SignedProfile, learn
-from governance.drift.window import (
-    MAX_WAITING_ROWS,
-    PARTS,
-    SAMPLE,
-    ModelSnapshot,
-    Snapshot,
-    Waiting,
-    Window,
-    merged,
-)
+from governance.drift.learning import learn
+from governance.drift.profile import SignedProfile
+from governance.drift.sampling import MAX_WAITING_ROWS, SAMPLE, SampleBuffer
+from governance.drift.window import PARTS, ModelSnapshot, Snapshot, Window, merged
 from governance.errors import ConfigurationError
 
 CARD = {
@@ -122,12 +115,12 @@ def test_a_snapshot_holds_whole_numbers_and_names_alone(reference):
     ],
 )
 def test_what_is_no_snapshot_is_refused(content):
-    with pytest.raises(ConfigurationError, match="no snapshot"):
+    with pytest.raises(ConfigurationError, match="not a snapshot"):
         Snapshot.parse(content)
 
 
 def waiting(reference, most=64):
-    return Waiting(reference.profile, most, np.random.default_rng(4))
+    return SampleBuffer(reference.profile, most, np.random.default_rng(4))
 
 
 def test_items_wait_until_there_are_many_and_are_counted_as_if_at_once(reference):

@@ -9,7 +9,7 @@ from governance.contract.exchange import Reply
 from governance.contract.facts import Inference
 from governance.contract.models import ModelLoad
 from governance.contract.routes import RouteTable
-from governance.drift.profile import learn
+from governance.drift.learning import learn
 from governance.errors import ConfigurationError, ForbiddenError, ManifestMismatchError
 from governance.gate.pipeline import Pipeline
 from governance.oip.routes import oip_routes
@@ -230,7 +230,7 @@ async def test_drift_plugin_skips_invalid_snapshots_with_one_log_line(tmp_path, 
     await worker.see(200)
     await worker.plugin.refresh()
     assert [record.message for record in caplog.records if "left out" in record.message] == [
-        "worker-7.json is left out: this is no snapshot of drift windows"
+        "worker-7.json is left out: this is not a snapshot of drift windows"
     ]
     assert worker.numbers["drift_window_items", "m"] == 200
     await worker.pipeline.close()

@@ -64,7 +64,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "governance.audit.verify": ("verify_log", "VerifiedLog"),
     "governance.audit.evidence": ("prove", "verify_evidence"),
     "governance.audit.receipt": ("Receipt",),
-    "governance.drift.profile": ("learn",),
+    "governance.drift.learning": ("learn",),
 }
 # Decorators that say how a function is called.
 SHOWN_DECORATORS = ("classmethod", "staticmethod", "contextmanager", "asynccontextmanager")

@@ -41,7 +41,7 @@ COPIES = "files/"
 
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 _LINK = re.compile(r"(?P<before>!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\])\((?P<target>[^)\s]+)\)")
-_CODE = re.compile(r"(`+).+?\1")
+_CODE = re.compile(r"(`+).+?\1", re.DOTALL)
 
 
 def prepare(folder: Path) -> list[str]:
@@ -136,32 +136,38 @@ def _resolved(target: str, source: str) -> str | None:
 
 
 def _replace_links(text: str, change: Callable[[re.Match[str]], str]) -> str:
-    """Apply `change` to each link that stands outside code."""
-    return "".join(_replace_in_line(line, change) if prose else line for line, prose in _lines(text))
+    """Apply `change` to each link that is outside code."""
+    return "".join(_replace_in_paragraph(block, change) if prose else block for block, prose in _blocks(text))
 
 
-def _lines(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield each line, and whether it is outside a block of code."""
-    fence = ""
+def _blocks(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the text in pieces: a paragraph, or lines of a block of code; and whether the piece is prose."""
+    fence, paragraph = "", ""
     for line in text.splitlines(keepends=True):
         found = _FENCE.match(line)
-        if found and not fence:
-            fence = found[1]
+        if fence or found:
+            yield paragraph, True
+            paragraph = ""
             yield line, False
-        elif found and found[1].startswith(fence):
-            fence = ""
-            yield line, False
+            if found and not fence:
+                fence = found[1]
+            elif found and found[1].startswith(fence):
+                fence = ""
+        elif line.strip():
+            paragraph += line
         else:
-            yield line, not fence
+            yield paragraph + line, True
+            paragraph = ""
+    yield paragraph, True
 
 
-def _replace_in_line(line: str, change: Callable[[re.Match[str]], str]) -> str:
-    code = [match.span() for match in _CODE.finditer(line)]
+def _replace_in_paragraph(text: str, change: Callable[[re.Match[str]], str]) -> str:
+    code = [match.span() for match in _CODE.finditer(text)]
 
     def outside(match: re.Match[str]) -> str:
         return match[0] if any(start <= match.start() < end for start, end in code) else change(match)
 
-    return _LINK.sub(outside, line)
+    return _LINK.sub(outside, text)
 
 
 def main() -> None:

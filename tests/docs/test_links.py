@@ -47,6 +47,7 @@ def test_links_of_a_document_lead_to_files_and_headings(source):
         ("[a](../Makefile)", "operate.md", "[a](files/Makefile)"),
         ("[`rules/`](../deploy/prometheus)", "operate.md", "`rules/`"),
         ("[a](https://example.org/x) [b](#here)", "operate.md", "[a](https://example.org/x) [b](#here)"),
+        ("[two\nlines](../THREATS.md)", "operate.md", "[two\nlines](threats.md)"),
         ("`[a](../Makefile)`", "operate.md", "`[a](../Makefile)`"),
         ("```\n[a](../Makefile)\n```\n", "operate.md", "```\n[a](../Makefile)\n```\n"),
     ],

@@ -7,6 +7,7 @@ exit statuses in `cli/`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 CredentialKind = Literal["api-key", "token", "certificate", "none"]
@@ -174,6 +175,34 @@ class BadRequestError(RefusedError):
 
     code = "bad_request"
     remedy = "Correct the request; the model's metadata lists names, shapes and types."
+
+
+class ApplicationError(GovernanceError):
+    """The service's own code answered with an error status (501, 502, 503 or 504).
+
+    `status` is its HTTP status, and `headers` are the header fields of its answer that the caller gets.
+    """
+
+    code = "application"
+    remedy = "Read the message: the service's own code wrote it."
+
+    def __init__(self, message: str, *, status: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(message)
+        self.status, self.headers = status, tuple(headers)
+
+
+class ApplicationRefusedError(RefusedError):
+    """The service's own code refused the request (a status from 400 to 499).
+
+    `status` is its HTTP status, and `headers` are the header fields of its answer that the caller gets.
+    """
+
+    code = "application_refused"
+    remedy = "Read the message: the service's own code wrote it."
+
+    def __init__(self, message: str, *, status: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(message)
+        self.status, self.headers = status, tuple(headers)
 
 
 class UnsupportedMediaTypeError(RefusedError):

@@ -11,6 +11,7 @@ import asyncio
 from governance.contract.exchange import Pieces
 from governance.errors import ClientGoneError
 from governance.gate.asgi import AsgiApp, Headers, Message, Receive, Scope
+from governance.gate.background import Background
 
 # How many turns of the event loop an application that is no longer needed gets to reach a point where a cancellation
 # lets it clean up.
@@ -25,10 +26,14 @@ class AppStream:
         body: the whole request body.
         receive: the server's `receive`; after the body it only reports that the client has disconnected.
         limit: the longest answer in bytes; a longer one ends early.
+        background: owns the application if it runs on after its answer.
     """
 
-    def __init__(self, app: AsgiApp, scope: Scope, body: bytes, receive: Receive, limit: int) -> None:
+    def __init__(
+        self, app: AsgiApp, scope: Scope, body: bytes, receive: Receive, limit: int, background: Background
+    ) -> None:
         self._app, self._scope, self._limit, self._length = app, scope, limit, 0
+        self._background = background
         self._receive_real = receive
         self._to_receive: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         self._gone, self._whole = asyncio.Event(), False
@@ -64,8 +69,11 @@ class AppStream:
             raise self._error
 
     async def close(self) -> None:
-        """Cancel the application, if it still runs, and wait until it has cleaned up."""
-        if self._tasks:
+        """Cancel the application, if its answer is not complete, and wait until it has cleaned up."""
+        if self._tasks and self._whole and self._error is None:
+            self._tasks[1].cancel()
+            await self._background.adopt(self._tasks.pop(0))
+        elif self._tasks:
             await self._stop()
             self._tasks[1].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -77,15 +85,20 @@ class AppStream:
             if not self._whole:
                 self._error = RuntimeError("the application ended before its answer was complete")
         except Exception as error:
+            if self._whole:
+                raise
             self._error = error
         except asyncio.CancelledError:
+            if self._whole:
+                raise
             # Only close() and _watch() cancel. A new error is kept, since the traceback of this one would keep the
             # application's generator open.
             self._error = RuntimeError("the application was cancelled")
         finally:
             if self._gone.is_set() and not self._whole:
                 self._error = ClientGoneError("the client disconnected before the answer was complete")
-            self._pieces.put_nowait(None)
+            if not self._whole or self._error is not None:
+                self._pieces.put_nowait(None)
             if not self._begun.done() and self._error is not None:
                 self._begun.set_exception(self._error)
 
@@ -93,7 +106,8 @@ class AppStream:
         while (await self._receive_real())["type"] != "http.disconnect":
             pass
         self._gone.set()
-        await self._stop()
+        if not self._whole:
+            await self._stop()
 
     async def _stop(self) -> None:
         """Cancel the application while it waits for something else than sending, if it ever does.
@@ -126,7 +140,9 @@ class AppStream:
                 raise RuntimeError(f"the application's answer is longer than max_reply_bytes ({self._limit})")
             if piece:
                 await self._hand_out(piece)
-            self._whole = not message.get("more_body")
+            if not message.get("more_body") and not self._whole:
+                self._whole = True
+                self._pieces.put_nowait(None)
 
     async def _hand_out(self, piece: bytes) -> None:
         self._sending = True

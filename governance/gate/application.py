@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from http import HTTPStatus
-from types import MappingProxyType
 
 from governance.contract.exchange import Exchange, Reply, StreamedReply
 from governance.contract.plugin import Proceed
-from governance.errors import (
-    BadRequestError,
-    ForbiddenError,
-    GovernanceError,
-    NotFoundError,
-    NotReadyError,
-    TooLargeError,
-    UnsupportedMediaTypeError,
-)
+from governance.errors import ApplicationError, ApplicationRefusedError
+from governance.gate.app_collect import CollectedAnswer
 from governance.gate.app_stream import AppStream
-from governance.gate.asgi import AsgiApp, Message
+from governance.gate.asgi import AsgiApp, Headers
+from governance.gate.background import Background
 from governance.gate.uploads import verify_files
 
-_KIND_OF_APPLICATION_STATUS: Mapping[int, type[GovernanceError]] = MappingProxyType(
-    {
-        400: BadRequestError,
-        403: ForbiddenError,
-        404: NotFoundError,
-        413: TooLargeError,
-        415: UnsupportedMediaTypeError,
-        422: BadRequestError,
-        503: NotReadyError,
-    }
-)
+# What an application may answer besides 4xx as an error of its own; 500 is always without detail.
+PASSED_ON = frozenset({501, 502, 503, 504})
+# Header fields of an application's error answer that the caller gets.
+ERROR_FIELDS = frozenset({b"retry-after", b"www-authenticate", b"allow"})
 MAX_ERROR_CHARACTERS = 500
 # The service's own code must not see the credential, nor a length that a plugin has made wrong.
 NOT_PASSED_ON = frozenset(
@@ -40,16 +25,18 @@ NOT_PASSED_ON = frozenset(
 )
 
 
-def behind(app: AsgiApp, max_reply_bytes: int) -> Proceed:
+def behind(app: AsgiApp, max_reply_bytes: int, background: Background, hide_errors: bool = False) -> Proceed:
     """Return a server that passes requests to the ASGI application behind the gate and collects the whole answer.
 
     The audit entry commits to every byte of the answer and is written before the first byte is sent, so the answer is
     collected first. On a route that streams, the first entry records the decision, and a second one commits to the
-    answer.
+    answer. An answer is complete with its last message: what the application does after it goes on in the background.
 
     Args:
         app: the application behind the gate.
         max_reply_bytes: a longer answer becomes an error.
+        background: owns applications that run on after their answer.
+        hide_errors: replace the sentences of the application's error answers by the status' phrase.
     """
 
     async def proceed(exchange: Exchange) -> Reply:
@@ -62,54 +49,25 @@ def behind(app: AsgiApp, max_reply_bytes: int) -> Proceed:
         headers.append((b"content-length", str(len(body)).encode()))
         scope = {**scope, "headers": headers, "query_string": exchange.query}
         if route.stream:
-            return await _streamed(exchange, AppStream(app, scope, body, receive, max_reply_bytes))
-        pending = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def receive_body_first() -> Message:
-            return pending.pop() if pending else await receive()
-
-        answer = _Collected(max_reply_bytes)
-        await app(scope, receive_body_first, answer.send)
-        return answer.reply()
+            stream = AppStream(app, scope, body, receive, max_reply_bytes, background)
+            return await _streamed(exchange, stream, hide_errors)
+        answer = CollectedAnswer(app, scope, body, receive, max_reply_bytes)
+        status, headers_of_answer, content = await answer.complete(background)
+        if status >= 400:
+            raise application_error(status, headers_of_answer, content, hide=hide_errors)
+        return Reply(status, without_length(headers_of_answer), (content,))
 
     return proceed
 
 
-async def _streamed(exchange: Exchange, stream: AppStream) -> Reply:
+async def _streamed(exchange: Exchange, stream: AppStream, hide_errors: bool) -> Reply:
     """Return an answer that is still being produced; an error answer is collected and translated, as elsewhere."""
     exchange.at_end.append(stream.close)
     status, headers = await stream.begin()
     if status >= 400:
-        raise application_error(status, b"".join([piece async for piece in stream.pieces()]))
+        content = b"".join([piece async for piece in stream.pieces()])
+        raise application_error(status, headers, content, hide=hide_errors)
     return StreamedReply(status, without_length(headers), (), stream.pieces())
-
-
-class _Collected:
-    """Collects the messages of an ASGI application."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._status = 0
-        self._headers: tuple[tuple[bytes, bytes], ...] = ()
-        self._body = bytearray()
-        self._whole = False
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._status = message["status"]
-            self._headers = tuple((bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ()))
-        elif message["type"] == "http.response.body":
-            self._body += message.get("body", b"")
-            self._whole = not message.get("more_body")
-            if len(self._body) > self._limit:
-                raise RuntimeError(f"the application's answer is longer than max_reply_bytes ({self._limit})")
-
-    def reply(self) -> Reply:
-        if not self._whole:
-            raise RuntimeError("the application ended before its answer was complete")
-        if self._status >= 400:
-            raise application_error(self._status, bytes(self._body))
-        return Reply(self._status, without_length(self._headers), (bytes(self._body),))
 
 
 def without_length(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
@@ -117,21 +75,41 @@ def without_length(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[byte
     return tuple(field for field in headers if field[0] not in (b"content-length", b"transfer-encoding"))
 
 
-def application_error(status: int, body: bytes) -> Exception:
+def application_error(status: int, headers: Headers, body: bytes, *, hide: bool) -> Exception:
     """Turn an error answer of the application into an exception, so that callers get one form of error.
 
     Args:
-        status: 400 or more.
+        status: 400 or more. 4xx, 501, 502, 503 and 504 are kept; any other becomes 500 without detail.
+        headers: header fields of the answer; `Retry-After`, `WWW-Authenticate` and `Allow` are kept.
         body: BentoML's document `{"error": "…", "detail": [{"loc": […], "msg": "…"}]}`, or anything else.
+        hide: leave out the application's sentence.
     """
-    kind = _KIND_OF_APPLICATION_STATUS.get(status)
-    if kind is None:
-        return RuntimeError(f"the application answered {status}")
+    kept = [field for field in headers if field[0] in ERROR_FIELDS]
+    sentence = _phrase_of(status) if hide else _sentence(status, body)
+    if status < 500:
+        return ApplicationRefusedError(sentence, status=status, headers=kept)
+    if status in PASSED_ON:
+        return ApplicationError(sentence, status=status, headers=kept)
+    return RuntimeError(f"the application answered {status}")
+
+
+def _sentence(status: int, body: bytes) -> str:
+    """Return the application's own words: BentoML's or FastAPI's document, or a short text; else the phrase."""
     try:
         document = json.loads(body)
         document = document[0] if isinstance(document, list) else document
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in document.get("detail", ())]
+        detail = document.get("detail", ())
+        if isinstance(detail, str):
+            return detail[:MAX_ERROR_CHARACTERS]
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in detail]
         sentence = "; ".join(problems) or str(document["error"])
     except (ValueError, LookupError, TypeError, AttributeError):
-        sentence = HTTPStatus(status).phrase
-    return kind(sentence[:MAX_ERROR_CHARACTERS])
+        sentence = _phrase_of(status)
+    return sentence[:MAX_ERROR_CHARACTERS]
+
+
+def _phrase_of(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"the application answered {status}"

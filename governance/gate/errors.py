@@ -7,6 +7,8 @@ import traceback
 from http import HTTPStatus
 
 from governance.errors import (
+    ApplicationError,
+    ApplicationRefusedError,
     BadRequestError,
     ForbiddenError,
     GovernanceError,
@@ -19,6 +21,8 @@ from governance.errors import (
     UnsupportedMediaTypeError,
 )
 
+# Errors of the service's own code, which have a status of their own.
+OWN_STATUS = (ApplicationError, ApplicationRefusedError)
 # The one table of errors and status codes. The first match counts; any other class is 500 without detail.
 STATUS_OF: tuple[tuple[type[GovernanceError], HTTPStatus], ...] = (
     (UnauthenticatedError, HTTPStatus.UNAUTHORIZED),
@@ -33,8 +37,17 @@ STATUS_OF: tuple[tuple[type[GovernanceError], HTTPStatus], ...] = (
 )
 
 
-def status_of(error: Exception, *, under_v2: bool) -> HTTPStatus:
-    """Return the status code of an error; a wrong request is 400 under `/v2`, as Triton answers."""
+def status_of(error: Exception, *, under_v2: bool) -> int:
+    """Return the status code of an error.
+
+    An error of the service's own code keeps its status. Ours is 400 for a wrong request under `/v2`, as Triton answers.
+
+    Args:
+        error: the error.
+        under_v2: whether the path begins with `/v2`.
+    """
+    if isinstance(error, OWN_STATUS):
+        return error.status
     status = next((status for kind, status in STATUS_OF if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     return HTTPStatus.BAD_REQUEST if under_v2 and status == HTTPStatus.UNPROCESSABLE_ENTITY else status
 

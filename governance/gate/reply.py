@@ -12,7 +12,7 @@ from typing import Any
 from governance.contract.exchange import Reply, StreamedReply
 from governance.errors import ClientGoneError, OverloadedError, RateLimitedError
 from governance.gate.asgi import Send
-from governance.gate.errors import describe_exception, status_of
+from governance.gate.errors import OWN_STATUS, describe_exception, status_of
 
 logger = logging.getLogger("governance.gate")
 
@@ -34,7 +34,9 @@ def reply_to_error(error: Exception, *, under_v2: bool) -> Reply:
     else:
         detail, code = str(error), getattr(error, "code", "internal")
     headers: list[tuple[bytes, bytes]] = []
-    if status == HTTPStatus.UNAUTHORIZED:
+    if isinstance(error, OWN_STATUS):
+        headers.extend(error.headers)
+    elif status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b'Bearer realm="bento-governance"'))
     if isinstance(error, RateLimitedError | OverloadedError):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_seconds))).encode()))
@@ -44,13 +46,21 @@ def reply_to_error(error: Exception, *, under_v2: bool) -> Reply:
     else:
         document = {
             "type": "about:blank",
-            "title": status.phrase,
-            "status": int(status),
+            "title": _phrase(status),
+            "status": status,
             "detail": detail,
             "code": code,
         }
         headers.append((b"content-type", b"application/problem+json"))
-    return Reply(int(status), tuple(headers), (json.dumps(document).encode(),))
+    return Reply(status, tuple(headers), (json.dumps(document).encode(),))
+
+
+def _phrase(status: int) -> str:
+    """Return the reason phrase of a status; an application may use one that is not registered."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
 
 
 async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]]) -> None:

@@ -24,6 +24,7 @@ from governance.contract.plugin import Plugin
 from governance.contract.routes import Route, RouteTable
 from governance.errors import ConfigurationError, GovernanceError, IntegrityError
 from governance.gate.asgi import AsgiApp
+from governance.gate.background import Background
 from governance.gate.gate import Gate
 from governance.gate.pipeline import Pipeline
 from governance.host.inner import inner_gate, introduce_to_inner_services, make_token
@@ -180,6 +181,7 @@ class Governance:
         plugins = load_plugins(self.settings)
         pipeline = Pipeline(plugins, (_Build(), GpuNumbers(self.settings.runtime)))
         added, plugin_servers = plugin_routes(plugins)
+        background = Background(self.settings.service.max_background, self.settings.service.background_seconds)
 
         async def open() -> None:
             remove_caller_data_from_logs()
@@ -191,18 +193,22 @@ class Governance:
                 raise
             pipeline.introduce(loads)
 
+        async def close() -> None:
+            await background.close()
+            self._registry.close()
+
         return Gate(
             app,
             routes=RouteTable([*self.routes(service), *added]),
             pipeline=pipeline,
             servers={
                 "oip": oip_server(self.settings, self._registry),
-                "bentoml": native_server(self.settings, self._registry, app),
+                "bentoml": native_server(self.settings, self._registry, app, background),
                 "status": status_server(self.settings, self._registry, pipeline),
                 **plugin_servers,
             },
             open=open,
-            close=self._close_models,
+            close=close,
         )
 
     def routes(self, service: Service[Any]) -> list[Route]:
@@ -212,9 +218,6 @@ class Governance:
             ConfigurationError: if the settings name a model or a route that does not exist.
         """
         return service_routes(self.settings, self._registry.declared, service)
-
-    async def _close_models(self) -> None:
-        self._registry.close()
 
     def preflight_or_exit(self, service: Service[Any]) -> None:
         """Open and close once, in the main process before any socket, all that a worker will open.

@@ -12,6 +12,7 @@ from governance.contract.plugin import Proceed
 from governance.errors import NotReadyError
 from governance.gate.application import behind
 from governance.gate.asgi import AsgiApp
+from governance.gate.background import Background
 from governance.gate.pipeline import Pipeline
 from governance.host.model import ModelFailure, current_exchange
 from governance.keys import VerifyingKey, open_signing_key
@@ -32,9 +33,10 @@ def oip_server(settings: Settings, registry: ModelRegistry) -> Proceed:
     ).answer
 
 
-def native_server(settings: Settings, registry: ModelRegistry, app: AsgiApp) -> Proceed:
+def native_server(settings: Settings, registry: ModelRegistry, app: AsgiApp, background: Background) -> Proceed:
     """Return the server that passes requests to BentoML's application; the request is known to `GovernedModel`."""
-    forward = behind(app, settings.service.max_reply_bytes)
+    service = settings.service
+    forward = behind(app, service.max_reply_bytes, background, service.hide_application_errors)
 
     async def answer(exchange: Exchange) -> Reply:
         if exchange.route.template == "/readyz" and not all(model.ready for model in registry.models.values()):

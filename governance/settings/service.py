@@ -39,6 +39,25 @@ class ServiceSettings(Section):
         "500; a longer stream is cut off.",
         examples=[16_777_216],
     )
+    hide_application_errors: bool = Field(
+        default=False,
+        description="Hide what the service's own code says in an error answer: the caller gets the status and its "
+        "standard phrase only.",
+        examples=[True],
+    )
+    max_background: int = Field(
+        default=100,
+        ge=0,
+        description="How many requests of one worker may go on working after their answer, as a BentoML task does. The "
+        "answers of others wait until their work has ended.",
+        examples=[1000],
+    )
+    background_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="How long such work may take at a shutdown, in seconds. Then it is cancelled, which is logged.",
+        examples=[300.0],
+    )
 
 
 class RouteSettings(Section):

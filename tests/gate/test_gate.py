@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import pytest
 
@@ -9,6 +10,8 @@ from governance.contract.exchange import Reply
 from governance.contract.plugin import Plugin
 from governance.contract.routes import Route, RouteTable
 from governance.errors import (
+    ApplicationError,
+    ApplicationRefusedError,
     BadRequestError,
     ConfigurationError,
     ForbiddenError,
@@ -21,10 +24,12 @@ from governance.errors import (
     UnsupportedMediaTypeError,
 )
 from governance.gate.application import application_error, behind
+from governance.gate.background import Background
 from governance.gate.errors import status_of
 from governance.gate.gate import Gate
 from governance.gate.lifespan import run_lifespan
 from governance.gate.pipeline import Pipeline
+from governance.gate.reply import reply_to_error
 
 ROUTES = (
     Route("POST", "/echo", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=100),
@@ -110,7 +115,7 @@ async def nothing(): ...
 
 def make(error=None, app=echo_app, limit=10_000):
     plugin = RefusingPlugin(error)
-    servers = {"oip": oip, "bentoml": behind(app, limit)}
+    servers = {"oip": oip, "bentoml": behind(app, limit, Background(10, 1.0))}
     gate = Gate(
         app, routes=RouteTable(ROUTES), pipeline=Pipeline([plugin]), servers=servers, open=nothing, close=nothing
     )
@@ -252,20 +257,33 @@ async def test_gate_reply_beyond_the_limit_is_500():
 @pytest.mark.parametrize(
     ("status", "body", "kind", "says"),
     [
-        (400, b'{"error":"1","detail":[{"loc":["image"],"msg":"must be"}]}', BadRequestError, "image: must be"),
-        (400, b'[{"error":"wrong"}]', BadRequestError, "wrong"),
-        (422, b"<html>", BadRequestError, "Unprocessable"),
-        (404, b"{}", NotFoundError, "Not Found"),
-        (400, b'{"error":"' + b"x" * 1000 + b'"}', BadRequestError, "xxx"),
+        (400, b'{"error":"1","detail":[{"loc":["image"],"msg":"must be"}]}', ApplicationRefusedError, "image: must be"),
+        (400, b'[{"error":"wrong"}]', ApplicationRefusedError, "wrong"),
+        (422, b"<html>", ApplicationRefusedError, "Unprocessable"),
+        (409, b'{"detail":"the name is taken"}', ApplicationRefusedError, "the name is taken"),
+        (404, b"{}", ApplicationRefusedError, "Not Found"),
+        (400, b'{"error":"' + b"x" * 1000 + b'"}', ApplicationRefusedError, "xxx"),
+        (418, b"teapot", ApplicationRefusedError, "Teapot"),
+        (499, b"odd", ApplicationRefusedError, "the application answered 499"),
+        (503, b'{"error":"busy"}', ApplicationError, "busy"),
+        (504, b"", ApplicationError, "Gateway Timeout"),
         (500, b'{"error":"secret"}', RuntimeError, "500"),
-        (418, b"teapot", RuntimeError, "418"),
+        (505, b'{"error":"secret"}', RuntimeError, "505"),
     ],
 )  # fmt: skip
-def test_application_error_is_converted_to_governance_error(status, body, kind, says):
-    error = application_error(status, body)
+def test_application_error_keeps_status_and_sentence(status, body, kind, says):
+    error = application_error(status, ((b"retry-after", b"7"), (b"server", b"x")), body, hide=False)
     assert type(error) is kind
     assert says in str(error)
     assert len(str(error)) <= 500
+    if kind is not RuntimeError:
+        assert (error.status, error.headers) == (status, ((b"retry-after", b"7"),))
+        assert reply_to_error(error, under_v2=False).status == status
+        hidden = application_error(status, (), body, hide=True)
+        assert type(hidden) is kind and str(hidden) in (
+            HTTPStatus(status).phrase if status != 499 else "",
+            "the application answered 499",
+        )
 
 
 class Recorder(RefusingPlugin):
@@ -420,7 +438,7 @@ async def test_gate_reply_without_body_has_no_content_length(status):
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"7")]})
         await send({"type": "http.response.body", "body": b""})
 
-    server = behind(app, 100)
+    server = behind(app, 100, Background(10, 1.0))
     gate = Gate(app, routes=RouteTable(ROUTES), pipeline=Pipeline([]), servers={"bentoml": server, "oip": server}, open=nothing, close=nothing)  # fmt: skip
     start, body = await Client(gate).call("GET", "/livez")
     assert (start["status"], body) == (status, b"") and b"content-length" not in dict(start["headers"])

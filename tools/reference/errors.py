@@ -10,7 +10,7 @@ from pathlib import Path
 from governance.cli.drift import EXIT_DRIFTED, EXIT_TOO_FEW
 from governance.cli.main import EXIT_CODES, exit_code
 from governance.errors import GovernanceError
-from governance.gate.errors import STATUS_OF, status_of
+from governance.gate.errors import OWN_STATUS, STATUS_OF, status_of
 from tools.reference.markdown import page, table
 
 PAGE = Path("docs/reference/errors.md")
@@ -104,6 +104,8 @@ def _made(kind: type[GovernanceError]) -> GovernanceError:
 
 
 def _http(kind: type[GovernanceError]) -> str:
+    if issubclass(kind, OWN_STATUS):
+        return "the service's own"
     elsewhere, under_v2 = (int(status_of(_made(kind), under_v2=under)) for under in (False, True))
     if elsewhere == HTTPStatus.INTERNAL_SERVER_ERROR:
         return "500, without details"
@@ -111,8 +113,10 @@ def _http(kind: type[GovernanceError]) -> str:
 
 
 def _by_status(kinds: list[type[GovernanceError]]) -> list[tuple[str, str]]:
-    found: dict[HTTPStatus, list[str]] = {status: [] for _, status in STATUS_OF}
+    found: dict[int, list[str]] = {status: [] for _, status in STATUS_OF}
     for kind in kinds:
+        if issubclass(kind, OWN_STATUS):
+            continue
         for under_v2 in (False, True):
             codes = found.setdefault(status_of(_made(kind), under_v2=under_v2), [])
             if f"`{kind.code}`" not in codes:

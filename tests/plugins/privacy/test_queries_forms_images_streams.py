@@ -15,6 +15,7 @@ from governance.contract.plugin import Plugin
 from governance.contract.routes import Route, RouteTable
 from governance.errors import ConfigurationError
 from governance.gate.application import behind
+from governance.gate.background import Background
 from governance.gate.gate import Gate
 from governance.gate.pipeline import Pipeline
 from governance.keys import generate_signing_key
@@ -90,7 +91,7 @@ async def made(app, *, before=(), privacy=PRIVACY):
     plugin, seen = PrivacyPlugin(Settings.model_validate({"service": {"name": "s"}, "privacy": privacy})), Redacted()
     pipeline = Pipeline([*before, plugin, seen])
     await pipeline.open()
-    server = behind(app, 10**8)
+    server = behind(app, 10**8, Background(10, 1.0))
     gate = Gate(app, routes=RouteTable(ROUTES), pipeline=pipeline, servers={"bentoml": server, "oip": server}, open=nothing, close=nothing)  # fmt: skip
     return Client(gate), seen
 

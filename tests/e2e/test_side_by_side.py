@@ -1,0 +1,157 @@
+"""A guarded service beside the plain one: statuses, sentences, background work, streams and time-outs are the same."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+from governance.testing import answers, free_port, running
+from tests.e2e.conftest import BIN
+
+SIDE = Path(__file__).with_name("side")
+REFUSED = (400, 401, 402, 403, 404, 409, 410, 413, 418, 422, 423, 429)
+FAILED = (501, 502, 503, 504)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("side")
+    shutil.copytree(SIDE, folder, dirs_exist_ok=True)
+    for kind, name in (("checkpoint", "checkpoint.key"), ("secret", "hash.key")):
+        subprocess.run(
+            [BIN / "bento-governance", "key", "create", kind, folder / name], check=True, capture_output=True
+        )
+    return folder
+
+
+def serve(folder, target, **environment):
+    port = free_port()
+    command = [BIN / "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    home = str(folder / f"bentoml-{port}")
+    variables = {**os.environ, "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "True", **environment}
+    url = f"http://127.0.0.1:{port}"
+    log = folder / f"{port}.log"
+    return url, running(command, partial(answers, f"{url}/readyz"), log=log, cwd=folder, environment=variables), log
+
+
+@pytest.fixture(scope="module")
+def plain(folder):
+    url, server, _ = serve(folder, "service:Plain")
+    with server, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def key(folder):
+    create = ["api-key", "create", "ada", "--role", "reader", "--store", folder / "api-keys.json"]
+    command = [BIN / "bento-governance", *create, "--hash-key", f"file:{folder}/hash.key"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def guarded(folder, key):
+    url, server, log = serve(folder, "guarded:Guarded")
+    with server, httpx.Client(base_url=url, timeout=30, headers={"authorization": f"Bearer {key}"}) as client:
+        client.log = log
+        yield client
+
+
+@pytest.mark.parametrize("status", [200, *REFUSED, *FAILED])
+def test_side_by_side_status_and_sentence_of_the_service(plain, guarded, status):
+    theirs = plain.post("/status", json={"status": status})
+    ours = guarded.post("/status", json={"status": status})
+    assert ours.status_code == theirs.status_code == status
+    if status != 200:
+        assert ours.headers["content-type"] == "application/problem+json"
+        # BentoML itself hides the sentences of 401, 403 and 5xx.
+        assert ours.json()["detail"] in theirs.text
+
+
+def test_side_by_side_500_is_without_detail(plain, guarded):
+    assert plain.post("/status", json={"status": 500}).status_code == 500
+    ours = guarded.post("/status", json={"status": 500})
+    assert ours.status_code == 500 and "of the service" not in ours.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/wrong", {"number": 3}), ("/wrong", {"number": "x"}), ("/wrong", {}), ("/busy", {})]
+)
+def test_side_by_side_errors_of_bentoml(plain, guarded, path, body):
+    theirs, ours = plain.post(path, json=body), guarded.post(path, json=body)
+    assert ours.status_code == theirs.status_code
+    assert ours.json()["detail"]
+
+
+def test_side_by_side_time_out_is_504(plain, guarded):
+    assert plain.post("/slow", json={}).status_code == guarded.post("/slow", json={}).status_code == 504
+
+
+@pytest.mark.parametrize("status", [409, 418, 429, 499, 503])
+def test_side_by_side_status_of_an_asgi_application_with_retry_after(plain, guarded, status):
+    field = {"x-status": str(status)}
+    theirs, ours = plain.get("/teapot/", headers=field), guarded.get("/teapot/", headers=field)
+    assert ours.status_code == theirs.status_code == status
+    assert ours.headers["retry-after"] == theirs.headers["retry-after"] == "7"
+    assert ours.json()["detail"] == "from an ASGI application"
+
+
+def test_side_by_side_application_errors_are_not_counted_as_internal(guarded):
+    lines = [line for line in guarded.get("/metrics").text.splitlines() if line.startswith("governance_requests_total")]
+    assert any('reason="application_refused"' in line and 'outcome="refused"' in line for line in lines)
+    assert any('reason="application"' in line and 'outcome="failed"' in line for line in lines)
+
+
+def seconds_of(call):
+    began = time.monotonic()
+    reply = call()
+    assert reply.status_code < 300, reply.text
+    return time.monotonic() - began
+
+
+def test_side_by_side_background_work_does_not_hold_the_answer(plain, guarded):
+    for client in (plain, guarded):
+        assert seconds_of(lambda client=client: client.post("/work/submit", json={"seconds": 3.0})) < 2
+        assert seconds_of(lambda client=client: client.get("/later/")) < 1.5
+
+
+def test_side_by_side_stream_is_the_same(plain, guarded):
+    assert (
+        plain.post("/stream", json={"seconds": 0}).text
+        == guarded.post("/stream", json={"seconds": 0}).text
+        == "one two"
+    )
+
+
+def test_side_by_side_client_of_bentoml_raises_the_same_exception(plain, guarded, key):
+    program = """
+import bentoml, json, sys
+with bentoml.SyncHTTPClient(sys.argv[1], token=sys.argv[2] or None) as client:
+    found = []
+    for status in (401, 404, 409, 429, 503, 504):
+        try:
+            client.status(status=status)
+        except Exception as error:
+            found.append([type(error).__name__, int(error.error_code)])
+    print(json.dumps(found))
+"""
+
+    def raised(client, token):
+        command = [BIN / "python", "-c", program, str(client.base_url), token]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert raised(plain, "") == raised(guarded, key) != []
+
+
+def test_hidden_application_errors_and_drained_background_work(folder, key):
+    url, server, log = serve(folder, "guarded:Guarded", GOVERNANCE_SERVICE__HIDE_APPLICATION_ERRORS="true")
+    with server, httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}) as client:
+        refused = client.post("/status", json={"status": 409})
+        assert (refused.status_code, refused.json()["detail"]) == (409, "Conflict")
+        assert client.get("/later/").status_code == 200
+    assert "cancelled at the shutdown" not in log.read_text()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes all that the digits service needs, once: trained models, keys, sealed artifacts, a demo caller.
-# What is already there stays as it is. BIN is the environment's bin folder.
+# Makes what the digits service needs: trained models, keys, sealed artifacts, a demo caller.
+# Existing files are kept. BIN is the bin folder of the virtual environment.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 BIN=${BIN:-.venv/bin}
@@ -28,12 +28,12 @@ for model in digits-cnn digits-rnn; do
     --sign-with "file:$KEYS/signing.key" --recipient "$KEYS/recipient.key.pub"
 done
 
-# The kill switch, with nothing stopped.
+# The kill switch file; initially no model is stopped.
 [ -e "$STATE/stop.json" ] || GOVERNANCE_STOP__FILE="$(realpath "$STATE")/stop.json" \
   GOVERNANCE_STOP__TRUSTED_KEYS="[\"$(realpath "$KEYS")/stop.key.pub\"]" "$BIN/bento-governance" resume ALL \
   --reason "first start" --sign-with "file:$KEYS/stop.key" --settings bentos/digits/governance.toml
 
-# The key is printed once and stored hashed; the demo keeps a copy, so that the call that is printed can be copied.
+# `api-key create` prints the key once and stores only its hash; the demo keeps a copy for the printed curl command.
 if [ ! -s "$KEYS/demo.api-key" ]; then
   (umask 077 && "$BIN/bento-governance" api-key create demo --role classifier --role operator --json \
     --store "$STATE/api-keys.json" --hash-key "file:$KEYS/api-key-hash.key" |

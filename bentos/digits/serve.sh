@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Serves the digits service on 127.0.0.1:PORT, and prints a call to copy as soon as it answers.
+# Serves the digits service on 127.0.0.1:PORT and prints a curl command when the service is ready.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 BIN=${BIN:-.venv/bin}
@@ -12,7 +12,7 @@ fi
 export BENTOML_HOME=${BENTOML_HOME:-$PWD/.state/bentoml} BENTOML_DO_NOT_TRACK=True
 
 if (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; then
-  echo "Port $PORT is taken: choose another with make serve PORT=3001" >&2
+  echo "Port $PORT is in use: choose another one, for example make serve PORT=3001" >&2
   exit 1
 fi
 
@@ -22,14 +22,14 @@ print_call() {
       key=$(cat "$STATE/keys/demo.api-key")
       cat <<TEXT
 
-The digits service is ready. Copy this call (it sends a real handwritten digit):
+The digits service is ready. Copy this command (it sends an image of a handwritten digit):
 
   curl -s -H 'Authorization: Bearer $key' \\
     -F image=@$STATE/digit.png 'http://127.0.0.1:$PORT/classify?model=digits-cnn'
 
-The same key opens http://127.0.0.1:$PORT/v2/models/digits-cnn and http://127.0.0.1:$PORT/metrics.
-In a browser, with the same key: http://127.0.0.1:$PORT/governance/
-Stop with Ctrl-C; then check the log of what was answered:
+The same key works for http://127.0.0.1:$PORT/v2/models/digits-cnn and http://127.0.0.1:$PORT/metrics.
+Status page, with the same key: http://127.0.0.1:$PORT/governance/
+Stop with Ctrl-C; then verify the audit log:
 
   $BIN/bento-governance audit verify $STATE/audit --key $STATE/keys/checkpoint.key.pub
 

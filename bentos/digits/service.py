@@ -1,4 +1,4 @@
-"""The digits service: both models by the Open Inference Protocol, and one route that takes a picture."""
+"""The digits service: both models by the Open Inference Protocol, and a route that classifies an uploaded picture."""
 
 from __future__ import annotations
 
@@ -76,5 +76,5 @@ def pixels_of(picture: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.f
     """
     grey = ImageOps.exif_transpose(picture).convert("L").resize((28, 28), Image.Resampling.LANCZOS)
     pixels = np.asarray(grey, dtype=np.float32) / 255
-    # Ink covers the smaller part of a picture: where most of it is bright, it is dark on light.
+    # Ink covers the smaller part of a picture, so a mostly bright picture has dark ink and must be inverted.
     return (1 - pixels if pixels.mean() > 0.5 else pixels)[np.newaxis, np.newaxis]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes all that the redactor needs, once: keys and a demo caller. What is already there stays as it is.
+# Makes what the redactor needs: keys, sealed artifacts, a demo caller. Existing files are kept.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 BIN=${BIN:-.venv/bin}
@@ -16,7 +16,7 @@ seal() {
   "$BIN/bento-governance" artifact seal "$2" "$STATE/$1.sealed" --name "$1" --version 1 \
     --sign-with "file:$KEYS/signing.key" --recipient "$KEYS/recipient.key.pub"
 }
-# The tagger that this package ships, and the model that the Open Inference Protocol asks.
+# The tagger of this package, and the model behind the Open Inference Protocol.
 [ "$STATE/pii-tagger.sealed" -nt governance/privacy/tagger/pii_tagger/card.json ] || seal pii-tagger governance/privacy/tagger/pii_tagger
 if [ ! -e "$STATE/redactor.sealed" ]; then
   "$BIN/python" -m bentos.redactor.model "$STATE/redactor"
@@ -29,4 +29,4 @@ if [ ! -s "$KEYS/demo.api-key" ]; then
   mv "$KEYS/demo.api-key.new" "$KEYS/demo.api-key"
 fi
 echo "Ready: $BIN/bentoml serve bentos.redactor.service:Redactor --host 127.0.0.1"
-echo "The page is http://127.0.0.1:3000/page/ and the demo's key lies in $KEYS/demo.api-key"
+echo "The page is http://127.0.0.1:3000/page/ and the API key of the demo caller is in $KEYS/demo.api-key"

@@ -222,7 +222,7 @@ class PolicyPlugin(Plugin):
             self._policies, self._shadow = await asyncio.to_thread(self._load)
         except GovernanceError as error:
             logger.error(
-                "changed policies are invalid, and the old ones stay in force (%s): %s", self._policies.digest, error
+                "changed policies are invalid; the previous ones stay in force (%s): %s", self._policies.digest, error
             )
             await self.chain.announce(
                 Event("policy-reload", "refused", self._policies.digest, "the change is not valid")
@@ -234,7 +234,7 @@ class PolicyPlugin(Plugin):
     async def _check_grants(self, grants: GrantFolder) -> None:
         came, went, refused = grants.reload()
         for grant in came:
-            logger.warning("the glass is broken: grant %s, reason %s", grant.id, grant.reason)
+            logger.warning("a break-glass grant is in force: grant %s, reason %s", grant.id, grant.reason)
             await self.chain.announce(Event("break-glass", "done", grant.id, grant.reason))
         for grant in went:
             await self.chain.announce(Event("break-glass-end", "done", grant.id, grant.reason))

@@ -50,7 +50,7 @@ def attention_of(
 
 def _stops(models: Iterable[Mapping[str, Any]], numbers: Numbers) -> Iterable[Attention]:
     if numbers.of_model("stopped", "ALL"):
-        sentence = "everything is stopped: by an operator, or because the kill switch's file cannot be verified"
+        sentence = "all models are stopped: by an operator, or because the kill switch file cannot be verified"
         yield Attention("critical", sentence, "GovernanceKillSwitchOn")
         return
     for model in models:
@@ -64,9 +64,13 @@ def _models(models: Iterable[Mapping[str, Any]]) -> Iterable[Attention]:
         if model["state"] == "not ready":
             yield Attention("critical", f"{name} is not ready", "GovernanceModelNotReady")
         elif model["state"] == "degraded":
-            yield Attention("warning", f"{name} runs on {model['device']} instead", "GovernanceModelDegraded")
+            yield Attention(
+                "warning", f"{name} runs on {model['device']} instead of the required device", "GovernanceModelDegraded"
+            )
         if model["drift"] == "drifted":
-            yield Attention("warning", f"what {name} is asked is not what it was trained on", "GovernanceDrifted")
+            yield Attention(
+                "warning", f"inputs or outputs of {name} have drifted from its reference profile", "GovernanceDrifted"
+            )
 
 
 def _log(log: Iterable[Mapping[str, Any]], numbers: Numbers) -> Iterable[Attention]:
@@ -75,7 +79,7 @@ def _log(log: Iterable[Mapping[str, Any]], numbers: Numbers) -> Iterable[Attenti
             sentence = f"the last checkpoint of {head['log']} is not signed by this service's key"
             yield Attention("critical", sentence, "GovernanceAuditCheckpointStale")
         elif head["late"]:
-            sentence = f"entries of {head['log']} lie under no checkpoint"
+            sentence = f"entries of {head['log']} are not covered by a checkpoint"
             yield Attention("critical", sentence, "GovernanceAuditCheckpointStale")
     if numbers.any("audit_failures_total"):
         yield Attention("critical", "the audit log could not be written", "GovernanceAuditNotWritable")
@@ -83,7 +87,7 @@ def _log(log: Iterable[Mapping[str, Any]], numbers: Numbers) -> Iterable[Attenti
 
 def _access(numbers: Numbers) -> Iterable[Attention]:
     if numbers.any("policy_reload_failed"):
-        sentence = "changed policies were refused, and the old ones hold"
+        sentence = "changed policies were refused; the previous ones stay in force"
         yield Attention("critical", sentence, "GovernancePolicyReloadFailed")
     for labels, value in numbers.of("artifact_refusals_total"):
         if value:
@@ -97,9 +101,9 @@ def _expiries(expiries: Iterable[Mapping[str, Any]], now: float) -> Iterable[Att
     for expiry in expiries:
         kind, earliest = expiry["kind"], expiry["earliest"]
         if kind == "grant":
-            yield Attention("warning", "a grant is in force: the glass is broken", "GovernanceBreakGlassUsed")
+            yield Attention("warning", "a break-glass grant is in force", "GovernanceBreakGlassUsed")
         elif earliest is None:
-            yield Attention("critical", f"no {kind} is left that is valid", "GovernanceExpiresVerySoon")
+            yield Attention("critical", f"no valid {kind} is left", "GovernanceExpiresVerySoon")
         elif (days := (earliest - now) / DAY_SECONDS) < VERY_SOON_DAYS:
             sentence = f"the next {kind} expires in {max(0, int(24 * days))} hours"
             yield Attention("critical", sentence, "GovernanceExpiresVerySoon")

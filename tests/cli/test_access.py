@@ -77,7 +77,7 @@ def test_policies_are_checked(person):
 
 def test_a_table_of_cases_is_readable_and_fails_with_its_row(person):
     told = person.reads("policy test policy_cases.json")
-    assert told.startswith("[0]") and "ok    allow  a viewer learns the label alone" in told and "output=label" in told
+    assert told.startswith("[0]") and "ok    allow  a viewer gets the label only" in told and "output=label" in told
     cases = json.loads((person.folder / "policy_cases.json").read_text())
     cases[0]["decision"] = "deny"
     (person.folder / "policy_cases.json").write_text(json.dumps(cases))
@@ -95,11 +95,9 @@ def test_a_table_of_cases_is_readable_and_fails_with_its_row(person):
 def test_a_decision_is_explained(person):
     told = person.reads("policy explain --role viewer --model digits-cnn")
     assert told.startswith("[0]\nallow: permitted by viewers-see-labels\n  obliges to output=label\n")
-    assert "forbid  nobody-for-advertising: does not apply" in told
+    assert "forbid  no-advertising: does not apply" in told
     told = person.reads("policy explain --role classifier --model digits-cnn --purpose advertising")
-    assert (
-        "deny: forbidden by nobody-for-advertising" in told and "permit  classifiers-use-digit-models: applies" in told
-    )
+    assert "deny: forbidden by no-advertising" in told and "permit  classifiers-use-digit-models: applies" in told
     assert "deny: denied: no policy permits it" in person.reads("policy explain --model digits-cnn")
     assert person.reads_json("policy explain --role viewer --model digits-cnn --json")["obligations"] == "output=label"
 
@@ -146,7 +144,7 @@ def test_a_log_is_replayed_against_candidates(person):
     )
     told = person.reads("policy replay audit --candidate new.cedar")
     assert "25 of 102 would be denied:" in told and "1 of 102 would be answered under other obligations:" in told
-    assert "      25  ada [classifier]  infer digits-cnn for research: forbidden by nobody-for-advertising" in told
+    assert "      25  ada [classifier]  infer digits-cnn for research: forbidden by no-advertising" in told
     answer = person.reads_json("policy replay audit --candidate new.cedar --json")
     assert answer["changed"] == {"denied": 25, "answered under other obligations": 1} and len(answer["rows"]) == 2
     assert "of 0" not in person.reads("policy replay audit --candidate new.cedar --since 2026-01-01")

@@ -181,7 +181,7 @@ def test_policy_reload_in_running_service_takes_valid_policies_only(own, digit):
     file.write_text(text)
     assert eventually(lambda: every_worker(own, digit, 200))
     log = own.log.read_text()
-    assert "changed policies are invalid, and the old ones stay" in log and "does not parse" in log
+    assert "changed policies are invalid; the previous ones stay in force" in log and "does not parse" in log
 
 
 def test_policy_shadow_in_running_service_is_counted_and_not_enforced(own, digit):

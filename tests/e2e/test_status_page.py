@@ -75,7 +75,7 @@ def enter(page, key):
 def test_status_page_shows_models_traffic_refusals_and_the_audit_log(browser, own, tmp_path):
     with page_of(browser, own, viewport={"width": 1200, "height": 900}) as page:
         enter(page, own.state.token)
-        page.get_by_text("All is well.").wait_for()
+        page.get_by_text("Healthy").wait_for()
         assert page.title() == "digits: ok"
         models = page.locator("#models tr")
         assert models.count() == 2
@@ -97,13 +97,13 @@ def test_status_page_is_live_and_can_be_paused_by_keyboard(browser, own):
         pause = page.get_by_role("button", name="Pause")
         pause.focus()
         page.keyboard.press("Enter")
-        assert page.get_by_role("button", name="Go on").is_visible()
+        assert page.get_by_role("button", name="Resume").is_visible()
 
 
 def test_status_page_reports_a_service_that_does_not_answer(browser, own):
     with page_of(browser, own) as page:
         enter(page, own.state.token)
-        page.get_by_text("All is well.").wait_for()
+        page.get_by_text("Healthy").wait_for()
         page.route(
             "**/governance/status",
             lambda route: route.fulfill(status=503, json={"detail": "the audit log cannot be written"}),
@@ -111,13 +111,13 @@ def test_status_page_reports_a_service_that_does_not_answer(browser, own):
         page.get_by_text("No answer since").wait_for(timeout=20_000)
         assert "critical" in page.locator("#state").get_attribute("class") and "no answer" in page.title()
         page.unroute("**/governance/status")
-        page.get_by_text("All is well.").wait_for(timeout=20_000)
+        page.get_by_text("Healthy").wait_for(timeout=20_000)
 
 
 def test_status_page_supports_dark_mode_and_phone_width(browser, own, tmp_path):
     with page_of(browser, own, viewport={"width": 375, "height": 800}, color_scheme="dark") as page:
         enter(page, own.state.token)
-        page.get_by_text("All is well.").wait_for()
+        page.get_by_text("Healthy").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)"
         page.screenshot(path=tmp_path / "phone.png", full_page=True)
@@ -149,7 +149,7 @@ def test_status_page_shows_a_refusal_and_no_numbers_without_permission(browser, 
 def test_status_page_controls_have_names_and_headings_are_in_order(browser, own):
     with page_of(browser, own) as page:
         enter(page, own.state.token)
-        page.get_by_text("All is well.").wait_for()
+        page.get_by_text("Healthy").wait_for()
         levels = page.eval_on_selector_all("h1,h2,h3", "all => all.filter(h => h.offsetParent).map(h => +h.tagName[1])")
         assert levels[0] == 1 and all(after - before <= 1 for before, after in pairwise(levels))
         for control in page.locator("button, input, [role=img], [role=region], section").all():

@@ -142,7 +142,7 @@ async def test_chain_denial_names_the_policy_in_the_audit_log_only(chain):
     with pytest.raises(ForbiddenError) as refusal:
         await chain.call(headers=[(b"governance-purpose", b"advertising")])
     assert "nobody" not in str(refusal.value)
-    assert chain.entries()[0].policies == ["nobody-for-advertising"]
+    assert chain.entries()[0].policies == ["no-advertising"]
 
 
 async def test_chain_body_of_unauthenticated_caller_is_not_read(chain):

@@ -138,7 +138,7 @@ def test_status_document_omits_what_needs_no_attention(samples):
 def test_status_document_reports_stop_of_all_models_once():
     shown = document([("stopped", {"model": "ALL"}, 1.0)], models=[model(), model(name="rnn")])
     assert [row["state"] for row in shown["models"]] == ["stopped", "stopped"]
-    assert len(shown["attention"]) == 1 and shown["attention"][0]["what"].startswith("everything is stopped")
+    assert len(shown["attention"]) == 1 and shown["attention"][0]["what"].startswith("all models are stopped")
 
 
 def test_status_document_lists_critical_problems_first():

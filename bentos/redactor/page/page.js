@@ -1,4 +1,4 @@
-// Sends the text to /redact with the visitor's key, and shows what was found. Texts are set as text, never as markup.
+// Sends the text to /redact with the visitor's key and shows the findings. All values are set as text, never as markup.
 "use strict";
 
 const element = (id) => document.getElementById(id);
@@ -6,7 +6,7 @@ const element = (id) => document.getElementById(id);
 element("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = element("text").value;
-  element("status").textContent = "Looking…";
+  element("status").textContent = "Searching…";
   element("answer").hidden = true;
   try {
     const reply = await fetch("../redact", {
@@ -19,12 +19,12 @@ element("form").addEventListener("submit", async (event) => {
     show(text, answer);
     element("status").textContent = `${answer.findings.length} findings`;
   } catch (error) {
-    element("status").textContent = `It did not work: ${error.message}`;
+    element("status").textContent = `The request failed: ${error.message}`;
   }
 });
 
 function show(text, answer) {
-  // Offsets are code points, and a string's own indices are not.
+  // Offsets count code points; JavaScript string indices count UTF-16 units.
   const characters = Array.from(text);
   const pieces = [];
   let position = 0;

@@ -1,4 +1,4 @@
-// Asks for the status every few seconds and draws it. Everything is set as text, never as markup.
+// Requests the status every few seconds and shows it. All values are set as text, never as markup.
 "use strict";
 
 const EVERY_MILLISECONDS = 5000;
@@ -8,9 +8,9 @@ const SVG = "http://www.w3.org/2000/svg";
 const SMALL = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const COUNT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const STATES = {
-  ok: ["All is well.", "good"],
-  warning: ["Running, and something needs a look.", "warning"],
-  critical: ["Something is wrong.", "critical"],
+  ok: ["Healthy", "good"],
+  warning: ["Running, with warnings", "warning"],
+  critical: ["Critical problem", "critical"],
 };
 const WORDS = {
   ready: "good", steady: "good", watch: "warning", degraded: "warning",
@@ -28,17 +28,17 @@ const points = [];
 element("form").addEventListener("submit", (event) => {
   event.preventDefault();
   key = element("key").value.trim();
-  look();
+  refresh();
 });
 element("pause").addEventListener("click", () => {
   paused = !paused;
-  element("pause").textContent = paused ? "Go on" : "Pause";
-  if (!paused) look();
+  element("pause").textContent = paused ? "Resume" : "Pause";
+  if (!paused) refresh();
 });
-document.addEventListener("visibilitychange", () => { if (!document.hidden && before) look(); });
-look();
+document.addEventListener("visibilitychange", () => { if (!document.hidden && before) refresh(); });
+refresh();
 
-async function look() {
+async function refresh() {
   clearTimeout(timer);
   try {
     const reply = await fetch("status", { headers: key ? { authorization: `Bearer ${key}` } : {}, cache: "no-store" });
@@ -47,12 +47,12 @@ async function look() {
     if (!reply.ok) throw new Error(document_.detail || reply.statusText);
     draw(document_);
   } catch (error) {
-    tell_of_silence(error.message);
+    showNoAnswer(error.message);
   }
-  if (!paused && !document.hidden) timer = setTimeout(look, EVERY_MILLISECONDS);
+  if (!paused && !document.hidden) timer = setTimeout(refresh, EVERY_MILLISECONDS);
 }
 
-function tell_of_silence(why) {
+function showNoAnswer(why) {
   if (!before) {
     element("live").textContent = `No answer: ${why}`;
     return;
@@ -60,13 +60,13 @@ function tell_of_silence(why) {
   const since = new Date(before.time * 1000).toLocaleTimeString();
   document.title = `${element("title").textContent}: no answer`;
   element("state").className = "state critical";
-  say("state-words", `No answer since ${since}: what stands here is old. (${why})`);
+  setText("state-words", `No answer since ${since}; the values below are out of date. (${why})`);
   element("attention").replaceChildren();
   shown = "";
 }
 
-function say(id, words) {
-  // Who listens hears a change, and not every look.
+function setText(id, words) {
+  // Unchanged text is not set again, so that a screen reader announces only changes.
   if (element(id).textContent !== words) element(id).textContent = words;
 }
 
@@ -98,28 +98,28 @@ function draw(now) {
   rows("models", now.models.map((model) => [
     { head: model.name }, word(model.state), model.version, model.device || "–", model.signers.map(short).join(", ") || "–",
     { code: short(model.digest), title: model.digest }, model.drift ? word(model.drift) : "–", model.drift_items === null ? "–" : COUNT.format(model.drift_items),
-  ]), "No model is open in this worker.");
+  ]), "This worker has no open model.");
   rows("drift", now.drift.map((row) => [
     { head: row.model }, row.subject, number(row.psi), number(row.ks), number(row.chi2_p), share(row.out_of_range_ratio), share(row.missing_ratio),
-  ]), "Nothing is compared yet: the plugin drift is off, or its window is not full enough.");
+  ]), "No comparison yet: the plugin drift is off, or its window has too few items.");
   rows("log", now.log.map((head) => [
     { head: head.log }, head.size === null ? "?" : PLAIN.format(head.size), head.root ? { code: short(head.root), title: head.root } : "not signed by this service",
     head.late ? { word: `late: ${ago(head.age_seconds)}`, kind: "critical" } : ago(head.age_seconds),
-  ]), "There is no log.");
+  ]), "No audit log.");
   list("expiries", now.expiries.map((expiry) => {
-    if (expiry.earliest === null) return `${expiry.kind}: none is left that is valid`;
+    if (expiry.earliest === null) return `${expiry.kind}: no valid one is left`;
     const date = new Date(expiry.earliest * 1000).toISOString().slice(0, 10);
-    return `${expiry.kind}: the next on ${date}` + (expiry.soon ? `, ${expiry.soon} within 14 days` : "");
-  }), "Nothing that expires.");
+    return `${expiry.kind}: next expiry on ${date}` + (expiry.soon ? `, ${expiry.soon} within 14 days` : "");
+  }), "No credential expires.");
 }
 
 function drawState(now) {
   const [words, kind] = STATES[now.state];
   element("state").className = `state ${kind}`;
-  say("state-words", words);
-  const said = JSON.stringify(now.attention);
-  if (said === shown) return;
-  shown = said;
+  setText("state-words", words);
+  const problems = JSON.stringify(now.attention);
+  if (problems === shown) return;
+  shown = problems;
   element("attention").replaceChildren(...now.attention.map((item) => {
     const line = document.createElement("li");
     const where = document.createElement("span");
@@ -144,19 +144,19 @@ function drawTraffic(now) {
   }
   before = { time: now.service.time, all, bad: refused + failed };
   figures([
-    ["requests a second", rate === null ? "…" : SMALL.format(rate)],
+    ["requests per second", rate === null ? "…" : SMALL.format(rate)],
     ["answered", COUNT.format(answered)],
     ["refused", COUNT.format(refused)],
     ["failed", COUNT.format(failed)],
-    ["median time", time(now.traffic.p50_seconds)],
-    ["99 in 100 within", time(now.traffic.p99_seconds)],
+    ["median latency", time(now.traffic.p50_seconds)],
+    ["99th percentile latency", time(now.traffic.p99_seconds)],
   ]);
   spark();
 }
 
 function spark() {
   if (points.length < 2) {
-    element("spark-words").textContent = "The line begins with the next look.";
+    element("spark-words").textContent = "The chart starts with the next refresh.";
     return;
   }
   const most = Math.max(1e-9, ...points.map(([rate]) => rate));
@@ -168,7 +168,7 @@ function spark() {
   );
   const last = points[points.length - 1];
   element("spark-words").textContent =
-    `Now ${SMALL.format(last[0])} a second, of which ${SMALL.format(last[1])} refused or failed (dashed); at most ${SMALL.format(most)}.`;
+    `Now ${SMALL.format(last[0])} per second, of which ${SMALL.format(last[1])} refused or failed (dashed); maximum ${SMALL.format(most)}.`;
 }
 
 function path(kind, shape) {
@@ -182,10 +182,10 @@ function figures(pairs) {
   element("figures").replaceChildren(...pairs.map(([name, value]) => {
     const pair = document.createElement("div");
     const term = document.createElement("dt");
-    const said = document.createElement("dd");
+    const description = document.createElement("dd");
     term.textContent = name;
-    said.textContent = value;
-    pair.append(term, said);
+    description.textContent = value;
+    pair.append(term, description);
     return pair;
   }));
 }

@@ -54,7 +54,7 @@ def test_a_permit_allows_and_is_named(digits):
 
 def test_a_forbid_overrides(digits):
     verdict = ask(digits, purpose="advertising")
-    assert (verdict.allowed, verdict.policy_ids) == (False, ("nobody-for-advertising",))
+    assert (verdict.allowed, verdict.policy_ids) == (False, ("no-advertising",))
 
 
 @pytest.mark.parametrize(

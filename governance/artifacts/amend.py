@@ -17,7 +17,7 @@ from pathlib import Path
 
 from governance.artifacts.format.container import MAX_TRAILER_BYTES, Trailer, block
 from governance.artifacts.format.manifest import Progress
-from governance.artifacts.format.recipients import authenticate, key_id_of, unwrap_with, wrap_for
+from governance.artifacts.format.recipients import authenticate, recipient_key_id, unwrap_with, wrap_for
 from governance.artifacts.opening import inspect_sealed, open_sealed, steps_3_and_4_data_key
 from governance.artifacts.scan.rules import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.seal import SealedFacts, admission_of
@@ -113,7 +113,7 @@ def _rewrap(path: Path, recipient_key: Unwrapper, add: Sequence[Wrapper], remove
         data_key = steps_3_and_4_data_key(container, recipient_key)
     except IntegrityError as error:
         raise type(error)(f"{path.name}: {error}") from None
-    entries = {key_id_of(entry): entry for entry in trailer.recipients}
+    entries = {recipient_key_id(entry): entry for entry in trailer.recipients}
     for wanted in remove:
         del entries[_matching(wanted, entries)]
     if add:

@@ -1,4 +1,4 @@
-"""DSSE envelopes: a JSON document and the signatures over it, by k of those who are trusted.
+"""DSSE envelopes: a JSON document with signatures, of which a threshold must be by trusted keys.
 
 Source: https://github.com/secure-systems-lab/dsse (protocol.md, envelope.md).
 """
@@ -20,50 +20,57 @@ MAX_SIGNATURES = 16
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
-    """Return what DSSE signs: type and payload, each with its length (DSSE protocol v1, PAE)."""
+    """Return the bytes that DSSE signs: type and payload, each preceded by its length (DSSE protocol v1, PAE).
+
+    Example:
+        Type `text` and payload `b"hi"` give `b"DSSEv1 4 text 2 hi"`.
+    """
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def sign_document(document: Mapping[str, Any], payload_type: str, signer: Signer) -> bytes:
-    """Return an envelope around the document's canonical JSON, with one signature."""
+    """Return an envelope (JSON) that contains the document as canonical JSON, with one signature."""
     payload = canonical_json(document)
     return _render(payload, payload_type, [_signature(payload, payload_type, signer)])
 
 
 def add_signature(content: bytes, payload_type: str, signer: Signer) -> bytes:
-    """Return the envelope with one more signature; those that are there are not checked.
+    """Return the envelope with one more signature; the signatures in it are not verified.
 
     Raises:
-        SignatureError: if it is no such envelope, or this key signed it already.
+        SignatureError: if `content` is not an envelope of this type, or contains a signature of this key.
     """
     payload, signatures = _parse(content, payload_type)
     added = _signature(payload, payload_type, signer)
     if any(item["keyid"] == added["keyid"] for item in signatures):
-        raise SignatureError("this key signed it already")
+        raise SignatureError("this key has already signed it")
     return _render(payload, payload_type, [*signatures, added])
 
 
 def unverified_document(content: bytes, payload_type: str) -> Any:
-    """Return what an envelope holds; who signed it is not checked.
+    """Return the document in an envelope without verifying any signature.
 
     Raises:
-        SignatureError: if it is no such envelope.
+        SignatureError: if `content` is not an envelope of this type.
     """
     payload, _ = _parse(content, payload_type)
     try:
         return parse_json(payload)
     except BadRequestError as error:
-        raise SignatureError(f"what was signed is {error}") from None
+        raise SignatureError(f"the signed payload is {error}") from None
 
 
 def verify_document(
     content: bytes, payload_type: str, trusted: Sequence[VerifyingKey], threshold: int = 1
 ) -> tuple[Any, tuple[str, ...]]:
-    """Return the document that at least `threshold` of the trusted signed, and their fingerprints.
+    """Return the document that at least `threshold` trusted keys signed, and the fingerprints of these keys.
+
+    Signatures by other keys are ignored.
 
     Raises:
-        SignatureError: if it is no such envelope, a trusted key's signature is wrong, or there are too few.
+        SignatureError: if `content` is not an envelope of this type, the signature of a trusted key is wrong, or too
+            few trusted keys have signed.
     """
     payload, signatures = _parse(content, payload_type)
     message = pre_authentication_encoding(payload_type, payload)
@@ -75,7 +82,7 @@ def verify_document(
             verify_counted(key, _decoded(item["sig"]), message)
             signers.add(item["keyid"])
     if len(signers) < threshold:
-        raise SignatureError(f"signed by {len(signers)} of the {len(keys)} trusted keys, and it takes {threshold}")
+        raise SignatureError(f"signed by {len(signers)} of the {len(keys)} trusted keys; {threshold} are required")
     return unverified_document(content, payload_type), tuple(sorted(signers))
 
 
@@ -102,11 +109,11 @@ def _parse(content: bytes, payload_type: str) -> tuple[bytes, list[dict[str, str
         listed = [{"keyid": str(item["keyid"]), "sig": str(item["sig"])} for item in signatures]
         return _decoded(envelope["payload"]), listed
     except (BadRequestError, LookupError, TypeError):
-        raise SignatureError(f"it is not a DSSE envelope of {payload_type}") from None
+        raise SignatureError(f"not a DSSE envelope of type {payload_type}") from None
 
 
 def _decoded(text: Any) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
-        raise SignatureError("an envelope holds something that is not base64") from None
+        raise SignatureError("an envelope contains invalid base64") from None

@@ -1,9 +1,9 @@
-"""Recipients: whom a data key is wrapped for, and who can unwrap it.
+"""Recipients: public keys for which a data key is encrypted ("wrapped"), and private keys that decrypt it.
 
-Kept here are keys of files and variables: HPKE (RFC 9180, base mode) with X-Wing, that is ML-KEM-768 + X25519
-(draft-connolly-cfrg-xwing-kem), with X25519, or with P-256. Key services and tokens have their own files.
-X-Wing's private key is a seed of 32 bytes; a quantum computer that breaks X25519 does not open what was recorded
-today. It wraps a data key of 32 bytes into 1,168.
+Keys in files and variables use HPKE (RFC 9180, base mode) with one of three key encapsulations: X-Wing (ML-KEM-768 with
+X25519, draft-connolly-cfrg-xwing-kem), X25519, or P-256. X-Wing stays secure if a quantum computer breaks X25519 later;
+its private key is a seed of 32 bytes, and a wrapped data key of 32 bytes has 1,168. Key services and tokens are in
+`providers/`.
 """
 
 from __future__ import annotations
@@ -44,45 +44,68 @@ ALGORITHMS = MappingProxyType({"x-wing": XWING, "x25519": X25519, "p256": P256})
 
 
 class Wrapper(Protocol):
-    """Whom a data key can be wrapped for. `key_id` is 64 hex digits, `suite` the format's name of the method."""
+    """Encrypts data keys for one recipient."""
 
     @property
-    def key_id(self) -> str: ...
+    def key_id(self) -> str:
+        """Id of the key: 64 hex digits."""
+
     @property
-    def suite(self) -> str: ...
+    def suite(self) -> str:
+        """Name of the method in the format."""
+
     def wrap(self, plaintext: bytes, info: bytes) -> bytes:
-        """Encrypt a data key, bound to `info`."""
+        """Encrypt a data key; it can only be decrypted with the same `info`.
+
+        Raises:
+            KeyUnavailableError: if a key service cannot be reached.
+            KeyRefusedError: if it refuses.
+        """
 
 
 class Unwrapper(Protocol):
-    """Who can unwrap a data key."""
+    """Decrypts data keys of one recipient."""
 
     @property
-    def key_id(self) -> str: ...
+    def key_id(self) -> str:
+        """Id of the key: 64 hex digits."""
+
     @property
-    def suite(self) -> str: ...
+    def suite(self) -> str:
+        """Name of the method in the format."""
+
     def unwrap(self, wrapped: bytes, info: bytes) -> bytes:
-        """Decrypt what was wrapped with the same `info`.
+        """Decrypt a data key that was wrapped with the same `info`.
 
         Raises:
-            DecryptionError: if it was wrapped for another key or `info`, or has been changed.
-            KeyUnavailableError: if a key service could not be asked.
+            DecryptionError: if it was wrapped for another key or with another `info`, or was changed.
+            KeyUnavailableError: if a key service cannot be reached.
+            KeyRefusedError: if it refuses.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientPublicKey:
-    """A public key to wrap for. `raw`: ML-KEM-768 (1,184 bytes) then X25519 (32); X25519 (32); or P-256 (65)."""
+    """A recipient's public key.
+
+    Attributes:
+        suite: Name of the method in the format.
+        raw: For X-Wing, ML-KEM-768 (1,184 bytes) followed by X25519 (32); X25519 (32); or P-256 uncompressed (65).
+    """
 
     suite: str
     raw: bytes
 
     @classmethod
     def from_pem(cls, pem: bytes, name: str) -> RecipientPublicKey:
-        """Parse the PEM that `to_pem` writes: our own label for X-Wing, SubjectPublicKeyInfo for the others.
+        """Parse the PEM that `to_pem` writes: a label of this package for X-Wing, SubjectPublicKeyInfo for the others.
+
+        Args:
+            pem: Content of the file.
+            name: Name of the file, for error messages.
 
         Raises:
-            ConfigurationError: if it is no such key.
+            ConfigurationError: if it is not such a key.
         """
         try:
             if PUBLIC_LABEL.encode() in pem:
@@ -95,10 +118,11 @@ class RecipientPublicKey:
 
     @property
     def key_id(self) -> str:
-        """The SHA-256 of the raw key, in hex."""
+        """SHA-256 of `raw`, in hex."""
         return hashlib.sha256(self.raw).hexdigest()
 
     def to_pem(self) -> bytes:
+        """Return the key as PEM."""
         if self.suite == XWING:
             return _to_pem(self.raw, PUBLIC_LABEL)
         pem: bytes = self._hpke().public_bytes(
@@ -107,7 +131,7 @@ class RecipientPublicKey:
         return pem
 
     def wrap(self, plaintext: bytes, info: bytes) -> bytes:
-        """Encrypt a data key for this recipient, bound to `info` (HPKE base mode, single shot)."""
+        """Encrypt a data key for this recipient (HPKE base mode, single shot, RFC 9180 section 6.1)."""
         return SUITES[self.suite].encrypt(plaintext, self._hpke(), info)
 
     def _hpke(self) -> Any:
@@ -121,17 +145,26 @@ class RecipientPublicKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RecipientKey:
-    """A recipient's private key; its repr never shows it. `_secret`: X-Wing's seed, or the key itself."""
+    """A recipient's private key; its repr does not show it.
+
+    Attributes:
+        suite: Name of the method in the format.
+    """
 
     suite: str
+    # The seed of X-Wing (32 bytes), or a private key of `cryptography`.
     _secret: Any
 
     @classmethod
     def from_pem(cls, pem: bytes, name: str) -> RecipientKey:
-        """Parse the PEM that `to_pem` writes: our own label for X-Wing, PKCS #8 for the others.
+        """Parse the PEM that `to_pem` writes: a label of this package for X-Wing, PKCS #8 for the others.
+
+        Args:
+            pem: Content of the file.
+            name: Name of the file, for error messages.
 
         Raises:
-            ConfigurationError: if it is no such key.
+            ConfigurationError: if it is not such a key.
         """
         if PRIVATE_LABEL.encode() in pem:
             return cls(XWING, _from_pem(pem, PRIVATE_LABEL, SEED_BYTES, name))
@@ -145,6 +178,7 @@ class RecipientKey:
 
     @property
     def public_key(self) -> RecipientPublicKey:
+        """The public half of the key."""
         if self.suite != XWING:
             return _public_of(self._secret.public_key())
         mlkem, x = self._expand()
@@ -152,9 +186,11 @@ class RecipientKey:
 
     @property
     def key_id(self) -> str:
+        """Id of the public key: 64 hex digits."""
         return self.public_key.key_id
 
     def to_pem(self) -> bytes:
+        """Return the key as unencrypted PEM, for a private file."""
         if self.suite == XWING:
             return _to_pem(self._secret, PRIVATE_LABEL)
         pem: bytes = self._secret.private_bytes(
@@ -163,16 +199,16 @@ class RecipientKey:
         return pem
 
     def unwrap(self, wrapped: bytes, info: bytes) -> bytes:
-        """Decrypt what was wrapped for this key with the same `info`.
+        """Decrypt a data key that was wrapped for this key with the same `info`.
 
         Raises:
-            DecryptionError: if it was wrapped for another key or `info`, or has been changed.
+            DecryptionError: if it was wrapped for another key or with another `info`, or was changed.
         """
         private = MLKEM768X25519PrivateKey(*self._expand()) if self.suite == XWING else self._secret
         try:
             return SUITES[self.suite].decrypt(wrapped, private, info)
         except (InvalidTag, ValueError):
-            raise DecryptionError("the wrapped key does not open with this recipient key") from None
+            raise DecryptionError("the wrapped key cannot be decrypted with this recipient key") from None
 
     def _expand(self) -> tuple[MLKEM768PrivateKey, x25519.X25519PrivateKey]:
         expanded = hashlib.shake_256(self._secret).digest(96)
@@ -181,10 +217,18 @@ class RecipientKey:
 
 
 def generate_recipient_key(algorithm: str, random: Callable[[int], bytes]) -> RecipientKey:
-    """Make a key: `x-wing` from 32 fresh random bytes, `x25519` likewise, or `p256`."""
+    """Generate a recipient's key.
+
+    Args:
+        algorithm: `x-wing`, `x25519` or `p256`.
+        random: Returns so many random bytes; not used for `p256`.
+
+    Raises:
+        ConfigurationError: if there is no such algorithm.
+    """
     suite = ALGORITHMS.get(algorithm)
     if suite is None:
-        raise ConfigurationError(f"no recipient algorithm '{algorithm}'; there are: {', '.join(ALGORITHMS)}")
+        raise ConfigurationError(f"there is no recipient algorithm '{algorithm}'; there are: {', '.join(ALGORITHMS)}")
     if suite == XWING:
         return RecipientKey(XWING, random(SEED_BYTES))
     if suite == X25519:
@@ -193,10 +237,10 @@ def generate_recipient_key(algorithm: str, random: Callable[[int], bytes]) -> Re
 
 
 def load_recipient_public_key(path: Path) -> RecipientPublicKey:
-    """Read a recipient's public key from its file.
+    """Read a recipient's public key from a file.
 
     Raises:
-        ConfigurationError: if it cannot be read or is no such key.
+        ConfigurationError: if it cannot be read, or is not such a key.
     """
     return RecipientPublicKey.from_pem(read_public(path), str(path))
 

@@ -1,8 +1,10 @@
-"""Open a key by its URI; one provider a file, its SDK imported only there.
+"""Opening of keys by URI.
 
-file:PATH[?passphrase=env:NAME|file:PATH]      env:NAME
-awskms:KEY[?region=…&endpoint=…]               vault:MOUNT/KEY[?address=…&token=env:NAME|file:PATH]
-pkcs11:token=LABEL;object=LABEL?module-path=…&pin-source=env:NAME|file:PATH          (RFC 7512)
+    file:PATH[?passphrase=env:NAME|file:PATH]      env:NAME
+    awskms:KEY[?region=…&endpoint=…]               vault:MOUNT/KEY[?address=…&token=env:NAME|file:PATH]
+    pkcs11:token=LABEL;object=LABEL?module-path=…&pin-source=env:NAME|file:PATH          (RFC 7512)
+
+Each provider is a file in `providers/`, which is imported only when a URI names it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from governance.keys.recipient import RecipientKey, Unwrapper, Wrapper, load_rec
 from governance.keys.signing import Signer, SigningKey
 
 READERS: Mapping[str, Callable[[str], bytes]] = MappingProxyType({"file": file.read_private, "env": env.read_private})
-# These use a key where it is: nothing comes out but signatures and data keys.
+# Providers whose keys never leave the service or token: only signatures and data keys do.
 SERVICES = MappingProxyType(
     {
         "awskms": "governance.keys.providers.awskms",
@@ -37,37 +39,38 @@ SECRET_BYTES = 32
 
 
 def open_secret(uri: str) -> bytes:
-    """Return a symmetric secret of 32 bytes, kept as base64 text.
+    """Return a symmetric secret of 32 bytes, which is stored as base64.
 
     Args:
         uri: `file:PATH` or `env:NAME`.
 
     Raises:
-        ConfigurationError: if the URI, the provider's access rules or the content are wrong.
-        KeyUnavailableError: if the key cannot be read now.
+        ConfigurationError: if the URI, the file's permissions or the content are wrong.
+        KeyUnavailableError: if the secret cannot be read now.
     """
     scheme, _ = _split(uri)
     if scheme in SERVICES:
-        raise ConfigurationError(f"a secret must come out of its provider, and {scheme}: lets none out: file: or env:")
+        raise ConfigurationError(f"a secret must be a URI file: or env:; keys of {scheme}: cannot be read")
     with KEY_OPERATIONS.timed(scheme, "secret"):
         try:
             secret = base64.b64decode(read(uri).strip(), validate=True)
         except binascii.Error:
             raise ConfigurationError(f"the key {uri} is not base64") from None
         if len(secret) != SECRET_BYTES:
-            raise ConfigurationError(f"the key {uri} holds {len(secret)} bytes, not {SECRET_BYTES}")
+            raise ConfigurationError(f"the key {uri} has {len(secret)} bytes, not {SECRET_BYTES}")
         return secret
 
 
 def open_signing_key(uri: str) -> Signer:
-    """Return a signing key: kept as PKCS #8 PEM (RFC 5958), or in a key service or token.
+    """Return a signing key, stored as PKCS #8 PEM (RFC 5958) or in a key service or token.
 
     Args:
         uri: `file:`, `env:`, `awskms:`, `vault:` or `pkcs11:`.
 
     Raises:
-        ConfigurationError: if the URI, the provider's access rules or the content are wrong.
-        KeyUnavailableError: if the key cannot be read or asked for now.
+        ConfigurationError: if the URI, the file's permissions or the content are wrong.
+        KeyUnavailableError: if the file cannot be read, or the service or token cannot be reached.
+        KeyRefusedError: if the service or token refuses, or the passphrase is wrong.
     """
     scheme, rest = _split(uri)
     with KEY_OPERATIONS.timed(scheme, "open"):
@@ -80,14 +83,15 @@ def open_signing_key(uri: str) -> Signer:
 
 
 def open_recipient_key(uri: str) -> Unwrapper:
-    """Return what decrypts a data key: a recipient's private key, or a key service or token.
+    """Return a recipient's private key, stored as PEM or in a key service or token; it decrypts data keys.
 
     Args:
         uri: `file:`, `env:`, `awskms:`, `vault:` or `pkcs11:`.
 
     Raises:
-        ConfigurationError: if the URI, the provider's access rules or the content are wrong.
-        KeyUnavailableError: if the key cannot be read or asked for now.
+        ConfigurationError: if the URI, the file's permissions or the content are wrong.
+        KeyUnavailableError: if the file cannot be read, or the service or token cannot be reached.
+        KeyRefusedError: if the service or token refuses, or the passphrase is wrong.
     """
     scheme, rest = _split(uri)
     with KEY_OPERATIONS.timed(scheme, "open"):
@@ -100,14 +104,15 @@ def open_recipient_key(uri: str) -> Unwrapper:
 
 
 def open_recipient(place: str) -> Wrapper:
-    """Return what encrypts a data key for one recipient.
+    """Return a recipient's public key, or the key of a service or token; it encrypts data keys.
 
     Args:
-        place: the path of a public key, or the URI of a key in a key service or token.
+        place: Path of a public key, or the URI of a key in a key service or token.
 
     Raises:
-        ConfigurationError: if the URI, the provider's access rules or the content are wrong.
-        KeyUnavailableError: if a key service could not be asked.
+        ConfigurationError: if the URI or the content is wrong.
+        KeyUnavailableError: if the service or token cannot be reached.
+        KeyRefusedError: if the service or token refuses.
     """
     scheme, separator, rest = place.partition(":")
     if separator and scheme in SERVICES:
@@ -118,7 +123,7 @@ def open_recipient(place: str) -> Wrapper:
 
 
 def created_at(uri: str) -> float | None:
-    """Return since when a key's file lies there (Unix seconds), or None for a key that is in no file, or gone."""
+    """Return the modification time of a key's file (Unix seconds), or None if it is not a file or does not exist."""
     scheme, _, rest = uri.partition(":")
     try:
         return os.stat(rest.partition("?")[0]).st_mtime if scheme == "file" else None
@@ -127,25 +132,32 @@ def created_at(uri: str) -> float | None:
 
 
 def read(uri: str) -> bytes:
-    """Ask the URI's provider for the key's bytes, decrypted if it lies under a passphrase."""
+    """Return the bytes of a key in a file or variable, decrypted if a passphrase encrypts it.
+
+    Args:
+        uri: `file:PATH[?passphrase=…]` or `env:NAME[?passphrase=…]`.
+
+    Raises:
+        ConfigurationError: if the URI, the file's permissions or its form are wrong.
+        KeyUnavailableError: if the key cannot be read, or its passphrase is not named.
+        KeyRefusedError: if the passphrase is wrong.
+    """
     scheme, rest = _split(uri)
     rest, _, passphrase_uri = rest.partition("?passphrase=")
     content = READERS[scheme](rest)
     if not is_encrypted(content):
         return content
     if not passphrase_uri:
-        raise KeyUnavailableError(
-            f"the key {scheme}:{rest} is under a passphrase: say where that is, {scheme}:{rest}?passphrase=env:NAME"
-        )
+        raise KeyUnavailableError(f"the key {scheme}:{rest} needs a passphrase: {scheme}:{rest}?passphrase=env:NAME")
     return decrypt_key(content, read(passphrase_uri).rstrip(b"\r\n"), rest)
 
 
 def _split(uri: str) -> tuple[str, str]:
     scheme, separator, rest = uri.partition(":")
     if scheme not in {*READERS, *SERVICES} or not separator or not rest:
-        # The URI itself is not repeated: somebody may have put the key where its address belongs.
+        # The URI is not repeated in the message: it may be the key itself, written here by mistake.
         known = ", ".join(f"{name}:…" for name in (*READERS, *SERVICES))
-        raise ConfigurationError(f"a key is named by a URI, one of {known}")
+        raise ConfigurationError(f"a key must be a URI, one of {known}")
     return scheme, rest
 
 

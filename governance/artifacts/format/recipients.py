@@ -53,7 +53,7 @@ def unwrap_with(recipients: Sequence[Any], header_sha256: bytes, key: Unwrapper)
         DecryptionError: if it is not wrapped for this key, or the wrap was changed or belongs to another header.
         KeyUnavailableError: if a key service could not be asked.
     """
-    mine = [entry for entry in recipients if key_id_of(entry) == key.key_id]
+    mine = [entry for entry in recipients if recipient_key_id(entry) == key.key_id]
     if len(mine) != 1 or mine[0]["suite"] != key.suite:
         raise DecryptionError(f"it is not encrypted for this recipient key (sha256:{key.key_id[:16]}…)")
     try:
@@ -66,7 +66,7 @@ def unwrap_with(recipients: Sequence[Any], header_sha256: bytes, key: Unwrapper)
     return data_key
 
 
-def key_id_of(entry: Any) -> str:
+def recipient_key_id(entry: Any) -> str:
     """Return whom an entry is for; nothing else of it is checked.
 
     Raises:

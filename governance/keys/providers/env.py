@@ -1,4 +1,4 @@
-"""Keys in environment variables, as orchestrators inject them."""
+"""Keys in environment variables: `env:NAME`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from governance.errors import KeyUnavailableError
 
 
 def read_private(name: str, environment: Mapping[str, str] = os.environ) -> bytes:
-    """Return the variable's content: PEM, or base64 for a secret.
+    """Return the value of a variable: PEM, or base64 of a secret.
 
     Raises:
-        KeyUnavailableError: if the variable is not set.
+        KeyUnavailableError: if the variable is not set or empty.
     """
     value = environment.get(name)
     if not value:
-        raise KeyUnavailableError(f"the environment variable {name} is not set, and a key should be in it")
+        raise KeyUnavailableError(f"the environment variable {name}, which should contain a key, is not set")
     return value.encode()

@@ -1,6 +1,6 @@
-"""Keys in files: private ones are refused when anybody else may read them.
+"""Keys in files: `file:PATH`, or `file:PATH?passphrase=env:NAME` for one that is encrypted by a passphrase.
 
-`file:PATH`, or `file:PATH?passphrase=env:NAME` (or `=file:PATH2`) for one under a passphrase.
+A private key is refused if group or others have any access to its file.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ MAX_KEY_BYTES = 64 * 1024
 
 
 def read_private(path: str) -> bytes:
-    """Read a private key's file.
+    """Return the content of a file with a private key.
 
     Raises:
-        ConfigurationError: if the file is open to group or others, belongs to another user, is no regular
-            file or too large.
+        ConfigurationError: if group or others have access to the file, it belongs to another user, it is not a regular
+            file, or it is too large.
         KeyUnavailableError: if it cannot be read.
     """
     try:
-        # What is checked is what is read: the descriptor, never the path twice.
+        # The same descriptor is checked and read: the path could name another file the second time.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise KeyUnavailableError(f"cannot read the key {path}: {error.strerror}") from None
@@ -42,10 +42,10 @@ def read_private(path: str) -> bytes:
 
 
 def read_public(path: Path) -> bytes:
-    """Read a public key's file.
+    """Return the content of a file with a public key or certificate.
 
     Raises:
-        ConfigurationError: if it cannot be read or is too large.
+        ConfigurationError: if it cannot be read, or is too large.
     """
     try:
         with path.open("rb") as stream:
@@ -55,7 +55,7 @@ def read_public(path: Path) -> bytes:
 
 
 def write_new(path: Path, content: bytes, *, mode: int) -> None:
-    """Write a new file with exactly this mode, on the disk before it returns; never overwrite.
+    """Write a new file with exactly this mode and sync it to the disk; an existing file is never overwritten.
 
     Raises:
         ConfigurationError: if the file exists or cannot be written.
@@ -68,7 +68,7 @@ def write_new(path: Path, content: bytes, *, mode: int) -> None:
             stream.flush()
             os.fsync(descriptor)
     except FileExistsError:
-        raise ConfigurationError(f"{path} exists already, and a key is never overwritten") from None
+        raise ConfigurationError(f"{path} exists, and a key is never overwritten") from None
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
 
@@ -83,5 +83,5 @@ def _closing(descriptor: int) -> Iterator[None]:
 
 def _limited(content: bytes, path: str) -> bytes:
     if len(content) > MAX_KEY_BYTES:
-        raise ConfigurationError(f"{path} is larger than a key can be")
+        raise ConfigurationError(f"{path} is too large for a key")
     return content

@@ -1,12 +1,12 @@
-"""Private keys at rest under a passphrase: Argon2id (RFC 9106) and AES-256-GCM around any key's file.
+"""Private keys encrypted by a passphrase: Argon2id (RFC 9106) and AES-256-GCM over the content of a key file.
 
     -----BEGIN BENTO-GOVERNANCE ENCRYPTED KEY-----
     base64 of: version (1 byte, 1) · log2 of memory in KiB (1) · iterations (1) · lanes (1) · salt (16) ·
     nonce (12) · ciphertext and tag
     -----END BENTO-GOVERNANCE ENCRYPTED KEY-----
 
-All before the ciphertext is authenticated with it. Encrypted PKCS #8 of other tools, as `openssl pkcs8 -topk8 -scrypt`
-writes it, is read as well.
+The bytes before the ciphertext are its additional authenticated data. Encrypted PKCS #8 of other tools, such as
+`openssl pkcs8 -topk8 -scrypt`, can be read too.
 """
 
 from __future__ import annotations
@@ -30,12 +30,18 @@ _PREFIX_BYTES, _SALT_BYTES, _NONCE_BYTES = 4, 16, 12
 
 
 def is_encrypted(content: bytes) -> bool:
-    """Say whether a key's file needs a passphrase."""
+    """Return whether the content of a key file is encrypted by a passphrase."""
     return LABEL.encode() in content or b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in content
 
 
 def encrypt_key(content: bytes, passphrase: bytes, random: Callable[[int], bytes]) -> bytes:
-    """Return a key's file under a passphrase."""
+    """Return the content of a key file, encrypted by a passphrase.
+
+    Args:
+        content: Content of the key file.
+        passphrase: The passphrase.
+        random: Returns so many random bytes.
+    """
     header = bytes([1, MEMORY_LOG2_KIB, ITERATIONS, LANES]) + random(_SALT_BYTES) + random(_NONCE_BYTES)
     text = base64.b64encode(header + AESGCM(_derive(header, passphrase)).encrypt(_nonce(header), content, header))
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
@@ -43,11 +49,16 @@ def encrypt_key(content: bytes, passphrase: bytes, random: Callable[[int], bytes
 
 
 def decrypt_key(content: bytes, passphrase: bytes, name: str) -> bytes:
-    """Return the key's file as it was before `encrypt_key`.
+    """Return the content of a key file before `encrypt_key`.
+
+    Args:
+        content: The encrypted content.
+        passphrase: The passphrase.
+        name: Name of the file, for error messages.
 
     Raises:
-        KeyRefusedError: if the passphrase is wrong, or the file was changed.
-        ConfigurationError: if it has not the form of an encrypted key.
+        KeyRefusedError: if the passphrase is wrong, or the content was changed.
+        ConfigurationError: if it does not have the form of an encrypted key.
     """
     if LABEL.encode() not in content:
         return _decrypt_pkcs8(content, passphrase, name)
@@ -59,12 +70,12 @@ def decrypt_key(content: bytes, passphrase: bytes, name: str) -> bytes:
     if len(data) < size + 16 or data[0] != 1:
         raise ConfigurationError(f"{name} is not an encrypted key of a known version")
     if not (10 <= data[1] <= MAX_MEMORY_LOG2_KIB and 1 <= data[2] <= MAX_ITERATIONS and 1 <= data[3] <= MAX_LANES):
-        raise ConfigurationError(f"{name} asks for more memory or time than a key needs")
+        raise ConfigurationError(f"{name} requires more memory or time than is accepted")
     header = data[:size]
     try:
         return AESGCM(_derive(header, passphrase)).decrypt(_nonce(header), data[size:], header)
     except InvalidTag:
-        raise KeyRefusedError(f"the passphrase does not open {name}, or the file was changed") from None
+        raise KeyRefusedError(f"the passphrase of {name} is wrong, or the file was changed") from None
 
 
 def _decrypt_pkcs8(content: bytes, passphrase: bytes, name: str) -> bytes:
@@ -74,7 +85,7 @@ def _decrypt_pkcs8(content: bytes, passphrase: bytes, name: str) -> bytes:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise KeyRefusedError(f"the passphrase does not open {name}, or its kind is not supported") from None
+        raise KeyRefusedError(f"the passphrase of {name} is wrong, or its algorithm is not supported") from None
 
 
 def _derive(header: bytes, passphrase: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Hardware tokens: `pkcs11:token=LABEL;object=LABEL?module-path=…&pin-source=…` (RFC 7512).
 
-An AES key wraps data keys (AES-256-GCM with the header's digest as additional data); an EC key signs. Keys never leave
-the token. The PIN is named, never written: `pin-source=env:NAME` or `file:PATH`.
+An AES key encrypts data keys (AES-256-GCM with the header's digest as additional data); an EC key signs. Keys never
+leave the token. `pin-source` names the PIN: `env:NAME` or `file:PATH`; a URI with the PIN itself is refused.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.mechanisms import GCMParams
 
 from governance.errors import ConfigurationError, DecryptionError, KeyRefusedError, KeyUnavailableError
-from governance.keys.providers.service import key_id_of, read_named, verify_parameters
+from governance.keys.providers.service import key_id_of_name, read_named, verify_parameters
 from governance.keys.signing import VerifyingKey
 
 SUITE = "PKCS11-AES-256-GCM"
 _NONCE_BYTES, _TAG_BITS = 12, 128
-# Object identifiers of the curves, as CKA_EC_PARAMS holds them (RFC 5480).
+# Object identifiers of the curves (RFC 5480), DER in hex, as in CKA_EC_PARAMS.
 _CURVES: dict[str, tuple[ec.EllipticCurve, Any]] = {
     "06082a8648ce3d030107": (ec.SECP256R1(), hashlib.sha256),
     "06052b81040022": (ec.SECP384R1(), hashlib.sha384),
@@ -35,8 +35,8 @@ _CURVES: dict[str, tuple[ec.EllipticCurve, Any]] = {
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Place:
-    """Which object in which token, and how to get in."""
+class _TokenKey:
+    """Address of a key: module, label of the token, label of the object, and the PIN."""
 
     module: str
     token: str
@@ -45,7 +45,7 @@ class _Place:
 
     @contextmanager
     def session(self) -> Iterator[Any]:
-        """Log in, for one operation."""
+        """Log in to the token, for one operation; errors of the token become errors of this package."""
         try:
             library = pkcs11.lib(self.module)
             with library.get_token(token_label=self.token).open(user_pin=self.pin) as session:
@@ -57,27 +57,32 @@ class _Place:
         except pkcs11.exceptions.NoSuchToken:
             raise KeyUnavailableError(f"there is no token '{self.token}' at {self.module}") from None
         except pkcs11.exceptions.NoSuchKey:
-            raise KeyRefusedError(f"the token '{self.token}' holds no such key '{self.label}'") from None
+            raise KeyRefusedError(f"the token '{self.token}' has no such key '{self.label}'") from None
         except (pkcs11.exceptions.PKCS11Error, RuntimeError, OSError) as error:
-            raise KeyUnavailableError(f"the token '{self.token}' could not be asked ({type(error).__name__})") from None
+            raise KeyUnavailableError(f"the token '{self.token}' cannot be reached ({type(error).__name__})") from None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TokenRecipient:
-    """An AES-256 key in a token."""
+    """An AES-256 key in a token.
 
-    _place: _Place
+    Attributes:
+        suite: Name of the method in the format.
+    """
+
+    _key: _TokenKey
     suite: str = SUITE
 
     @property
     def key_id(self) -> str:
-        return key_id_of(f"pkcs11:token={self._place.token};object={self._place.label}")
+        """SHA-256 of the labels of token and object, in hex."""
+        return key_id_of_name(f"pkcs11:token={self._key.token};object={self._key.label}")
 
     def wrap(self, plaintext: bytes, info: bytes) -> bytes:
-        """Encrypt a data key in the token, bound to `info`."""
+        """Encrypt a data key in the token, with `info` as additional authenticated data."""
         nonce = os.urandom(_NONCE_BYTES)
-        with self._place.session() as session:
-            key = session.get_key(ObjectClass.SECRET_KEY, KeyType.AES, self._place.label)
+        with self._key.session() as session:
+            key = session.get_key(ObjectClass.SECRET_KEY, KeyType.AES, self._key.label)
             return nonce + bytes(key.encrypt(plaintext, mechanism=Mechanism.AES_GCM, mechanism_param=_gcm(nonce, info)))
 
     def unwrap(self, wrapped: bytes, info: bytes) -> bytes:
@@ -85,11 +90,11 @@ class TokenRecipient:
         nonce, ciphertext = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
         if len(wrapped) <= _NONCE_BYTES + _TAG_BITS // 8:
             raise DecryptionError("the wrapped key is too short")
-        with self._place.session() as session:
-            key = session.get_key(ObjectClass.SECRET_KEY, KeyType.AES, self._place.label)
+        with self._key.session() as session:
+            key = session.get_key(ObjectClass.SECRET_KEY, KeyType.AES, self._key.label)
             try:
                 return bytes(key.decrypt(ciphertext, mechanism=Mechanism.AES_GCM, mechanism_param=_gcm(nonce, info)))
-            # A wrong tag has no code of its own in PKCS #11: tokens answer with one of these.
+            # PKCS #11 has no error code for a wrong tag: tokens report one of these.
             except (
                 pkcs11.exceptions.GeneralError,
                 pkcs11.exceptions.EncryptedDataInvalid,
@@ -97,72 +102,85 @@ class TokenRecipient:
                 pkcs11.exceptions.FunctionFailed,
             ):
                 raise DecryptionError(
-                    "the token says that this was not wrapped by this key for this artifact"
+                    "the token: the data key was not encrypted by this key for this artifact"
                 ) from None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TokenSigner:
-    """An EC key in a token."""
+    """An EC key in a token.
+
+    Attributes:
+        public_key: The public half of the key.
+    """
 
     public_key: VerifyingKey
-    _place: _Place
+    _key: _TokenKey
     _digest: Any
 
     def sign(self, message: bytes) -> bytes:
-        """Return the DER signature over `message`, which is hashed here and signed there."""
-        with self._place.session() as session:
-            key = session.get_key(ObjectClass.PRIVATE_KEY, KeyType.EC, self._place.label)
+        """Return the DER signature over `message`; it is hashed here, and the digest is signed in the token."""
+        with self._key.session() as session:
+            key = session.get_key(ObjectClass.PRIVATE_KEY, KeyType.EC, self._key.label)
             raw = bytes(key.sign(self._digest(message).digest(), mechanism=Mechanism.ECDSA))
         half = len(raw) // 2
         return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
 
 
 def open_recipient(path: str, parameters: Mapping[str, str]) -> TokenRecipient:
-    """Find an AES-256 key.
+    """Return an AES-256 key.
+
+    Args:
+        path: `token=LABEL;object=LABEL`.
+        parameters: `module-path` and `pin-source`.
 
     Raises:
-        KeyUnavailableError: if the token is not there or cannot be asked.
-        KeyRefusedError: if it refuses the PIN or holds no such key.
+        ConfigurationError: if it is not an AES key of 256 bits.
+        KeyUnavailableError: if the token does not exist or cannot be reached.
+        KeyRefusedError: if it refuses the PIN or has no such key.
     """
-    place = _place(path, parameters)
-    with place.session() as session:
-        key = session.get_key(ObjectClass.SECRET_KEY, KeyType.AES, place.label)
+    address = _token_key(path, parameters)
+    with address.session() as session:
+        key = session.get_key(ObjectClass.SECRET_KEY, KeyType.AES, address.label)
         if key[Attribute.VALUE_LEN] != 32:
-            raise ConfigurationError(f"the key '{place.label}' is not an AES key of 256 bits")
-    return TokenRecipient(place)
+            raise ConfigurationError(f"the key '{address.label}' is not an AES key of 256 bits")
+    return TokenRecipient(address)
 
 
 def open_signer(path: str, parameters: Mapping[str, str]) -> TokenSigner:
-    """Find an EC key pair by its label.
+    """Return an EC key pair.
+
+    Args:
+        path: `token=LABEL;object=LABEL`.
+        parameters: `module-path` and `pin-source`.
 
     Raises:
-        ConfigurationError: if it is on another curve.
-        KeyUnavailableError: if the token is not there or cannot be asked.
-        KeyRefusedError: if it refuses the PIN or holds no such key.
+        ConfigurationError: if it is not on P-256, P-384 or P-521.
+        KeyUnavailableError: if the token does not exist or cannot be reached.
+        KeyRefusedError: if it refuses the PIN or has no such key.
     """
-    place = _place(path, parameters)
-    with place.session() as session:
-        key = session.get_key(ObjectClass.PUBLIC_KEY, KeyType.EC, place.label)
+    address = _token_key(path, parameters)
+    with address.session() as session:
+        key = session.get_key(ObjectClass.PUBLIC_KEY, KeyType.EC, address.label)
         parameters_der, point = bytes(key[Attribute.EC_PARAMS]).hex(), bytes(key[Attribute.EC_POINT])
     if parameters_der not in _CURVES:
-        raise ConfigurationError(f"the key '{place.label}' is not on P-256, P-384 or P-521")
+        raise ConfigurationError(f"the key '{address.label}' is not on P-256, P-384 or P-521")
     curve, digest = _CURVES[parameters_der]
-    # CKA_EC_POINT is an OCTET STRING around the uncompressed point; two length bytes from 128 on.
+    # CKA_EC_POINT is a DER OCTET STRING with the uncompressed point; from 128 bytes on, its length takes two bytes.
     point = point[3:] if point[1] == 0x81 else point[2:]
     public = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
-    return TokenSigner(VerifyingKey.from_key(public), place, digest)
+    return TokenSigner(VerifyingKey.from_key(public), address, digest)
 
 
-def _place(path: str, parameters: Mapping[str, str]) -> _Place:
+def _token_key(path: str, parameters: Mapping[str, str]) -> _TokenKey:
     verify_parameters("pkcs11", parameters, {"module-path", "pin-source"})
     attributes = dict(part.partition("=")[::2] for part in path.split(";"))
     if set(attributes) != {"token", "object"} or not parameters.get("module-path") or not parameters.get("pin-source"):
         raise ConfigurationError(
-            "a token's key is named pkcs11:token=LABEL;object=LABEL?module-path=/path/lib.so&pin-source=env:NAME"
+            "the URI of a token's key is pkcs11:token=LABEL;object=LABEL?module-path=/path/lib.so&pin-source=env:NAME"
         )
     pin = read_named(parameters["pin-source"], "the PIN")
-    return _Place(parameters["module-path"], unquote(attributes["token"]), unquote(attributes["object"]), pin)
+    return _TokenKey(parameters["module-path"], unquote(attributes["token"]), unquote(attributes["object"]), pin)
 
 
 def _gcm(nonce: bytes, info: bytes) -> GCMParams:

@@ -1,8 +1,9 @@
-"""Vault's or OpenBao's Transit engine: `vault:MOUNT/KEY`, by its HTTP API.
+"""The Transit engine of Vault or OpenBao: `vault:MOUNT/KEY`.
 
-A key with `derived=true` wraps data keys, bound by its context; an ecdsa-p256/384/521 or ed25519 key signs. Address and
-token come from VAULT_ADDR and VAULT_TOKEN, or from the URI: `?address=https://…&token=file:PATH`. With a token file,
-as an agent renews it, it is read at each opening. Source: https://openbao.org/api-docs/secret/transit/
+A key with `derived=true` encrypts data keys, with the header's digest as context; a key of type ecdsa-p256, p384, p521
+or ed25519 signs. Address and token come from VAULT_ADDR and VAULT_TOKEN, or from the URI:
+`?address=https://…&token=file:PATH`. A token file, which an agent may renew, is read each time that a key is opened.
+Source: https://openbao.org/api-docs/secret/transit/
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from governance.keys.providers.service import (
     ATTEMPTS,
     BACKOFF_SECONDS,
     TIMEOUT_SECONDS,
-    key_id_of,
+    key_id_of_name,
     read_named,
     verify_parameters,
 )
@@ -34,12 +35,18 @@ SUITE = "VAULT-TRANSIT"
 _HASHES = {"ecdsa-p256": "sha2-256", "ecdsa-p384": "sha2-384", "ecdsa-p521": "sha2-512", "ed25519": "sha2-256"}
 _TRY_AGAIN = (exceptions.RateLimitExceeded, exceptions.InternalServerError, exceptions.BadGateway, exceptions.VaultDown)
 
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 
 @dataclass(frozen=True, slots=True)
 class TransitRecipient:
-    """A derived key of the Transit engine."""
+    """A derived key of the Transit engine.
+
+    Attributes:
+        mount: Path of the engine.
+        name: Name of the key.
+        suite: Name of the method in the format.
+    """
 
     mount: str
     name: str
@@ -48,10 +55,11 @@ class TransitRecipient:
 
     @property
     def key_id(self) -> str:
-        return key_id_of(f"vault:{self.mount}/{self.name}")
+        """SHA-256 of mount and name, in hex."""
+        return key_id_of_name(f"vault:{self.mount}/{self.name}")
 
     def wrap(self, plaintext: bytes, info: bytes) -> bytes:
-        """Encrypt a data key under the Transit key, `info` as its derivation context."""
+        """Encrypt a data key with the Transit key and `info` as derivation context."""
         answer = _ask(
             lambda: self._client.encrypt_data(
                 self.name, plaintext=_text(plaintext), context=_text(info), mount_point=self.mount
@@ -64,7 +72,7 @@ class TransitRecipient:
         try:
             ciphertext = wrapped.decode("ascii")
         except UnicodeDecodeError:
-            raise DecryptionError("the wrapped key is not of Vault's form") from None
+            raise DecryptionError("the wrapped key does not have the form of Vault") from None
         try:
             answer = _ask(
                 lambda: self._client.decrypt_data(
@@ -72,13 +80,20 @@ class TransitRecipient:
                 )
             )
         except exceptions.InvalidRequest:
-            raise DecryptionError("Vault says that this was not wrapped by this key for this artifact") from None
+            raise DecryptionError("Vault: the data key was not encrypted by this key for this artifact") from None
         return base64.b64decode(answer["data"]["plaintext"])
 
 
 @dataclass(frozen=True, slots=True)
 class TransitSigner:
-    """A signing key of the Transit engine, in its newest version."""
+    """The newest version of a signing key of the Transit engine.
+
+    Attributes:
+        mount: Path of the engine.
+        name: Name of the key.
+        version: Version of the key.
+        public_key: Public half of this version.
+    """
 
     mount: str
     name: str
@@ -102,12 +117,16 @@ class TransitSigner:
 
 
 def open_recipient(path: str, parameters: Mapping[str, str]) -> TransitRecipient:
-    """Find a key that wraps.
+    """Return a key that encrypts data keys.
+
+    Args:
+        path: `MOUNT/KEY`.
+        parameters: `address`, `token` and `namespace`, all optional.
 
     Raises:
-        ConfigurationError: if it is no derived key: its ciphertexts would fit any artifact.
-        KeyUnavailableError: if Vault could not be asked.
-        KeyRefusedError: if Vault refused.
+        ConfigurationError: if it is not a derived key, whose ciphertexts are bound to one artifact.
+        KeyUnavailableError: if Vault cannot be reached.
+        KeyRefusedError: if Vault refuses.
     """
     transit, mount, name = _transit(path, parameters)
     key = _ask(lambda: transit.read_key(name, mount_point=mount))["data"]
@@ -117,12 +136,16 @@ def open_recipient(path: str, parameters: Mapping[str, str]) -> TransitRecipient
 
 
 def open_signer(path: str, parameters: Mapping[str, str]) -> TransitSigner:
-    """Find a key that signs, and its public half.
+    """Return a signing key with its public half.
+
+    Args:
+        path: `MOUNT/KEY`.
+        parameters: `address`, `token` and `namespace`, all optional.
 
     Raises:
-        ConfigurationError: if it is of another kind.
-        KeyUnavailableError: if Vault could not be asked.
-        KeyRefusedError: if Vault refused.
+        ConfigurationError: if its type cannot sign.
+        KeyUnavailableError: if Vault cannot be reached.
+        KeyRefusedError: if Vault refuses.
     """
     transit, mount, name = _transit(path, parameters)
     key = _ask(lambda: transit.read_key(name, mount_point=mount))["data"]
@@ -131,7 +154,7 @@ def open_signer(path: str, parameters: Mapping[str, str]) -> TransitSigner:
         raise ConfigurationError(f"vault:{path} is a key of type {key.get('type')}; signing needs {', '.join(_HASHES)}")
     public = str(key["keys"][str(version)]["public_key"])
     if key["type"] == "ed25519":
-        # Vault gives these 32 bytes as base64; the prefix makes them SubjectPublicKeyInfo (RFC 8410).
+        # Vault returns the 32 bytes as base64; the prefix makes them SubjectPublicKeyInfo (RFC 8410).
         der = bytes.fromhex("302a300506032b6570032100") + base64.b64decode(public)
         public = f"-----BEGIN PUBLIC KEY-----\n{base64.b64encode(der).decode()}\n-----END PUBLIC KEY-----\n"
     return TransitSigner(mount, name, version, VerifyingKey.from_pem(public.encode(), f"vault:{path}"), transit)
@@ -141,12 +164,14 @@ def _transit(path: str, parameters: Mapping[str, str]) -> tuple[Any, str, str]:
     verify_parameters("vault", parameters, {"address", "token", "namespace"})
     mount, separator, name = path.rpartition("/")
     if not separator or not mount or not name:
-        raise ConfigurationError("a Vault key is named vault:MOUNT/KEY, for example vault:transit/models")
+        raise ConfigurationError("the URI of a Vault key is vault:MOUNT/KEY, for example vault:transit/models")
     address = parameters.get("address") or os.environ.get("VAULT_ADDR")
     if not address:
-        raise ConfigurationError("where is Vault? Set VAULT_ADDR, or write vault:MOUNT/KEY?address=https://…")
+        raise ConfigurationError(
+            "the address of Vault is missing: set VAULT_ADDR, or write vault:MOUNT/KEY?address=https://…"
+        )
     session = requests.Session()
-    # A key is asked for now and then, and long after: no connection is kept between.
+    # Keys are used rarely, so no connection is kept.
     session.headers["Connection"] = "close"
     retry = Retry(
         total=ATTEMPTS - 1,
@@ -171,7 +196,7 @@ def _text(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _ask(call: Callable[[], Answer]) -> Answer:
+def _ask(call: Callable[[], Response]) -> Response:
     try:
         return call()
     except exceptions.InvalidRequest as error:
@@ -183,6 +208,6 @@ def _ask(call: Callable[[], Answer]) -> Answer:
     except exceptions.InvalidPath:
         raise KeyRefusedError("Vault has no such key or mount") from None
     except _TRY_AGAIN as error:
-        raise KeyUnavailableError(f"Vault could not answer ({type(error).__name__}); it may later") from None
+        raise KeyUnavailableError(f"Vault cannot answer now ({type(error).__name__}): try again") from None
     except (exceptions.VaultError, requests.RequestException) as error:
-        raise KeyUnavailableError(f"Vault could not be asked ({type(error).__name__})") from None
+        raise KeyUnavailableError(f"Vault cannot be reached ({type(error).__name__})") from None

@@ -41,7 +41,7 @@ def test_without_a_passphrase_it_says_how_to_give_one(key):
 
 def test_a_wrong_passphrase_and_a_changed_file_are_refused(key):
     path, _ = key
-    with pytest.raises(KeyRefusedError, match="does not open") as refusal:
+    with pytest.raises(KeyRefusedError, match="is wrong") as refusal:
         open_signing_key(f"file:{path}?passphrase=env:WRONG")
     assert "battery" not in str(refusal.value)
     lines = path.read_bytes().splitlines()

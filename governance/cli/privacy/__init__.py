@@ -1,4 +1,8 @@
-"""`bento-governance privacy`: find, change and measure personal data in files."""
+"""`bento-governance privacy`: scan, change and measure files with personal data, and reveal tokens.
+
+Order of reading: `options` (what the commands share), `scan`, `risk`, `anonymize`, `reveal`. The commands parse
+options, show progress and print; the work is done by `governance.privacy.datasets`, which programs can call.
+"""
 
 from __future__ import annotations
 

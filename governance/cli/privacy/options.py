@@ -1,214 +1,222 @@
-"""What the commands on data sets share: options, opening, progress, detectors and reports."""
+"""What the commands on data sets share: groups of options, a progress bar, and reports.
+
+Each group is a decorator that adds options to a command and passes them to it as one object.
+"""
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from io import FileIO
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from types import TracebackType
+from typing import Any
 
 import click
 
-from governance.errors import BadRequestError, ConfigurationError
-from governance.privacy.datasets.findings import Looker
-from governance.privacy.datasets.formats.batch import Asked, Reader
-from governance.privacy.datasets.formats.choose import FORMATS, format_of, open_reader
-from governance.privacy.datasets.formats.delimited import CsvReader
-from governance.privacy.datasets.formats.output import complete_or_absent
-from governance.privacy.datasets.report import Report
-from governance.privacy.datasets.treatment import Treatment
-from governance.privacy.find.detect import Detectors
+from governance.errors import ConfigurationError
+from governance.privacy.datasets.findings import DEFAULT_THRESHOLD, FindOptions
+from governance.privacy.datasets.formats.batch import Format, ReadOptions
+from governance.privacy.datasets.formats.open import FORMATS
+from governance.privacy.datasets.report import Report, verify_report_path, write_report
 
 PATH = click.Path(path_type=Path, allow_dash=True)
-THRESHOLD = 0.4
-MAX_PROFILE_BYTES = 2**20
+MAX_TOML_BYTES = 2**20
 
 Command = Callable[..., None]
 
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """Names separated by commas."""
+    """Column names separated by commas: `age,zip` becomes `("age", "zip")`."""
 
     name = "NAME,…"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Return the names."""
+        """Return the names without spaces around them."""
         return value if isinstance(value, tuple) else tuple(item.strip() for item in value.split(",") if item.strip())
 
 
+def add_options(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options to a command, in the order in which its help shows them."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def reading(command: Command) -> Command:
-    """Add the options on how a file is read."""
-    for option in (
+    """Add the options on how a file is read; the command gets them as `read: ReadOptions`."""
+
+    @wraps(command)
+    def with_read(
+        *arguments: Any,
+        file_format: Format | None,
+        encoding: str | None,
+        delimiter: str | None,
+        no_header: bool,
+        **others: Any,
+    ) -> None:
+        read = ReadOptions(file_format, encoding, "\t" if delimiter == "\\t" else delimiter, not no_header)
+        command(*arguments, read=read, **others)
+
+    return add_options(
+        with_read,
         click.option(
-            "--no-header", is_flag=True, help="The CSV has no header line; its columns are named 1, 2, 3 and so on."
-        ),
-        click.option(
-            "--delimiter", help="Delimiter of CSV; write \\t for a tab. Default: the one of , ; | and tab that fits."
+            "--format", "file_format", type=click.Choice(FORMATS), help="Format of the file. Default: by its suffix."
         ),
         click.option(
             "--encoding",
             help="Encoding of text and CSV, such as cp1252. Default: UTF-8, or as the byte order mark says.",
         ),
         click.option(
-            "--format", "kind", type=click.Choice(FORMATS), help="Format of the file. Default: by its suffix."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def finding(command: Command) -> Command:
-    """Add the options on how personal data is found."""
-    for option in (
-        click.option(
-            "--threshold", type=click.FloatRange(0, 1), default=THRESHOLD, show_default=True,
-            help="Least confidence of a finding, from 0 to 1.",
+            "--delimiter", help="Delimiter of CSV; write \\t for a tab. Default: the one of , ; | and tab that fits."
         ),
         click.option(
-            "--tagger/--no-tagger", default=True, show_default=True,
-            help="Use the tagger too: it finds persons, places, organisations and addresses. Without it: faster.",
+            "--no-header", is_flag=True, help="The CSV has no header line; its columns are named 1, 2, 3 and so on."
         ),
-        click.option("--patterns-only", is_flag=True, hidden=True),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def reporting(command: Command) -> Command:
-    """Add the options on reports."""
-    for option in (
-        click.option("--force", is_flag=True, help="Replace existing files."),
-        click.option(
-            "--report", "report_paths", type=click.Path(path_type=Path), multiple=True,
-            help="Write a report to FILE.json or FILE.html. May be repeated.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def detectors_of(tagger: bool, threshold: float) -> Detectors:
-    """Return detectors with the tagger that this package ships, or with patterns alone."""
-    if not tagger:
-        return Detectors(threshold=threshold)
-    from governance.privacy.tagger.tagger import shipped_tagger
-
-    return Detectors(shipped_tagger().find, threshold)
-
-
-def looker_of(tagger: bool, threshold: float) -> Looker:
-    """Return what looks into columns."""
-    return Looker(detectors_of(True, threshold) if tagger else None, Detectors(threshold=threshold))
-
-
-def asked_of(encoding: str | None, delimiter: str | None, no_header: bool) -> Asked:
-    """Return how a file is to be read.
-
-    Raises:
-        ConfigurationError: for a delimiter that is none.
-    """
-    delimiter = "\t" if delimiter == "\\t" else delimiter
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0'):
-        raise ConfigurationError("--delimiter is one character, and no quote or line end")
-    return Asked(encoding, delimiter, not no_header)
-
-
-def input_of(file: Path) -> BinaryIO:
-    """Open a file, or standard input for `-`, without a buffer: what is there is read, and nothing is waited for.
-
-    Raises:
-        ConfigurationError: if it cannot be opened.
-    """
-    try:
-        opened = FileIO(0, closefd=False) if str(file) == "-" else FileIO(file)
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {file}: {error.strerror}") from None
-    return cast(BinaryIO, opened)
-
-
-@contextmanager
-def opened(file: Path, kind: str | None, asked: Asked, label: str | None = None) -> Iterator[tuple[Reader, str]]:
-    """Open a file, or standard input for `-`; errors say which file it is.
-
-    Args:
-        label: of the progress bar, which is shown where somebody watches.
-    """
-    chosen = format_of(file, kind)
-    with input_of(file) as stream:
-        hidden = label is None or not sys.stderr.isatty()
-        with click.progressbar(length=0, label=label, file=sys.stderr, hidden=hidden, show_pos=True) as bar:
-            try:
-                reader = open_reader(stream, chosen, replace(asked, progress=bar.update))
-                bar.length = reader.total
-                yield reader, chosen
-                if isinstance(reader, CsvReader) and reader.formulas and label is not None:
-                    click.echo(formulas_note(reader), err=True)
-            except IsADirectoryError:
-                raise ConfigurationError(f"cannot read {file}: it is a folder") from None
-            except BadRequestError as error:
-                raise type(error)(f"{file}: {error}") from None
-
-
-def formulas_note(reader: CsvReader) -> str:
-    """Say that a spreadsheet would run some cells."""
-    return (
-        f"{reader.formulas:,} cells begin like a formula (= + - @): they are kept as they are, and a spreadsheet "
-        "may run them"
     )
 
 
-def notes_of(reader: Reader) -> list[str]:
-    """Return what a reader noticed."""
-    return [formulas_note(reader) + "."] if isinstance(reader, CsvReader) and reader.formulas else []
+def finding(command: Command) -> Command:
+    """Add the options on how personal data is found; the command gets them as `find: FindOptions`."""
+
+    @wraps(command)
+    def with_find(*arguments: Any, tagger: bool, patterns_only: bool, threshold: float, **others: Any) -> None:
+        command(*arguments, find=FindOptions(tagger and not patterns_only, threshold), **others)
+
+    return add_options(
+        with_find,
+        click.option("--patterns-only", is_flag=True, hidden=True),
+        click.option(
+            "--tagger/--no-tagger",
+            default=True,
+            show_default=True,
+            help="Use the tagger too: it finds persons, places, organisations and addresses. Without it: faster.",
+        ),
+        click.option(
+            "--threshold",
+            type=click.FloatRange(0, 1),
+            default=DEFAULT_THRESHOLD,
+            show_default=True,
+            help="Least confidence of a finding, from 0 to 1.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """Which reports are written.
+
+    Attributes:
+        paths: Their files.
+        force: Whether existing files are replaced.
+    """
+
+    paths: tuple[Path, ...]
+    force: bool
+
+    def verify(self) -> None:
+        """Refuse reports that could not be written, before a long run.
+
+        Raises:
+            ConfigurationError: For another suffix, or an existing file.
+        """
+        for path in self.paths:
+            verify_report_path(path, force=self.force)
+
+    def write(self, report: Callable[[], Report]) -> None:
+        """Write the report to each file, if there are any, and print their names.
+
+        Args:
+            report: Makes the report.
+        """
+        for path in self.paths:
+            write_report(report(), path, force=self.force)
+            click.echo(f"{path}: report written", err=True)
+
+
+def reporting(command: Command) -> Command:
+    """Add the options on reports; the command gets them as `reports: ReportOptions`."""
+
+    @wraps(command)
+    def with_reports(*arguments: Any, report_paths: tuple[Path, ...], force: bool, **others: Any) -> None:
+        command(*arguments, reports=ReportOptions(report_paths, force), **others)
+
+    return add_options(
+        with_reports,
+        click.option(
+            "--report",
+            "report_paths",
+            type=click.Path(path_type=Path),
+            multiple=True,
+            help="Write a report to FILE.json or FILE.html. May be repeated.",
+        ),
+        click.option("--force", is_flag=True, help="Replace existing files."),
+    )
+
+
+class ProgressBar:
+    """Shows the progress of each stage on standard error, if that is a terminal; it can be called as `Progress`."""
+
+    def __init__(self) -> None:
+        self._stage, self._done = "", 0
+        self._bar: Any = None
+
+    def __enter__(self) -> ProgressBar:
+        """Return the bar; it is shown when the first stage begins."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """End the line of the last stage."""
+        self._finish()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show how much of a stage is done."""
+        if self._bar is None or stage != self._stage:
+            self._finish()
+            hidden = not sys.stderr.isatty()
+            self._bar = click.progressbar(length=total, label=stage, file=sys.stderr, hidden=hidden, show_pos=True)
+            self._bar.__enter__()
+            self._stage, self._done = stage, 0
+        self._bar.update(done - self._done)
+        self._done = done
+
+    def _finish(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+
+@contextmanager
+def ended_by_closed_pipe() -> Iterator[None]:
+    """End the command without a traceback when the reader of standard output closes the pipe."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python flushes standard output at exit, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.Abort from None
+
+
+def show_notes(notes: tuple[str, ...]) -> None:
+    """Print sentences on the file to standard error."""
+    for note in notes:
+        click.echo(note, err=True)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a profile or hierarchies.
+    """Read a TOML file.
 
     Raises:
-        ConfigurationError: if it cannot be read.
+        ConfigurationError: If it cannot be read.
     """
     try:
         with path.open("rb") as file:
-            return tomllib.loads(file.read(MAX_PROFILE_BYTES).decode())
+            return tomllib.loads(file.read(MAX_TOML_BYTES).decode())
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
-        raise ConfigurationError(f"{path} is no TOML: {error}") from None
-
-
-def treatment_of(profile: Path | None) -> Treatment:
-    """Return what a profile says, or the default: all is searched, and what is found is replaced."""
-    if profile is None:
-        return Treatment()
-    try:
-        return Treatment.parse(read_toml(profile))
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{profile}: {error}") from None
-
-
-def write_reports(report: Report, paths: tuple[Path, ...], *, force: bool) -> None:
-    """Write a report in the form of each path's suffix."""
-    for path in paths:
-        text = report.page() if path.suffix == ".html" else json.dumps(report.document(), indent=2) + "\n"
-        with complete_or_absent(path, force=force) as file:
-            file.write(text.encode())
-        click.echo(f"{path}: the report.", err=True)
-
-
-def verified_reports(paths: tuple[Path, ...], *, force: bool) -> None:
-    """Refuse reports that could not be written, before hours of work.
-
-    Raises:
-        ConfigurationError: for another suffix, or a file that is there.
-    """
-    for path in paths:
-        if path.suffix not in (".json", ".html"):
-            raise ConfigurationError(f"a report is FILE.json or FILE.html, and not {path}")
-        if path.exists() and not force:
-            raise ConfigurationError(f"{path} exists already: name another file, or say --force to replace it")
+        raise ConfigurationError(f"{path} is not TOML: {error}") from None

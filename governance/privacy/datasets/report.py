@@ -1,7 +1,8 @@
-"""The report: what was found or done, and how risky the table is, as a document and as a page for people."""
+"""Reports: what was found, done or measured, as a JSON document and as an HTML page for people."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -10,16 +11,19 @@ from types import MappingProxyType
 from typing import Any
 
 from governance.errors import ConfigurationError
-from governance.privacy.datasets.findings import ColumnTally, Tally
-from governance.privacy.datasets.risk.generalise import Generalised, Wanted
-from governance.privacy.datasets.risk.risk import AT_RISK, Coded, Risk
+from governance.privacy.datasets.anonymize import AnonymizeResult, GeneralisationPlan
+from governance.privacy.datasets.findings import ColumnCounts, FindingCounts
+from governance.privacy.datasets.formats.output import complete_or_absent
+from governance.privacy.datasets.measure import RiskResult
+from governance.privacy.datasets.risk.measures import AT_RISK, Risk
+from governance.privacy.datasets.scan import ScanResult
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-# From this share of rows on, a column is personal data, and not a text in which some is.
+# A column with findings in at least this share of its rows is personal data; below, it is text with some in it.
 MOST = 0.5
-# Below this mean score it is as likely something else.
+# Below this mean confidence a finding is as likely something else.
 UNSURE = 0.6
-# What leaves most of the use of a column that is personal data.
+# An operator for a column of each entity that keeps most of its use.
 FITTING = MappingProxyType(
     {
         "AGE": "bucket:10, or name it in --quasi",
@@ -35,7 +39,20 @@ FITTING = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All parts of a report; those that were not asked for are None."""
+    """A report; parts that were not asked for are None or empty.
+
+    Attributes:
+        title: What it is about.
+        file: Name of the file.
+        format: Its format.
+        rows: Number of its rows.
+        sampled: Number of the rows that were searched; None for all.
+        columns: Findings by column and entity, with masked samples.
+        risk: Re-identification risk.
+        generalised: The levels that reach k-anonymity, and their cost.
+        notes: Sentences on the file.
+        next: Sentences on what to do next.
+    """
 
     title: str
     file: str
@@ -49,14 +66,14 @@ class Report:
     next: Sequence[str] = ()
 
     def document(self) -> dict[str, Any]:
-        """Return it as JSON's types."""
+        """Return the report in JSON's types."""
         return asdict(self)
 
     def page(self) -> str:
-        """Return it as a page of HTML that needs nothing else.
+        """Return the report as one HTML page without other files.
 
         Raises:
-            ConfigurationError: if Jinja is not installed.
+            ConfigurationError: If Jinja is not installed.
         """
         totals: dict[str, int] = {}
         for column in self.columns.values():
@@ -71,19 +88,107 @@ def _template() -> Any:
     try:
         import jinja2
     except ImportError:
-        raise ConfigurationError("pages need a package: pip install 'bento-governance[datasets]'") from None
+        raise ConfigurationError("HTML reports need a package: pip install 'bento-governance[datasets]'") from None
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
-def columns_of(tally: Tally) -> dict[str, Any]:
-    """Return what was found, by column and entity, the most frequent first; samples are masked."""
-    return {name: _column(column, tally.rows) for name, column in tally.columns.items()}
+def scan_report(result: ScanResult) -> Report:
+    """Return the report on a scan."""
+    columns = _columns(result.counts)
+    return Report(
+        "Personal data found",
+        result.file,
+        result.format,
+        result.rows,
+        result.counts.rows if result.is_sample else None,
+        columns,
+        None if result.risk is None else risk_document(result.risk),
+        notes=result.notes,
+        next=_advice(columns, result.risk),
+    )
 
 
-def _column(column: ColumnTally, rows: int) -> dict[str, Any]:
+def anonymize_report(result: AnonymizeResult) -> Report:
+    """Return the report on an anonymized file."""
+    return Report(
+        "What was anonymized",
+        result.file,
+        result.format,
+        result.counts.rows,
+        columns=_columns(result.counts),
+        risk=None if result.risk is None else risk_document(result.risk),
+        generalised=None if result.plan is None else _generalised(result.plan),
+        notes=result.notes,
+        next=["Scan the output, and read a sample of it: what was not found is still there."],
+    )
+
+
+def risk_report(result: RiskResult) -> Report:
+    """Return the report on the risk of a file."""
+    risk = result.risk
+    fine = "Ask whether others may know more than these quasi-identifiers, and measure again with what they may know."
+    return Report(
+        "How likely is a person re-identified?",
+        result.file,
+        result.format,
+        risk.rows,
+        risk=risk_document(risk),
+        notes=result.notes,
+        next=_advice({}, risk) if risk.k < 5 or risk.sensitive else [fine],
+    )
+
+
+def verify_report_path(path: Path, *, force: bool) -> None:
+    """Refuse a report that could not be written, before a long run.
+
+    Args:
+        path: The file.
+        force: Whether an existing file is replaced.
+
+    Raises:
+        ConfigurationError: If the suffix is not `.json` or `.html`, or the file exists and must not be replaced.
+    """
+    if path.suffix not in (".json", ".html"):
+        raise ConfigurationError(f"a report is FILE.json or FILE.html, not {path}")
+    if path.exists() and not force:
+        raise ConfigurationError(f"{path} exists already: name another file, or use --force to replace it")
+
+
+def write_report(report: Report, path: Path, *, force: bool = False) -> None:
+    """Write a report as its path's suffix says: `.html` a page, `.json` a document.
+
+    Args:
+        report: The report.
+        path: The file; it appears when it is complete.
+        force: Whether an existing file is replaced.
+
+    Raises:
+        ConfigurationError: If the file cannot be written, or Jinja is not installed.
+    """
+    verify_report_path(path, force=force)
+    text = report.page() if path.suffix == ".html" else json.dumps(report.document(), indent=2) + "\n"
+    with complete_or_absent(path, force=force) as file:
+        file.write(text.encode())
+
+
+def risk_document(risk: Risk) -> dict[str, Any]:
+    """Return the measures in JSON's types; each bar of the histogram is an object."""
+    document = asdict(risk)
+    document["histogram"] = [
+        {"least": least, "most": most, "classes": classes, "rows": rows}
+        for least, most, classes, rows in risk.histogram
+    ]
+    return document
+
+
+def _columns(counts: FindingCounts) -> dict[str, Any]:
+    return {name: _column(column, counts.rows) for name, column in counts.columns.items()}
+
+
+def _column(column: ColumnCounts, rows: int) -> dict[str, Any]:
     entities = sorted(column.entities.items(), key=lambda item: -item[1].count)
     return {
         "values": column.values,
@@ -103,59 +208,48 @@ def _column(column: ColumnTally, rows: int) -> dict[str, Any]:
     }
 
 
-def risk_of(risk: Risk) -> dict[str, Any]:
-    """Return the measures, with the histogram's bars by name."""
-    document = asdict(risk)
-    document["histogram"] = [
-        {"least": least, "most": most, "classes": classes, "rows": rows}
-        for least, most, classes, rows in risk.histogram
-    ]
-    return document
-
-
-def generalised_of(done: Generalised, quasi: Sequence[Coded], wanted: Wanted) -> dict[str, Any]:
-    """Return what was chosen, and what it cost."""
+def _generalised(plan: GeneralisationPlan) -> dict[str, Any]:
+    chosen, target = plan.chosen, plan.target
     return {
-        "k": wanted.k,
-        "l": wanted.l,
-        "max_suppression": wanted.max_suppression,
-        "levels": {column.name: level.name for column, level in zip(quasi, done.levels, strict=True)},
-        "rows_suppressed": int((~done.kept).sum()),
-        "rows": len(done.kept),
-        "loss": round(done.loss, 4),
-        "discernibility": done.discernibility,
-        "combinations": done.nodes,
-        "tested": done.tested,
+        "k": target.k,
+        "l": target.l,
+        "max_suppression": target.max_suppression,
+        "levels": {name: level.name for name, level in zip(plan.names, chosen.levels, strict=True)},
+        "rows_suppressed": plan.suppressed,
+        "rows": len(chosen.kept),
+        "loss": round(chosen.loss, 4),
+        "discernibility": chosen.discernibility,
+        "combinations": chosen.nodes,
+        "tested": chosen.tested,
     }
 
 
-def advice(columns: Mapping[str, Any], risk: Risk | None) -> list[str]:
-    """Return what to do next, in sentences."""
-    said = []
-    for name, column in columns.items():
-        if not column["entities"]:
-            continue
-        entity = next(iter(column["entities"]))
-        found = column["entities"][entity]
-        if found["score_mean"] < UNSURE:
-            said.append(
-                f"'{name}' may hold {entity}, which is not sure: look at it; if it is none, --column {name}=keep."
-            )
-        elif column["share"] >= MOST:
-            fitting = FITTING.get(entity, "drop, or hash with --key")
-            said.append(f"'{name}' holds {entity} in most rows: give the column an operator: {fitting}.")
-        else:
-            said.append(f"'{name}' holds {entity} in some rows: it is free text, which anonymize searches by itself.")
+def _advice(columns: Mapping[str, Any], risk: Risk | None) -> list[str]:
+    """Return sentences on what to do next."""
+    advice = [_column_advice(name, column) for name, column in columns.items() if column["entities"]]
     if risk is not None:
         if risk.k < 5:
-            said.append(
+            advice.append(
                 f"The smallest class has {risk.k} row{'s' if risk.k > 1 else ''}: generalise with "
                 f"privacy anonymize --k 5 --quasi {','.join(risk.quasi)}, or leave out a quasi-identifier."
             )
-        said += [
-            f"{item.homogeneous:.1%} of the rows are in classes with one value of '{item.column}': who knows the class "
-            "knows the value; ask for --l 2 or more."
+        advice += [
+            f"{item.homogeneous:.1%} of the rows are in classes with only one value of '{item.column}': who knows the "
+            "class knows the value. Use --l 2 or more."
             for item in risk.sensitive
             if item.homogeneous
         ]
-    return said or ["Nothing was found. A sample read by a person tells whether that is so."]
+    return advice or ["Nothing was found. Let a person read a sample to confirm that."]
+
+
+def _column_advice(name: str, column: Mapping[str, Any]) -> str:
+    entity = next(iter(column["entities"]))
+    if column["entities"][entity]["score_mean"] < UNSURE:
+        return (
+            f"'{name}' may hold {entity}, with low confidence: look at it. If it is something else, use "
+            f"--column {name}=keep."
+        )
+    if column["share"] >= MOST:
+        fitting = FITTING.get(entity, "drop, or hash with --key")
+        return f"'{name}' holds {entity} in most rows: give the column an operator: {fitting}."
+    return f"'{name}' holds {entity} in some rows: it is free text, which anonymize searches by default."

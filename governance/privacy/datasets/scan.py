@@ -1,39 +1,138 @@
-"""Scanning: every column of every batch is searched, nothing is changed; or a sample of rows, drawn evenly."""
+"""Scanning: every column of a file, or a sample of its rows, is searched for personal data; nothing is changed."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from governance.errors import BadRequestError
-from governance.privacy.datasets.cells import Named, leaves, text_of
-from governance.privacy.datasets.findings import HIDDEN, Looker, Tally
-from governance.privacy.datasets.formats.batch import Absent, Batch
+from governance.errors import ConfigurationError
+from governance.privacy.datasets.findings import HIDDEN, ColumnDetector, FindingCounts, FindOptions
+from governance.privacy.datasets.formats.batch import Absent, Format, ReadOptions, RowBatch, verify_columns
+from governance.privacy.datasets.formats.cells import places_of
+from governance.privacy.datasets.formats.open import STANDARD_INPUT, Progress, ignore_progress, open_table
+from governance.privacy.datasets.measure import RiskOptions, measure_file
+from governance.privacy.datasets.risk.measures import Risk
 
-Rows = dict[str, list[Any]]
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """How a file is scanned.
+
+    Attributes:
+        columns: Columns to search; None for all.
+        sample: Number of rows to search, drawn from the whole file; None for all rows.
+        quasi: Quasi-identifiers, whose re-identification risk is measured in a second pass; none to measure nothing.
+        sensitive: Sensitive columns for that measure.
+        find: How personal data is found.
+        read: How the file is read.
+    """
+
+    columns: tuple[str, ...] | None = None
+    sample: int | None = None
+    quasi: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    find: FindOptions = field(default_factory=FindOptions)
+    read: ReadOptions = field(default_factory=ReadOptions)
 
 
-def scan(batches: Iterable[Batch], looker: Looker, tally: Tally, only: Sequence[str] | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What was found in a file.
+
+    Attributes:
+        file: Name of the file.
+        format: Its format.
+        rows: Number of its rows.
+        counts: Findings by column and entity, with masked samples.
+        is_sample: Whether only some rows were searched; `counts.rows` is how many.
+        risk: Re-identification risk; None if it was not measured.
+        notes: Sentences on what a person should know about the file.
+    """
+
+    file: str
+    format: Format
+    rows: int
+    counts: FindingCounts
+    is_sample: bool
+    risk: Risk | None
+    notes: tuple[str, ...]
+
+
+def scan_file(path: Path, options: ScanOptions, progress: Progress = ignore_progress) -> ScanResult:
+    """Find personal data in a file.
+
+    Example:
+        `scan_file(Path("patients.csv"), ScanOptions()).counts.totals()` gives for example
+        `{"PERSON": 10, "PHONE_NUMBER": 1}`.
+
+    Args:
+        path: The file; `-` is standard input.
+        options: What is searched, and how.
+        progress: Is called while the file is read.
+
+    Raises:
+        BadRequestError: If the file cannot be read as its format, or has no such column.
+        ConfigurationError: If it cannot be opened, or risk is to be measured of standard input.
+    """
+    if (options.quasi or options.sensitive) and path == STANDARD_INPUT:
+        raise ConfigurationError("risk is measured in a second pass: name a file, not a pipe")
+    counts, detector = FindingCounts(), options.find.column_detector()
+    with open_table(path, options.read, "Scanning", progress) as reader:
+        verify_columns(reader.names, options.columns or ())
+        batches = reader.batches(options.columns)
+        if options.sample is None:
+            scan(batches, detector, counts, options.columns)
+            rows = counts.rows
+        else:
+            rows = scan_sample(batches, options.sample, detector, counts, options.columns)
+    risk = None
+    if options.quasi:
+        of_risk = RiskOptions(options.quasi, options.sensitive, read=options.read)
+        risk = measure_file(path, of_risk, progress).risk
+    return ScanResult(path.name, reader.format, rows, counts, options.sample is not None, risk, tuple(reader.notes))
+
+
+def scan(
+    batches: Iterable[RowBatch], detector: ColumnDetector, counts: FindingCounts, only: Sequence[str] | None = None
+) -> None:
     """Search all rows.
 
     Args:
-        only: these columns; None for all.
+        batches: The rows.
+        detector: Finds personal data.
+        counts: Receives the number of findings and of rows.
+        only: The columns to search; None for all.
     """
     for batch in batches:
         names = [name for name in batch.names if only is None or name in only]
-        _look(((name, batch.values(name)) for name in names), batch.rows, looker, tally)
+        _count(((name, batch.values(name)) for name in names), batch.rows, detector, counts)
 
 
 def scan_sample(
-    batches: Iterable[Batch], size: int, looker: Looker, tally: Tally, only: Sequence[str] | None = None
+    batches: Iterable[RowBatch],
+    size: int,
+    detector: ColumnDetector,
+    counts: FindingCounts,
+    only: Sequence[str] | None = None,
 ) -> int:
-    """Read all rows and search so many of them, each as likely as any other (Vitter's algorithm R, 1985).
+    """Read all rows and search some of them, each as likely as any other (Vitter's algorithm R, 1985).
+
+    The same file always gives the same sample.
+
+    Args:
+        batches: The rows.
+        size: Number of rows to search.
+        detector: Finds personal data.
+        counts: Receives the number of findings and of searched rows.
+        only: The columns to search; None for all.
 
     Returns:
-        how many rows there are.
+        The number of all rows.
     """
-    draw = random.Random(0)  # noqa: S311 — the same file gives the same sample; nothing is secret about it
+    draw = random.Random(0)  # noqa: S311 — reproducible, and not secret
     kept: list[dict[str, Any]] = []
     count = 0
     for batch in batches:
@@ -46,64 +145,17 @@ def scan_sample(
                 kept[place : place + 1] = [drawn]
             count += 1
     every = dict.fromkeys(name for row in kept for name in row)
-    _look(((name, [row.get(name, Absent) for row in kept]) for name in every), len(kept), looker, tally)
+    _count(((name, [row.get(name, Absent) for row in kept]) for name in every), len(kept), detector, counts)
     return count
 
 
-def _look(columns: Iterable[tuple[str, list[Any]]], rows: int, looker: Looker, tally: Tally) -> None:
-    def hidden(name: str) -> str:
-        return HIDDEN if looker.is_personal(name) else name
+def _count(
+    columns: Iterable[tuple[str, list[Any]]], rows: int, detector: ColumnDetector, counts: FindingCounts
+) -> None:
+    def show(name: str) -> str:
+        return HIDDEN if detector.is_personal(name) else name
 
     for name, values in columns:
-        for path, places in places_of(hidden(name), values, hidden).items():
-            tally.add(path, places, looker.look(path, places))
-    tally.rows += rows
-
-
-def places_of(name: str, values: list[Any], named: Named) -> dict[str, dict[str, list[int]]]:
-    """Return for each path below a column its texts, and the rows in which each stands."""
-    found: dict[str, dict[str, list[int]]] = {name: {}}
-    for row, value in enumerate(values):
-        if isinstance(value, dict | list):
-            for path, container, key in leaves(values, row, name, named):
-                _put(found.setdefault(path, {}), container[key], row)
-        else:
-            _put(found[name], value, row)
-    return found
-
-
-def _put(places: dict[str, list[int]], value: Any, row: int) -> None:
-    text = text_of(value)
-    if not text:
-        return
-    rows = places.get(text)
-    if rows is None:
-        places[text] = [row]
-    else:
-        rows.append(row)
-
-
-def verified_columns(names: Sequence[str] | None, wanted: Sequence[str]) -> None:
-    """Refuse columns that the file has not.
-
-    Raises:
-        BadRequestError: with the first one, and those that there are.
-    """
-    for name in wanted:
-        if names is not None and name not in names:
-            there = ", ".join(item[:40] for item in names[:20])
-            raise BadRequestError(f"there is no column '{name[:80]}'; there are: {there}")
-
-
-def each_checked(batches: Iterable[Batch], wanted: Sequence[str]) -> Iterator[Batch]:
-    """Yield batches whose rows all have these columns.
-
-    Raises:
-        BadRequestError: with the first row that has not.
-    """
-    for batch in batches:
-        for name in wanted:
-            for row, value in enumerate(batch.values(name)):
-                if value is Absent:
-                    raise BadRequestError(f"row {batch.first + row} has no '{name[:80]}'")
-        yield batch
+        for path, places in places_of(show(name), values, show).items():
+            counts.add(path, places, detector.find(path, places))
+    counts.rows += rows

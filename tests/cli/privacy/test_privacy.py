@@ -50,7 +50,7 @@ def rows_of(path):
 # scan --json
 
 
-def test_json_lines_are_answered_line_by_line():
+def test_scan_json_answers_each_line():
     lines = [
         {"id": 1, "text": "Dr. Maria Gonzalez, 张伟 and 415-555-2671"},
         {"id": {"a": [1.5, "é\ud800"]}, "text": "half a surrogate \ud800, mail a@b.org"},
@@ -69,7 +69,7 @@ def test_json_lines_are_answered_line_by_line():
     assert all(0 <= f["score"] <= 1 for f in answers[0]["findings"])
 
 
-def test_who_asks_line_by_line_is_answered_line_by_line():
+def test_scan_json_answers_a_pipe_at_once():
     command = [str(BIN), "privacy", "scan", "--json", "--no-tagger", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         for number in range(3):
@@ -80,7 +80,7 @@ def test_who_asks_line_by_line_is_answered_line_by_line():
         assert process.wait(30) == 0
 
 
-def test_who_does_not_listen_any_more_ends_it_without_a_traceback():
+def test_scan_json_ends_quietly_when_its_output_is_closed():
     command = [str(BIN), "privacy", "scan", "--json", "--no-tagger", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
@@ -95,7 +95,7 @@ BAD_LINES = [
 ]  # fmt: skip
 
 
-def test_lines_that_cannot_be_read_are_told_by_number_and_the_others_are_answered(call, tmp_path):
+def test_scan_json_answers_invalid_lines_with_an_error(call, tmp_path):
     good = b'{"id": 2, "text": "a@b.org"}'
     (tmp_path / "l.jsonl").write_bytes(b"".join(line + b"\n" + good + b"\n" for line in BAD_LINES))
     code, out, err = call("scan", "--json", "--no-tagger", "l.jsonl")
@@ -109,7 +109,7 @@ def test_lines_that_cannot_be_read_are_told_by_number_and_the_others_are_answere
 # text
 
 
-def test_a_scan_shows_kinds_and_not_data(call, tmp_path):
+def test_scan_prints_kinds_and_no_values(call, tmp_path):
     (tmp_path / "t.txt").write_bytes(TEXT.encode())
     code, shown, _ = call("scan", "t.txt", "--report", "r.json", "--report", "r.html")
     assert code == 0 and "PERSON" in shown and "PHONE_NUMBER" in shown and "CREDIT_CARD" in shown
@@ -123,7 +123,7 @@ def test_a_scan_shows_kinds_and_not_data(call, tmp_path):
     assert call("scan", "absent.txt")[0] == 3 and call("scan", tmp_path)[0] == 3
 
 
-def test_a_text_is_anonymized_and_all_else_stays_byte_for_byte(call, tmp_path):
+def test_anonymize_text_keeps_everything_but_findings(call, tmp_path):
     (tmp_path / "t.txt").write_bytes(TEXT.encode())
     code, _, err = call("anonymize", "t.txt", "o.txt")
     assert code == 0, err
@@ -142,7 +142,7 @@ def test_a_text_is_anonymized_and_all_else_stays_byte_for_byte(call, tmp_path):
     assert code == 3 and "needs a key" in err and not (tmp_path / "x.txt").exists()
 
 
-def test_a_private_key_over_many_lines_goes_as_a_whole(call, tmp_path):
+def test_anonymize_text_removes_a_private_key_of_many_lines(call, tmp_path):
     body = "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"] * 20)
     (tmp_path / "t.txt").write_text(f"a\n-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\nb\n")
     assert call("anonymize", "--no-tagger", "t.txt", "o.txt")[0] == 0
@@ -150,7 +150,7 @@ def test_a_private_key_over_many_lines_goes_as_a_whole(call, tmp_path):
     assert written.startswith("a\n<PRIVATE_KEY>") and written.endswith("\nb\n") and "MII" not in written
 
 
-def test_a_pipe_is_anonymized():
+def test_anonymize_a_pipe():
     done = run("anonymize", "--no-tagger", "-", "-", given="mail é@b.org or a@b.org\n".encode())
     assert done.stdout.decode().count("<EMAIL_ADDRESS>") >= 1 and b"a@b.org" not in done.stdout
 
@@ -158,7 +158,7 @@ def test_a_pipe_is_anonymized():
 @pytest.mark.parametrize(
     ("encoding", "mark"), [("cp1252", b""), ("utf-16", b"\xff\xfe"), ("utf-8-sig", b"\xef\xbb\xbf")]
 )
-def test_an_encoding_is_named_or_seen_and_kept(call, tmp_path, encoding, mark):
+def test_anonymize_keeps_the_encoding(call, tmp_path, encoding, mark):
     (tmp_path / "t.csv").write_bytes("name;mail\r\nJürgen;a@b.org\r\n".encode(encoding))
     named = ("--encoding", encoding) if not mark else ()
     code, _, err = call("anonymize", "--no-tagger", "t.csv", "o.csv", *named)
@@ -168,7 +168,7 @@ def test_an_encoding_is_named_or_seen_and_kept(call, tmp_path, encoding, mark):
     assert written.decode(encoding) == "name;mail\r\nJürgen;<EMAIL_ADDRESS>\r\n"
 
 
-def test_invalid_utf_8_is_refused_with_its_line_and_a_way_out(call, tmp_path):
+def test_anonymize_refuses_invalid_utf_8_with_the_line_number(call, tmp_path):
     (tmp_path / "t.csv").write_bytes(b"name,mail\nA,b\nJ\xfcrgen,a@b.org\n")
     code, _, err = call("anonymize", "t.csv", "o.csv")
     assert code == 6 and "line 3" in err and "--encoding" in err and not (tmp_path / "o.csv").exists()
@@ -178,7 +178,7 @@ def test_invalid_utf_8_is_refused_with_its_line_and_a_way_out(call, tmp_path):
 # JSON lines
 
 
-def test_json_lines_are_anonymized_value_by_value(call, tmp_path):
+def test_anonymize_json_lines(call, tmp_path):
     (tmp_path / "t.jsonl").write_text(
         '{"b": [1, {"c": "192.168.10.1"}], "a": "mail a@b.org", "n": null}\n\n"x@y.org"\n{"age": 42, "ssn": 5}\n'
     )
@@ -194,7 +194,7 @@ def test_json_lines_are_anonymized_value_by_value(call, tmp_path):
 @pytest.mark.parametrize(
     "line", ["nope", '{"a": 1e999}', "[" * 3000 + "]" * 3000, '{"m@x.org": 1}', '{"a": {"m@x.org": 1}}']
 )
-def test_json_that_cannot_be_searched_is_refused_and_nothing_is_written(call, tmp_path, line):
+def test_anonymize_json_lines_refuses_what_it_cannot_search(call, tmp_path, line):
     (tmp_path / "t.jsonl").write_text('{"a": 1}\n' + line + "\n")
     code, _, err = call("anonymize", "--no-tagger", "t.jsonl", "o.jsonl")
     assert code == 6 and "x.org" not in err and not (tmp_path / "o.jsonl").exists()
@@ -205,7 +205,7 @@ def test_json_that_cannot_be_searched_is_refused_and_nothing_is_written(call, tm
 CSV = 'id;name;note;age\n1;Maria Gonzalez;"call 415-555-2671; or ""mail"" a@b.org\nsoon";42\n2;;=1+1;7\n'
 
 
-def test_a_csv_keeps_its_form_and_formulas_are_mentioned(call, tmp_path):
+def test_anonymize_csv_keeps_the_dialect_and_warns_of_formulas(call, tmp_path):
     (tmp_path / "t.csv").write_text(CSV)
     code, _, err = call(
         "anonymize", "--no-tagger", "t.csv", "o.csv", "--column", "name=drop", "--column", "age=bucket:10"
@@ -217,7 +217,7 @@ def test_a_csv_keeps_its_form_and_formulas_are_mentioned(call, tmp_path):
     assert "1 cells begin like a formula" in err
 
 
-def test_a_column_name_is_a_word_beside_its_values(call, tmp_path):
+def test_scan_csv_uses_the_column_name(call, tmp_path):
     (tmp_path / "t.csv").write_text("mrn,other\n84723910,84723910\n")
     _, shown, _ = call("scan", "--no-tagger", "t.csv")
     assert "MEDICAL_RECORD_NUMBER" in shown and "other" not in shown
@@ -226,18 +226,18 @@ def test_a_column_name_is_a_word_beside_its_values(call, tmp_path):
 HOSTILE = {
     "ragged": (b"a,b\n1,2\n3\n", "row 2 (line 3)"),
     "too many": (b"a,b\n1,2,3\n", "row 1 (line 2)"),
-    "NUL": (b"a,b\n1,\0\n", "line 2 holds a NUL"),
+    "NUL": (b"a,b\n1,\0\n", "line 2 has a NUL"),
     "twice": (b"a,b,a\n1,2,3\n", "twice"),
     # Names are not compared before it is known that they are few: that would take hours for a million.
     "wide": (b"a," * 200_000 + b"a\n", "more than 10000 columns"),
-    "open quote": (b'a,b\n"1,2\n' + b"x" * 1000, "no CSV"),
+    "open quote": (b'a,b\n"1,2\n' + b"x" * 1000, "is not CSV"),
     "no header": (b"a@b.org,1\nc@d.org,2\n", "--no-header"),
-    "a gigantic cell": (b"a,b\n" + b"x" * (17 * 2**20) + b",1\n", "no CSV"),
+    "a gigantic cell": (b"a,b\n" + b"x" * (17 * 2**20) + b",1\n", "is not CSV"),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_csv_is_refused_without_its_values(call, tmp_path, name):
+def test_anonymize_csv_refuses_hostile_files_without_showing_values(call, tmp_path, name):
     content, sentence = HOSTILE[name]
     (tmp_path / "t.csv").write_bytes(content)
     code, _, err = call("anonymize", "--no-tagger", "t.csv", "o.csv")
@@ -245,13 +245,13 @@ def test_a_hostile_csv_is_refused_without_its_values(call, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.txt", "t.jsonl"])
-def test_an_empty_file_has_no_personal_data(call, tmp_path, name):
+def test_scan_and_anonymize_empty_files(call, tmp_path, name):
     (tmp_path / name).write_bytes(b"")
     assert call("scan", "--no-tagger", name)[:2] == (0, "No personal data was found.\n")
     assert call("anonymize", "--no-tagger", name, "o")[0] == 0 and (tmp_path / "o").read_bytes() == b""
 
 
-def test_a_sample_is_drawn_from_the_whole_file(call, tmp_path):
+def test_scan_sample_is_drawn_from_the_whole_file(call, tmp_path):
     (tmp_path / "t.csv").write_text("a\n" + "x\n" * 9000 + "a@b.org\n" * 9000)
     call("scan", "--no-tagger", "t.csv", "--sample", "400", "--report", "r.json")
     report = json.loads((tmp_path / "r.json").read_text())
@@ -259,7 +259,7 @@ def test_a_sample_is_drawn_from_the_whole_file(call, tmp_path):
     assert 140 < report["columns"]["a"]["entities"]["EMAIL_ADDRESS"]["count"] < 260
 
 
-def test_a_profile_says_what_is_done_to_each_column(call, tmp_path):
+def test_anonymize_profile(call, tmp_path):
     (tmp_path / "t.csv").write_text(
         "patient,visit,name,note,ward\n7,2024-01-01,Ann Lee,a@b.org,w\n7,2024-01-11 08:00,Bo Lee,-,w\n8,2024-01-01,X,-,w\n"
     )
@@ -285,7 +285,7 @@ def test_a_profile_says_what_is_done_to_each_column(call, tmp_path):
 # What is complete, and what is not
 
 
-def test_a_killed_program_leaves_no_part(tmp_path):
+def test_anonymize_leaves_no_file_when_killed(tmp_path):
     ends = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
     command = [str(BIN), "privacy", "anonymize", "--no-tagger", "-"]
     begun = [
@@ -309,7 +309,7 @@ def test_a_killed_program_leaves_no_part(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path):
+def test_anonymize_does_not_replace_a_file_that_appeared_meanwhile(tmp_path):
     command = [str(BIN), "privacy", "anonymize", "--no-tagger", "in.txt", "o.txt"]
     os.mkfifo(tmp_path / "in.txt")
     with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path) as process:
@@ -320,7 +320,7 @@ def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path):
     assert (tmp_path / "o.txt").read_text() == "mine" and len(os.listdir(tmp_path)) == 2
 
 
-def test_every_command_has_a_page_of_help_with_examples(call):
+def test_privacy_help_has_examples(call):
     for name in ("scan", "anonymize", "risk"):
         code, shown, _ = call(name, "--help")
         assert code == 0 and f"bento-governance privacy {name} " in shown

@@ -78,7 +78,7 @@ def entries(folder):
     return [json.loads(line) for file in folder.glob("audit/*/entries.jsonl") for line in file.read_text().splitlines()]
 
 
-def test_whom_the_policy_permits_gets_the_text_and_the_log_an_entry(ward):
+def test_reveal_prints_the_text_and_writes_an_audit_entry(ward):
     before = len(entries(ward))
     done = reveal(ward, "officer", "--purpose", "treatment")
     assert done.returncode == 0 and done.stdout.decode() == TEXT, done.stderr
@@ -91,7 +91,7 @@ def test_whom_the_policy_permits_gets_the_text_and_the_log_an_entry(ward):
 
 
 @pytest.mark.parametrize(("role", "more"), [("clerk", ("--purpose", "treatment")), ("officer", ()), ("officer", ("--purpose", "research"))])  # fmt: skip
-def test_all_others_are_refused_and_that_is_recorded_too(ward, role, more):
+def test_reveal_refuses_and_records_callers_without_permission(ward, role, more):
     before = len(entries(ward))
     done = reveal(ward, role, *more)
     assert done.returncode == 6 and not done.stdout and b"does not permit" in done.stderr
@@ -99,7 +99,7 @@ def test_all_others_are_refused_and_that_is_recorded_too(ward, role, more):
     assert (entry["caller"], entry["outcome"], entry["reason"]) == (role, "refused", "forbidden")
 
 
-def test_a_token_of_another_scope_or_a_changed_one_stays_what_it_is(ward):
+def test_reveal_refuses_tokens_of_another_scope_and_changed_ones(ward):
     other = reveal(ward, "officer", "--purpose", "treatment", "--scope", "ward/research")
     assert other.returncode == 6 and b"not of this key and scope" in other.stderr and b"Gonzalez" not in other.stdout
     changed = (ward / "tokens.txt").read_text().replace("<PERSON:", "<LOCATION:")
@@ -107,7 +107,7 @@ def test_a_token_of_another_scope_or_a_changed_one_stays_what_it_is(ward):
     assert done.returncode == 6 and b"was changed" in done.stderr
 
 
-def test_a_stranger_and_a_service_that_reveals_nothing(ward):
+def test_reveal_refuses_unknown_callers_and_services_without_reveal(ward):
     (ward / "stranger.token").write_text("bgk_AAAAAAAAAAAA_" + "A" * 43)
     (ward / "stranger.token").chmod(0o600)
     assert reveal(ward, "stranger", "--purpose", "treatment").returncode == 6

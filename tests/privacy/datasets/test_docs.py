@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_the_commands_of_the_document_run_as_they_stand(tmp_path):
+def test_commands_in_the_document_of_data_sets(tmp_path):
     text = (ROOT / "docs/datasets.md").read_text()
     script = "set -eu\n" + "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

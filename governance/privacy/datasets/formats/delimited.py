@@ -1,4 +1,4 @@
-"""CSV: delimiter, quotes, encoding and line ends are found, and kept in what is written."""
+"""CSV (RFC 4180, and what else is called so): delimiter, quoting, encoding and line ends are detected and kept."""
 
 from __future__ import annotations
 
@@ -6,33 +6,45 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any, BinaryIO, Literal
 
 from governance.errors import BadRequestError
-from governance.privacy.datasets.formats.batch import BATCH_BYTES, BATCH_ROWS, Asked
+from governance.privacy.datasets.formats.batch import BATCH_BYTES, BATCH_ROWS, Advance, Format, ReadOptions
 from governance.privacy.datasets.formats.lines import text_encoding, text_lines
-from governance.privacy.datasets.formats.plain import encoded, size_of
+from governance.privacy.datasets.formats.text import encoded, size_of
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_FIELD, MAX_COLUMNS = 16 * 2**20, 10_000
-LOOKED_AT = 50
-# What a spreadsheet would run.
+# Lines from which delimiter, quoting and line end are detected.
+SAMPLE_LINES = 50
+# Cells that a spreadsheet would run as a formula (OWASP: CSV injection); a signed number is none.
 _FORMULA = re.compile(r"[=@\t\r]|[+\-](?![\d .,()/\-]*$)")
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """How the cells of a file are written."""
+class CsvDialect:
+    """How the cells of a file are written.
+
+    Attributes:
+        delimiter: One character.
+        line_end: LF or CR LF.
+        quotes_all: Whether all cells are quoted, and not only those that need it.
+    """
 
     delimiter: str
     line_end: str
     quotes_all: bool
 
     @classmethod
-    def of(cls, lines: Sequence[str], delimiter: str | None) -> Form:
-        """Look at the first lines: the delimiter that cuts all of them into the same number of cells, and most."""
+    def of(cls, lines: Sequence[str], delimiter: str | None) -> CsvDialect:
+        """Detect the dialect from the first lines.
+
+        Args:
+            lines: The first lines with their line ends.
+            delimiter: The given delimiter; None for the one that makes the most cells of every line.
+        """
         line_end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
         chosen = delimiter or max(DELIMITERS, key=lambda mark: _cells(lines, mark))
         header = lines[0].rstrip("\r\n") if lines else ""
@@ -45,13 +57,19 @@ def _cells(lines: Sequence[str], delimiter: str) -> int:
         counts = {len(row) for row in csv.reader(lines, delimiter=delimiter) if row}
     except csv.Error:
         return 0
-    # A cell with a line end in it may have been cut: the first row decides if they differ.
+    # Rows differ where the sample cuts a cell with a line end in it, so the smallest number counts.
     return min(counts) if counts and min(counts) > 1 else 0
 
 
 @dataclass(frozen=True, slots=True)
 class CsvBatch:
-    """Rows of cells; all cells are text."""
+    """Rows of cells, which are all text; see `RowBatch`.
+
+    Attributes:
+        first: Number of the first row.
+        names: Names of the columns.
+        cells: The cells of each row.
+    """
 
     first: int
     names: tuple[str, ...]
@@ -59,36 +77,39 @@ class CsvBatch:
 
     @property
     def rows(self) -> int:
+        """Number of rows."""
         return len(self.cells)
 
     def values(self, name: str) -> list[Any]:
+        """Return the cells of a column."""
         place = self.names.index(name)
         return [row[place] for row in self.cells]
 
 
 class CsvReader:
-    """A CSV of any delimiter.
+    """Reads CSV with any delimiter; see `TableReader`.
 
     Raises:
-        BadRequestError: if the header names a column twice, or the file cannot be read.
+        BadRequestError: If the header has a name twice, or the file cannot be read.
     """
 
+    format: Format = "csv"
     is_typed = False
 
-    def __init__(self, stream: BinaryIO, asked: Asked, start: bytes) -> None:
+    def __init__(self, stream: BinaryIO, options: ReadOptions, advance: Advance, start: bytes) -> None:
         csv.field_size_limit(MAX_FIELD)
-        self.encoding = text_encoding(asked.encoding, start)
-        blocks = text_lines(stream, self.encoding, asked.progress)
+        self.encoding = text_encoding(options.encoding, start)
+        blocks = text_lines(stream, self.encoding, advance)
         lines = _without_nul(chain.from_iterable(blocks))
-        begun = list(islice(lines, LOOKED_AT))
-        self.form = Form.of(begun, asked.delimiter)
-        self._rows = csv.reader(chain(begun, lines), delimiter=self.form.delimiter, strict=True)
-        self.total, self._has_header = size_of(stream), asked.header
+        begun = list(islice(lines, SAMPLE_LINES))
+        self.dialect = CsvDialect.of(begun, options.delimiter)
+        self._rows = csv.reader(chain(begun, lines), delimiter=self.dialect.delimiter, strict=True)
+        self.total, self._has_header = size_of(stream), options.header
         first = next(self._read(), None)
         self._rest: Iterator[list[str]] = self._read()
-        # Of a pipe nobody could look ahead for a byte order mark.
+        # In a pipe the byte order mark could not be read ahead, and is part of the first name.
         self.names: tuple[str, ...] = tuple(name.lstrip("\ufeff") for name in first or ())
-        if first is not None and not asked.header:
+        if first is not None and not options.header:
             self.names = tuple(str(number) for number in range(1, len(first) + 1))
             self._rest = chain([first], self._rest)
         if len(self.names) > MAX_COLUMNS:
@@ -96,25 +117,35 @@ class CsvReader:
         twice = [number for number, name in enumerate(self.names, 1) if name in self.names[: number - 1]]
         if twice:
             raise BadRequestError(
-                f"the header names a column twice (column {twice[0]}): rename it, or say --no-header if there is none"
+                f"the header has a name twice (column {twice[0]}): rename it, or use --no-header if there is no header"
             )
-        self.formulas = 0
+        self._formulas = 0
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """A warning if cells begin like a formula."""
+        if not self._formulas:
+            return ()
+        return (
+            f"{self._formulas:,} cells begin like a formula (= + - @): they are kept as they are, and a spreadsheet "
+            "may run them.",
+        )
 
     def _read(self) -> Iterator[list[str]]:
-        """Yield the rows that are not blank; one column's blank line is an empty cell."""
+        """Yield the rows that are not blank; in a file of one column, a blank line is an empty cell."""
         try:
             for row in self._rows:
                 if row or len(getattr(self, "names", ())) == 1:
                     yield row or [""]
         except csv.Error as error:
-            # The library's sentences tell of places and limits, never of cells.
-            raise BadRequestError(f"line {self._rows.line_num} is no CSV: {error}") from None
+            # Messages of the csv module have no cell values in them.
+            raise BadRequestError(f"line {self._rows.line_num} is not CSV: {error}") from None
 
     def batches(self, only: Sequence[str] | None = None) -> Iterator[CsvBatch]:
         """Yield all rows.
 
         Raises:
-            BadRequestError: if a row has more or fewer cells than the header.
+            BadRequestError: If a row has more or fewer cells than the header; the message has its number.
         """
         width, first = len(self.names), 1
         cells: list[list[str]] = []
@@ -122,8 +153,8 @@ class CsvReader:
         for row in self._rest:
             if len(row) != width:
                 raise BadRequestError(
-                    f"row {first + len(cells)} (line {self._rows.line_num}) has {len(row)} cells, and there are "
-                    f"{width} columns: quote cells that hold the delimiter, or name it with --delimiter"
+                    f"row {first + len(cells)} (line {self._rows.line_num}) has {len(row)} cells, but there are "
+                    f"{width} columns: quote cells that contain the delimiter, or set it with --delimiter"
                 )
             cells.append(row)
             size += sum(map(len, row))
@@ -134,36 +165,47 @@ class CsvReader:
             yield self._batch(first, cells)
 
     def _batch(self, first: int, cells: list[list[str]]) -> CsvBatch:
-        self.formulas += sum(
+        self._formulas += sum(
             1 for row in cells for cell in row if cell[:1] in "=@+-\t\r" and cell and _FORMULA.match(cell)
         )
         return CsvBatch(first, self.names, cells)
 
     def writer(self, target: BinaryIO, dropped: Sequence[str], as_text: Sequence[str]) -> CsvWriter:
-        """Return a writer of the same form."""
-        return CsvWriter(target, self.form, self.encoding, self.names, dropped, self._has_header)
+        """Return a writer of the same dialect."""
+        header = self.names if self._has_header else ()
+        kept = [place for place, name in enumerate(self.names) if name not in dropped]
+        return CsvWriter(target, self.dialect, self.encoding, header, None if len(kept) == len(self.names) else kept)
+
+    def again(self, options: ReadOptions) -> ReadOptions:
+        """Return options with this file's encoding and delimiter."""
+        return replace(options, format=self.format, encoding=self.encoding, delimiter=self.dialect.delimiter)
 
 
 class CsvWriter:
-    """Writes rows, with the header first."""
+    """Writes the header, and then rows; see `TableWriter`.
+
+    Args:
+        target: The file.
+        dialect: How cells are written.
+        encoding: The encoding of the file.
+        header: The names of all columns; empty if the file has no header.
+        kept: Indexes of the columns that are written; None for all.
+    """
 
     def __init__(
-        self,
-        target: BinaryIO,
-        form: Form,
-        encoding: str,
-        names: Sequence[str],
-        dropped: Sequence[str],
-        header: bool,
+        self, target: BinaryIO, dialect: CsvDialect, encoding: str, header: Sequence[str], kept: Sequence[int] | None
     ) -> None:
-        self._target, self._form, self.encoding, self._begun = target, form, encoding, False
-        self._kept = [place for place, name in enumerate(names) if name not in dropped]
-        self._all = len(self._kept) == len(names)
-        if header and names:
-            self._put([list(names)])
+        self._target, self._dialect, self.encoding, self._begun = target, dialect, encoding, False
+        self._kept = kept
+        if header:
+            self._put([list(header)])
 
     def write(self, batch: CsvBatch, changed: Mapping[str, Sequence[Any]], rows: Sequence[int] | None = None) -> None:
-        """Write the rows of a batch; its cells are changed where they are."""
+        """Write the rows of a batch; its cells are overwritten by the changed ones.
+
+        Raises:
+            BadRequestError: If a changed cell cannot be written in the encoding of the file.
+        """
         for name, values in changed.items():
             place = batch.names.index(name)
             for row, value in zip(batch.cells, values, strict=True):
@@ -172,19 +214,20 @@ class CsvWriter:
 
     def _put(self, cells: Iterable[Sequence[str]]) -> None:
         text = io.StringIO(newline="")
-        quoting: Literal[0, 1] = csv.QUOTE_ALL if self._form.quotes_all else csv.QUOTE_MINIMAL
-        writer = csv.writer(text, delimiter=self._form.delimiter, lineterminator=self._form.line_end, quoting=quoting)
-        writer.writerows(cells if self._all else ([row[place] for place in self._kept] for row in cells))
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if self._dialect.quotes_all else csv.QUOTE_MINIMAL
+        dialect, kept = self._dialect, self._kept
+        writer = csv.writer(text, delimiter=dialect.delimiter, lineterminator=dialect.line_end, quoting=quoting)
+        writer.writerows(cells if kept is None else ([row[place] for place in kept] for row in cells))
         self._target.write(encoded(text.getvalue(), self.encoding, begun=self._begun))
         self._target.flush()
         self._begun = True
 
     def close(self) -> None:
-        """There is nothing to come."""
+        """Do nothing: all rows are written."""
 
 
 def _without_nul(lines: Iterable[str]) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
         if "\0" in line:
-            raise BadRequestError(f"line {number} holds a NUL byte: it is no CSV, or its --encoding is another one")
+            raise BadRequestError(f"line {number} has a NUL byte: the file is not CSV, or has another --encoding")
         yield line

@@ -1,49 +1,58 @@
-"""Lines of a file or a pipe, a block at a time: whoever writes line by line is answered line by line."""
+"""Lines of a file or a pipe, read block by block: lines that have come are returned without waiting for more."""
 
 from __future__ import annotations
 
 import codecs
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import AnyStr, BinaryIO
 
 from governance.errors import BadRequestError, ConfigurationError
+from governance.privacy.datasets.formats.batch import Advance
 
 BLOCK_BYTES, MAX_LINE_BYTES = 2**18, 64 * 2**20
-# A private key goes over many lines, and is nothing line by line.
+# A private key has many lines, and its single lines would not be found: they stay together.
 MAX_KEY_LINES = 400
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
-Progress = Callable[[int], None]
 
-
-def byte_lines(stream: BinaryIO, progress: Progress) -> Iterator[list[bytes]]:
-    """Yield whole lines with their ends, as many as are there.
+def byte_lines(stream: BinaryIO, advance: Advance) -> Iterator[list[bytes]]:
+    """Yield whole lines with their line ends, as many as have come.
 
     Args:
-        progress: is told the bytes of each block.
+        stream: The unbuffered file or pipe.
+        advance: Is called with the number of bytes of each block.
 
     Raises:
-        BadRequestError: if a line is longer than `MAX_LINE_BYTES`.
+        BadRequestError: If a line is longer than `MAX_LINE_BYTES`.
     """
-    return _whole_lines(_blocks(stream, progress), b"\n", b"")
+    return _whole_lines(_blocks(stream, advance), b"\n", b"")
 
 
-def text_lines(stream: BinaryIO, encoding: str, progress: Progress) -> Iterator[list[str]]:
-    """Yield whole lines with their ends, decoded; a private key's lines stay together.
+def text_lines(stream: BinaryIO, encoding: str, advance: Advance) -> Iterator[list[str]]:
+    """Yield whole decoded lines with their line ends; the lines of a private key are one element.
+
+    Args:
+        stream: The unbuffered file or pipe.
+        encoding: Its encoding.
+        advance: Is called with the number of bytes of each block.
 
     Raises:
-        BadRequestError: if a line is too long, or the bytes are not in this encoding.
+        BadRequestError: If a line is longer than `MAX_LINE_BYTES` characters, or the bytes are not in this encoding.
     """
-    return _keys_together(_whole_lines(_decoded(_blocks(stream, progress), encoding), "\n", ""))
+    return _keys_together(_whole_lines(_decoded(_blocks(stream, advance), encoding), "\n", ""))
 
 
 def text_encoding(name: str | None, start: bytes) -> str:
-    """Return the encoding of a file: what was asked for, what its byte order mark says, or UTF-8.
+    """Return the encoding of a file: the given one, the one of its byte order mark, or UTF-8.
+
+    Args:
+        name: The given encoding, or None.
+        start: The first bytes of the file; none for a pipe.
 
     Raises:
-        ConfigurationError: if there is no such encoding.
+        ConfigurationError: If there is no such text encoding.
     """
     if name is None:
         return next((encoding for mark, encoding in _MARKS.items() if start.startswith(mark)), "utf-8")
@@ -54,10 +63,10 @@ def text_encoding(name: str | None, start: bytes) -> str:
         raise ConfigurationError(f"there is no text encoding '{name[:40]}'") from None
 
 
-def _blocks(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
+def _blocks(stream: BinaryIO, advance: Advance) -> Iterator[bytes]:
     while block := os.read(stream.fileno(), BLOCK_BYTES):
         yield block
-        progress(len(block))
+        advance(len(block))
 
 
 def _decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:

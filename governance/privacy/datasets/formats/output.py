@@ -1,4 +1,4 @@
-"""A file that is there as a whole or not at all: written without a name, and named when it is complete."""
+"""Files that are complete or absent: written without a name, and named when they are complete."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from governance.errors import ConfigurationError
 
 @contextmanager
 def complete_or_absent(path: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """Give a file to write; it gets its name when the block ends without an error, and never before.
+    """Open a file to write, which gets its name only when the `with` block ends without an error.
 
-    Where the system can (Linux), the file has no name until then, so that not even a killed process leaves a part.
-    Elsewhere it is called `.NAME.….part` beside its place, and removed if anything goes wrong.
+    On Linux the file has no name until then, so that even a killed process leaves nothing behind. On other systems it
+    is called `.NAME.….part` in the same folder, and is removed if the block raises.
 
     Args:
-        force: whether it may take the place of a file that is there.
+        path: The name that the file gets.
+        force: Whether it replaces an existing file.
 
     Raises:
-        ConfigurationError: if a file is there and may not be replaced, or cannot be written.
+        ConfigurationError: If the file exists and must not be replaced, or cannot be written.
     """
     if path.is_dir() or (not force and path.exists()):
-        raise ConfigurationError(f"{path} exists already: name another file, or say --force to replace it")
+        raise ConfigurationError(f"{path} exists already: name another file, or use --force to replace it")
     part = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.part")
     try:
         file = _nameless(path.parent) or part.open("x+b")
@@ -38,7 +39,7 @@ def complete_or_absent(path: Path, *, force: bool) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
             if not part.exists():
-                # With a folder's descriptor this is linkat(2), which alone follows the link in /proc.
+                # A folder's descriptor makes Python call linkat(2), which can follow the link in /proc; link(2) cannot.
                 os.link(f"/proc/self/fd/{file.fileno()}", part, src_dir_fd=file.fileno(), follow_symlinks=True)
         _name(part, path, force)
     except OSError as error:
@@ -49,7 +50,7 @@ def complete_or_absent(path: Path, *, force: bool) -> Iterator[BinaryIO]:
 
 
 def _nameless(folder: Path) -> BinaryIO | None:
-    """Open a file without a name, or return None where there is no such thing (open(2), O_TMPFILE)."""
+    """Open a file without a name (open(2), O_TMPFILE), or return None if the system or file system cannot."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None or not Path("/proc/self/fd").is_dir():
         return None
@@ -63,11 +64,11 @@ def _name(part: Path, path: Path, force: bool) -> None:
     if force:
         part.replace(path)
     else:
-        # A link fails where a file has come to be meanwhile; a rename would replace it.
+        # hardlink_to fails if the file exists by now; a rename would replace it.
         try:
             path.hardlink_to(part)
         except FileExistsError:
-            raise ConfigurationError(f"{path} exists already: another program has written it meanwhile") from None
+            raise ConfigurationError(f"{path} exists already: another program has written it in the meantime") from None
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,24 +1,25 @@
-"""Parquet, by pyarrow: batch by batch, types kept, and nothing of the old file's metadata in the new one."""
+"""Parquet, by pyarrow: read batch by batch and written with the same types, but without the old file's metadata."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from governance.errors import BadRequestError, ConfigurationError
-from governance.privacy.datasets.formats.batch import BATCH_ROWS, Asked
+from governance.privacy.datasets.formats.batch import BATCH_ROWS, Advance, Format, ReadOptions
 
 MAX_FOOTER_STRING, MAX_FOOTER_ITEMS = 16 * 2**20, 1_000_000
+# Of one column in one row group, unpacked.
 MAX_COLUMN_BYTES = 2**31
 
 
 def arrow() -> Any:
-    """Return pyarrow.
+    """Return the module pyarrow, imported when the first Parquet file is opened.
 
     Raises:
-        ConfigurationError: if it is not installed.
+        ConfigurationError: If it is not installed.
     """
     try:
         import pyarrow
@@ -30,31 +31,45 @@ def arrow() -> Any:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Turn the library's errors into ours; their text may hold a part of the file."""
+    """Turn pyarrow's errors into BadRequestError, without their text, which may quote the file."""
     try:
         yield
     except (arrow().ArrowException, OSError, OverflowError, ValueError) as error:
         kind = type(error).__name__
-        raise BadRequestError(f"it cannot be read as Parquet ({kind}): damaged, cut, or no such file") from None
+        raise BadRequestError(f"it cannot be read as Parquet ({kind}): damaged, cut short, or another format") from None
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetBatch:
-    """Rows of typed columns."""
+    """Rows of typed columns; see `RowBatch`.
+
+    Attributes:
+        first: Number of the first row.
+        table: The pyarrow record batch.
+    """
 
     first: int
     table: Any
 
     @property
     def rows(self) -> int:
+        """Number of rows."""
         return int(self.table.num_rows)
 
     @property
     def names(self) -> Sequence[str]:
+        """Names of the columns."""
         return tuple(self.table.schema.names)
 
     def values(self, name: str) -> list[Any]:
-        """Return a column; equal texts are one object, so that a file of one long text again and again stays small."""
+        """Return a column as Python values.
+
+        Equal texts of a dictionary column are one object: a small file that repeats a long text does not fill the
+        memory.
+
+        Raises:
+            BadRequestError: If the column is damaged.
+        """
         column = self.table.column(name)
         pa = arrow()
         if pa.types.is_dictionary(column.type):
@@ -66,19 +81,22 @@ class ParquetBatch:
 
 
 class ParquetReader:
-    """A Parquet file.
+    """Reads a Parquet file; see `TableReader`.
 
     Raises:
-        BadRequestError: if it is none, or claims what nobody can read.
-        ConfigurationError: if pyarrow is not installed.
+        BadRequestError: If it is not Parquet, has two columns of one name, or unpacks to more than `MAX_COLUMN_BYTES`
+            in one column of one row group.
+        ConfigurationError: If pyarrow is not installed.
     """
 
+    format: Format = "parquet"
     is_typed = True
+    notes: Sequence[str] = ()
 
-    def __init__(self, stream: BinaryIO, asked: Asked) -> None:
+    def __init__(self, stream: BinaryIO, options: ReadOptions, advance: Advance) -> None:
         pa = arrow()
         if not stream.seekable():
-            raise BadRequestError("Parquet is read from its end: name a file, and not a pipe")
+            raise BadRequestError("Parquet is read from its end: name a file, not a pipe")
         limits = {
             "thrift_string_size_limit": MAX_FOOTER_STRING,
             "thrift_container_size_limit": MAX_FOOTER_ITEMS,
@@ -88,10 +106,10 @@ class ParquetReader:
             file = pa.parquet.ParquetFile(stream, **limits)
             self._schema = file.schema_arrow
             texts = [item.name for item in self._schema if _is_text(item.type)]
-            # Texts stay in their dictionaries: a small file cannot become a large memory by repeating one.
+            # Texts are read as dictionaries, so that a small file that repeats a long text does not fill the memory.
             self._file = pa.parquet.ParquetFile(stream, read_dictionary=texts, metadata=file.metadata, **limits)
         self.names: tuple[str, ...] = tuple(self._schema.names)
-        self.total, self._progress = int(file.metadata.num_rows), asked.progress
+        self.total, self._advance = int(file.metadata.num_rows), advance
         if len(set(self.names)) != len(self.names):
             raise BadRequestError("two columns have the same name: rename one")
         self._refuse_bombs(file.metadata)
@@ -107,11 +125,15 @@ class ParquetReader:
                     )
 
     def types(self) -> dict[str, Any]:
-        """Return the type of each column; of one in a dictionary, that of its values."""
+        """Return the pyarrow type of each column; for dictionary columns, the type of their values."""
         return {item.name: _value_type(item.type) for item in self._schema}
 
     def batches(self, only: Sequence[str] | None = None) -> Iterator[ParquetBatch]:
-        """Yield all rows."""
+        """Yield all rows.
+
+        Raises:
+            BadRequestError: If the file is damaged.
+        """
         first = 1
         with _readable():
             source = self._file.iter_batches(BATCH_ROWS, columns=None if only is None else list(only))
@@ -122,10 +144,10 @@ class ParquetReader:
                 return
             yield ParquetBatch(first, table)
             first += table.num_rows
-            self._progress(table.num_rows)
+            self._advance(table.num_rows)
 
     def writer(self, target: BinaryIO, dropped: Sequence[str], as_text: Sequence[str]) -> ParquetWriter:
-        """Return a writer of the same types."""
+        """Return a writer of the same types; columns of `as_text` become strings."""
         pa = arrow()
         fields = [
             pa.field(item.name, pa.string() if item.name in as_text else _value_type(item.type), item.nullable)
@@ -134,9 +156,13 @@ class ParquetReader:
         ]
         return ParquetWriter(target, pa.schema(fields))
 
+    def again(self, options: ReadOptions) -> ReadOptions:
+        """Return options for Parquet."""
+        return replace(options, format=self.format)
+
 
 class ParquetWriter:
-    """Writes batches as row groups."""
+    """Writes batches, several of them as one row group; see `TableWriter`."""
 
     def __init__(self, target: BinaryIO, schema: Any) -> None:
         self._schema = schema
@@ -149,7 +175,7 @@ class ParquetWriter:
         """Write the rows of a batch.
 
         Raises:
-            BadRequestError: if a changed value does not fit the column's type.
+            BadRequestError: If a changed value does not fit the column's type.
         """
         pa = arrow()
         arrays = []

@@ -1,9 +1,9 @@
-"""Generalisation until k holds: of all combinations of levels the one that loses least.
+"""Generalisation: of all combinations of levels that reach k-anonymity, the one that loses least information.
 
-Full-domain generalisation (Samarati 2001): equal values become equal everywhere, so that what was learnt from the
-table can be asked with the same ranges. The lattice of levels is searched as Flash does (Kohlmayer et al. 2012): the
-rows that have to go become fewer upwards, so one test settles all that lies below or above. Nodes are taken in the
-order of their loss, so the first that holds is the best there is.
+Full-domain generalisation (Samarati 2001): equal values become equal in all rows, so that a model trained on the result
+can be queried with the same ranges. A combination of levels is a node of a lattice, which is searched as in Flash
+(Kohlmayer et al. 2012): coarser nodes suppress fewer rows, so one test decides all nodes below a failing one, and all
+above a passing one. Nodes are taken in the order of their loss, so the first that passes is the best.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from governance.errors import BadRequestError, ConfigurationError
-from governance.privacy.datasets.risk.hierarchy import Level
-from governance.privacy.datasets.risk.risk import Coded, Codes
+from governance.privacy.datasets.risk.columns import Codes, EncodedColumn
+from governance.privacy.datasets.risk.hierarchy import HierarchyLevel
 
 MAX_NODES = 200_000
 _UNKNOWN, _FAILS, _HOLDS = 0, 1, 2
@@ -25,27 +25,34 @@ Node = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to hold: classes of `k` rows, with `l` values of each sensitive column; and the share that may go."""
+class KAnonymity:
+    """What generalisation must reach.
+
+    Attributes:
+        k: Least number of rows that are equal in all quasi-identifiers.
+        l: Least number of different values of each sensitive column among equal rows.
+        max_suppression: Share of the rows that may be left out, 0 to 1.
+    """
 
     k: int
-    l: int = 1  # noqa: E741 — it is called so everywhere
+    l: int = 1  # noqa: E741 — the name in the literature
     max_suppression: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Generalised:
-    """What was chosen.
+class Generalisation:
+    """The chosen levels, and their cost.
 
     Attributes:
-        levels: of each quasi-identifier.
-        kept: for each row whether it stays.
-        loss: the normalized certainty penalty of what stays, 0 to 1; a row that goes counts 1.
-        discernibility: the sum of squared class sizes; a row that goes counts as many as there are (Bayardo 2005).
-        tested: how many combinations were tested, of how many.
+        levels: The level of each quasi-identifier.
+        kept: For each row whether it is kept; shape [rows].
+        loss: Normalized certainty penalty, 0 to 1, averaged over the rows; a suppressed row counts 1.
+        discernibility: Sum of squared class sizes; a suppressed row counts the number of all rows (Bayardo 2005).
+        tested: Combinations that were tested.
+        nodes: Combinations that there are.
     """
 
-    levels: tuple[Level, ...]
+    levels: tuple[HierarchyLevel, ...]
     kept: np.ndarray[tuple[int], np.dtype[np.bool_]]
     loss: float
     discernibility: int
@@ -54,27 +61,38 @@ class Generalised:
 
 
 def generalise(
-    quasi: Sequence[Coded], levels: Sequence[Sequence[Level]], sensitive: Sequence[Coded], wanted: Wanted
-) -> Generalised:
-    """Find the combination of levels that loses least and holds.
+    quasi: Sequence[EncodedColumn],
+    levels: Sequence[Sequence[HierarchyLevel]],
+    sensitive: Sequence[EncodedColumn],
+    target: KAnonymity,
+) -> Generalisation:
+    """Find the combination of levels that reaches the target with the least loss.
+
+    Args:
+        quasi: The quasi-identifiers.
+        levels: The levels of each, the finest first, as `levels_of` returns them.
+        sensitive: The sensitive columns.
+        target: What must be reached.
 
     Raises:
-        ConfigurationError: if there are too many combinations.
-        BadRequestError: if none holds.
+        ConfigurationError: If there are more than `MAX_NODES` combinations.
+        BadRequestError: If no combination reaches the target.
     """
     shape = tuple(len(several) for several in levels)
     if np.prod(shape, dtype=float) > MAX_NODES:
-        raise ConfigurationError(f"there are more than {MAX_NODES} combinations of levels: give fewer in --hierarchy")
-    search = _Search(quasi, levels, sensitive, wanted)
+        raise ConfigurationError(
+            f"there are more than {MAX_NODES} combinations of levels: give fewer levels (--hierarchy)"
+        )
+    search = _Search(quasi, levels, sensitive, target)
     node = _least_loss(search, shape)
     if node is None:
-        raise BadRequestError(_sentence(search, wanted))
+        raise BadRequestError(_sentence(search, target))
     bad, ids, sizes = search.failing(node)
     kept = ~bad[ids][search.row_of] if len(bad) else np.zeros(0, bool)
     chosen = tuple(several[level] for several, level in zip(levels, node, strict=True))
     each = np.mean([level.loss[column.codes] for level, column in zip(chosen, quasi, strict=True)], axis=0)
     gone = int((~kept).sum())
-    return Generalised(
+    return Generalisation(
         chosen,
         kept,
         float(np.where(kept, each, 1.0).mean()),
@@ -84,21 +102,25 @@ def generalise(
     )
 
 
-def _sentence(search: _Search, wanted: Wanted) -> str:
-    asked = f"k = {wanted.k}" + (f" with l = {wanted.l}" if wanted.l > 1 else "")
+def _sentence(search: _Search, target: KAnonymity) -> str:
+    goal = f"k = {target.k}" + (f" with l = {target.l}" if target.l > 1 else "")
     return (
-        f"{asked} cannot be reached: even with every quasi-identifier as '*' it does not hold for "
-        f"{search.rows} rows; ask for less, or bring more rows"
+        f"{goal} cannot be reached with {search.rows} rows, not even with every quasi-identifier as '*': lower it, or "
+        "add rows"
     )
 
 
 class _Search:
-    """Tests nodes, on distinct combinations of values with their numbers of rows."""
+    """Tests nodes on the distinct combinations of values, each with its number of rows."""
 
     def __init__(
-        self, quasi: Sequence[Coded], levels: Sequence[Sequence[Level]], sensitive: Sequence[Coded], wanted: Wanted
+        self,
+        quasi: Sequence[EncodedColumn],
+        levels: Sequence[Sequence[HierarchyLevel]],
+        sensitive: Sequence[EncodedColumn],
+        target: KAnonymity,
     ) -> None:
-        self._levels, self._wanted, self.tested = levels, wanted, 0
+        self._levels, self._target, self.tested = levels, target, 0
         ids = np.zeros(len(quasi[0].codes), np.int64)
         for column in quasi:
             _, ids = np.unique(ids * max(len(column.values), 1) + column.codes, return_inverse=True)
@@ -107,30 +129,30 @@ class _Search:
         self._codes = [column.codes[first] for column in quasi]
         self._weights = np.bincount(ids)
         self._pairs = []
-        for column in sensitive if wanted.l > 1 else ():
+        for column in sensitive if target.l > 1 else ():
             width = max(len(column.values), 1)
             pairs = np.unique(ids * width + column.codes)
             self._pairs.append((pairs // width, pairs % width, width))
-        self.allowed = int(wanted.max_suppression * self.rows)
+        self.allowed = int(target.max_suppression * self.rows)
         self.losses = [
             [float(level.loss[column.codes].mean()) for level in several]
             for column, several in zip(quasi, levels, strict=True)
         ]
 
     def failing(self, node: Node) -> tuple[Any, Codes, Codes]:
-        """Return which classes fail, the class of each combination, and the rows of each class."""
+        """Return which classes fail, the class of each combination of values, and the size of each class."""
         ids = np.zeros(len(self._weights), np.int64)
         for several, level, codes in zip(self._levels, node, self._codes, strict=True):
             _, ids = np.unique(ids * several[level].groups + several[level].codes[codes], return_inverse=True)
         sizes = np.bincount(ids, self._weights).astype(np.int64)
-        bad = sizes < self._wanted.k
+        bad = sizes < self._target.k
         for of, value, width in self._pairs:
             distinct = np.bincount(np.unique(ids[of] * width + value) // width, minlength=len(sizes))
-            bad |= distinct < self._wanted.l
+            bad |= distinct < self._target.l
         return bad, ids, sizes
 
     def holds(self, node: Node) -> bool:
-        """Return whether so few rows have to go that it is allowed, and some stay."""
+        """Return whether the suppressed rows are not too many, and not all."""
         self.tested += 1
         bad, _, sizes = self.failing(node)
         gone = int(sizes[bad].sum())
@@ -151,7 +173,7 @@ def _least_loss(search: _Search, shape: tuple[int, ...]) -> Node | None:
 
 
 def _chain(node: Node, shape: tuple[int, ...], losses: Sequence[Sequence[float]]) -> list[Node]:
-    """Return a way up to the top, by the step that loses least."""
+    """Return a path from a node to the coarsest one, each step the one that loses least."""
     chain = [node]
     while any(level + 1 < size for level, size in zip(node, shape, strict=True)):
         axes = [axis for axis, level in enumerate(node) if level + 1 < shape[axis]]
@@ -162,7 +184,10 @@ def _chain(node: Node, shape: tuple[int, ...], losses: Sequence[Sequence[float]]
 
 
 def _settle(chain: Sequence[Node], known: Any, holds: Callable[[Node], bool]) -> None:
-    """Find where on a chain it begins to hold; what lies below a failing node fails, above a holding one it holds."""
+    """Find by bisection where the nodes of a chain begin to pass, and mark all nodes below and above.
+
+    All nodes below a failing node fail, and all above a passing one pass.
+    """
     low, high = 0, len(chain)
     while low < high:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""Hierarchies: how the values of a quasi-identifier become coarser, level by level, up to `*`."""
+"""Hierarchies: how values of a quasi-identifier become coarser, level by level: 94107, 9410*, 941*, …, `*`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from governance.errors import ConfigurationError
 from governance.privacy.change.numbers import bucket_floor
-from governance.privacy.datasets.risk.risk import Coded, Codes, number_of
+from governance.privacy.datasets.risk.columns import Codes, EncodedColumn, number_of
 
 TOP = "*"
 DATE_LEVELS = ("month", "year", "decade")
@@ -21,17 +21,20 @@ _DATE = re.compile(r"(\d{4})-(\d\d)(?:-\d\d(?:[T ].*)?)?")
 _CODE = re.compile(r"(?=.*\d)[A-Za-z0-9\-]{2,12}")
 _KINDS = ("buckets", "truncate", "dates", "table")
 
+# Returns what a value becomes at one level.
 Label = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """One level: what it is called, what each value becomes, which values become the same, and what is lost.
+class HierarchyLevel:
+    """One level of a column.
 
     Attributes:
-        labels: for each distinct value of the column.
-        codes: for each of them the number of its group.
-        loss: for each of them 0 (as it was) to 1 (anything): the normalized certainty penalty (Xu et al. 2006).
+        name: Its name in reports, such as `ranges of 10`.
+        labels: What each distinct value of the column becomes.
+        codes: For each distinct value the number of its group; values of one group have one label.
+        loss: For each distinct value the normalized certainty penalty (Xu et al. 2006): 0 if it is unchanged, 1 if it
+            can be any value.
     """
 
     name: str
@@ -41,20 +44,21 @@ class Level:
 
     @property
     def groups(self) -> int:
-        """How many different values there are at this level."""
+        """The number of different labels."""
         return int(self.codes.max()) + 1 if len(self.codes) else 0
 
 
-def levels_of(column: Coded, given: Mapping[str, Any] | None) -> list[Level]:
+def levels_of(column: EncodedColumn, given: Mapping[str, Any] | None) -> list[HierarchyLevel]:
     """Return the levels of a column, from its own values to `*`.
 
     Args:
+        column: The column.
         given: `{"buckets": [5, 10, 20]}`, `{"truncate": [4, 3]}` (characters that stay), `{"dates": ["month", "year"]}`
-            or `{"table": {"nurse": ["care", "health"], …}}`; None for what fits the values.
+            or `{"table": {"nurse": ["care", "health"], …}}`; None to choose by the values.
 
     Raises:
-        ConfigurationError: if a hierarchy is none, does not fit the values, or a level is no coarsening of the one
-            below it.
+        ConfigurationError: If `given` is not such a hierarchy or does not fit the values, or if a level separates
+            values that the level below it has in one group.
     """
     steps = _automatic(column) if given is None else _given(column, given)
     levels = [_level(column, "as it is", lambda value: value)]
@@ -62,7 +66,7 @@ def levels_of(column: Coded, given: Mapping[str, Any] | None) -> list[Level]:
         level = _level(column, name, label)
         if not _is_coarser(levels[-1].codes, level.codes):
             raise ConfigurationError(
-                f"the hierarchy of '{column.name[:80]}': '{name}' tears apart what was one at the level below"
+                f"the hierarchy of '{column.name[:80]}': '{name}' separates values that are equal at the level below"
             )
         if level.groups < levels[-1].groups:
             levels.append(level)
@@ -71,15 +75,15 @@ def levels_of(column: Coded, given: Mapping[str, Any] | None) -> list[Level]:
     return levels
 
 
-def _level(column: Coded, name: str, label: Label) -> Level:
+def _level(column: EncodedColumn, name: str, label: Label) -> HierarchyLevel:
     labels = [label(value) if value is not None or name == "all the same" else None for value in column.values]
     places: dict[Any, int] = {}
     codes = np.array([places.setdefault(item, len(places)) for item in labels], np.int64)
-    return Level(name, labels, codes, _loss(column.values, codes))
+    return HierarchyLevel(name, labels, codes, _loss(column.values, codes))
 
 
 def _loss(values: Sequence[Any], codes: Codes) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Of numbers the share of the range that a group spans; of others the share of the values that are in it."""
+    """Return the loss of each value: the share of the range that its group spans, or of all values in its group."""
     numbers = [number_of(value) for value in values]
     if numbers and all(number is not None for number in numbers):
         array = np.array(numbers, np.float64)
@@ -95,13 +99,13 @@ def _is_coarser(fine: Codes, coarse: Codes) -> bool:
     return bool(pairs.shape[1] == len(np.unique(fine)))
 
 
-def _automatic(column: Coded) -> list[tuple[str, Label]]:
+def _automatic(column: EncodedColumn) -> list[tuple[str, Label]]:
     there = [value for value in column.values if value is not None]
     texts = [value for value in there if isinstance(value, str)]
     if len(texts) == len(there) and there:
         if all(_DATE.fullmatch(text) for text in texts):
             return _dates(DATE_LEVELS)
-        # A code may begin with a zero, and what lies beside each other as numbers is not near as a code.
+        # Texts of one length with digits are codes, such as ZIP codes: neighbours as numbers need not be near.
         is_code = all(_CODE.fullmatch(text) for text in texts) and len({len(text) for text in texts}) == 1
         if is_code and len(texts[0]) >= 4:
             return _truncations(range(len(texts[0]) - 1, 0, -1))
@@ -115,7 +119,7 @@ def _automatic(column: Coded) -> list[tuple[str, Label]]:
 
 
 def _widths(span: float, *, whole: bool) -> list[float]:
-    """Return five widths, each twice the one before; the first cuts the range into about twenty."""
+    """Return up to five widths, each twice the one before; the first makes about twenty ranges of the span."""
     if span <= 0:
         return []
     power = 10.0 ** math.floor(math.log10(span / 20))
@@ -125,7 +129,7 @@ def _widths(span: float, *, whole: bool) -> list[float]:
     return [first * 2**step for step in range(5) if first * 2**step < span]
 
 
-def _given(column: Coded, given: Mapping[str, Any]) -> list[tuple[str, Label]]:
+def _given(column: EncodedColumn, given: Mapping[str, Any]) -> list[tuple[str, Label]]:
     name = column.name[:80]
     if not isinstance(given, dict) or len(given) != 1 or next(iter(given)) not in _KINDS:
         raise ConfigurationError(f"the hierarchy of '{name}' has one of: {', '.join(_KINDS)}")
@@ -147,9 +151,9 @@ def _given(column: Coded, given: Mapping[str, Any]) -> list[tuple[str, Label]]:
     return _buckets([float(item) for item in what])
 
 
-def _fits(column: Coded, fits: Callable[[Any], bool], what: str) -> None:
+def _fits(column: EncodedColumn, fits: Callable[[Any], bool], what: str) -> None:
     if not all(value is None or fits(value) for value in column.values):
-        raise ConfigurationError(f"column '{column.name[:80]}' does not hold {what} alone, as its hierarchy asks for")
+        raise ConfigurationError(f"column '{column.name[:80]}' has other values than {what}, which its hierarchy needs")
 
 
 def _buckets(widths: Sequence[float]) -> list[tuple[str, Label]]:
@@ -185,7 +189,7 @@ def _dates(names: Sequence[str]) -> list[tuple[str, Label]]:
     return [step(name) for name in names]
 
 
-def _table(column: Coded, table: Any) -> list[tuple[str, Label]]:
+def _table(column: EncodedColumn, table: Any) -> list[tuple[str, Label]]:
     name = column.name[:80]
     if not isinstance(table, dict) or not all(
         isinstance(row, list) and all(isinstance(item, str) for item in row) for row in table.values()

@@ -15,7 +15,7 @@ def folder(request, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_it_gets_its_name_when_it_is_complete(folder):
+def test_complete_or_absent_names_the_file_when_it_is_complete(folder):
     path = folder / "o"
     with complete_or_absent(path, force=False) as file:
         file.write(b"1")
@@ -32,7 +32,7 @@ def stopped(path):
         raise KeyboardInterrupt
 
 
-def test_nothing_is_left_of_what_failed_and_nothing_is_replaced(folder):
+def test_complete_or_absent_leaves_nothing_after_an_error_and_replaces_nothing(folder):
     with pytest.raises(KeyboardInterrupt):
         stopped(folder / "o")
     assert os.listdir(folder) == []

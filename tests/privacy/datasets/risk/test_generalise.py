@@ -8,22 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.errors import BadRequestError, ConfigurationError
-from governance.privacy.datasets.risk.generalise import Wanted, generalise
+from governance.privacy.datasets.risk.columns import EncodedColumn
+from governance.privacy.datasets.risk.generalise import KAnonymity, generalise
 from governance.privacy.datasets.risk.hierarchy import levels_of
-from governance.privacy.datasets.risk.risk import Coded, measure
+from governance.privacy.datasets.risk.measures import measure
 
 
 def column(name, values):
     places = {}
     codes = np.array([places.setdefault(value, len(places)) for value in values], np.int64)
-    return Coded(name, list(places), codes)
+    return EncodedColumn(name, list(places), codes)
 
 
 def names(values, given=None):
     return [level.name for level in levels_of(column("c", values), given)]
 
 
-def test_a_hierarchy_fits_the_values():
+def test_levels_of_chooses_levels_by_the_values():
     assert names(range(18, 90)) == [
         "as it is",
         "ranges of 5",
@@ -53,7 +54,7 @@ def test_a_hierarchy_fits_the_values():
         ([1], {"truncate": [-1]}), ([1], 3),
     ],
 )  # fmt: skip
-def test_a_hierarchy_that_is_none_is_refused(values, given):
+def test_levels_of_refuses_invalid_hierarchies(values, given):
     with pytest.raises(ConfigurationError, match="hierarchy"):
         levels_of(column("c", values), given)
 
@@ -70,11 +71,11 @@ TABLES = st.lists(st.tuples(st.integers(0, 40), st.sampled_from("FM"), st.intege
 
 @settings(max_examples=60, deadline=None)
 @given(TABLES, st.integers(2, 6), st.integers(1, 3), st.sampled_from([0.0, 0.1, 0.3]))
-def test_what_is_chosen_holds_and_no_other_combination_loses_less(rows, k, l, suppression):  # noqa: E741
+def test_generalise_reaches_the_target_with_the_least_loss(rows, k, l, suppression):  # noqa: E741
     quasi = [column("age", [row[0] for row in rows]), column("sex", [row[1] for row in rows])]
     sensitive = column("s", [row[2] for row in rows])
     levels = [levels_of(item, None) for item in quasi]
-    wanted = Wanted(k, l, suppression)
+    wanted = KAnonymity(k, l, suppression)
     try:
         done = generalise(quasi, levels, [sensitive], wanted)
     except BadRequestError:
@@ -102,13 +103,13 @@ def holding(quasi, levels, sensitive, wanted):
     return found
 
 
-def test_what_cannot_be_reached_is_said_in_a_sentence():
+def test_generalise_refuses_targets_that_cannot_be_reached():
     item = column("q", ["a", "b", "c"])
     with pytest.raises(BadRequestError, match="k = 4 cannot be reached"):
-        generalise([item], [levels_of(item, None)], [], Wanted(4))
+        generalise([item], [levels_of(item, None)], [], KAnonymity(4))
 
 
-def test_too_many_combinations_are_refused():
+def test_generalise_refuses_too_many_combinations():
     items = [column(str(number), range(1000)) for number in range(9)]
     with pytest.raises(ConfigurationError, match="combinations"):
-        generalise(items, [levels_of(item, None) for item in items], [], Wanted(2))
+        generalise(items, [levels_of(item, None) for item in items], [], KAnonymity(2))

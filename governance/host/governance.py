@@ -7,6 +7,7 @@ serving (`bentoml serve`, a built bento, several workers, dependencies) goes thr
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -192,6 +193,7 @@ class Governance:
                 pipeline.refuse(ModelRefusal(self._registry.opening, error.code))
                 raise
             pipeline.introduce(loads)
+            keep_out_of_collections()
 
         async def close() -> None:
             await background.close()
@@ -244,6 +246,16 @@ class Governance:
             self._registry.share()
         finally:
             await here.close()
+
+
+def keep_out_of_collections() -> None:
+    """Exclude everything that a worker opened at its start from garbage collections.
+
+    A full collection over the imported modules takes 80 to 100 ms, several times a second under load; without them it
+    takes a few.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class _Build:

@@ -16,7 +16,7 @@ CONSTRAINED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 # Tests run in so many processes; a file's tests stay together. Many of them wait for a real service.
 WORKERS ?= 2
 
-.PHONY: help serve watch test test-all check generate site models env serving-env lock release bench clean
+.PHONY: help serve watch test test-all coverage check generate site models env serving-env lock release bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -34,6 +34,9 @@ test: models check ## Run all tests and checks
 test-all: test ## Run the tests on Python 3.11 to 3.14, as far as they are here, and without extras
 	$(BIN)/nox --sessions $(filter-out tests-$(shell $(BIN)/python -c 'import sys; print("{}.{}".format(*sys.version_info))'), \
 		tests-3.11 tests-3.12 tests-3.13 tests-3.14) bare
+
+coverage: env ## Measure which lines the unit tests run; fails below the floor in pyproject.toml
+	$(BIN)/python -m pytest --unit --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html
 
 check: env ## Check style, types, import contracts, generated files and the documents' links
 	$(BIN)/ruff check .
@@ -78,4 +81,4 @@ release: env ## Build the distributions into dist/ and use each in an empty envi
 	$(BIN)/python -m tools.release $(if $(DRAFT),--draft)
 
 clean: ## Remove the environment, the trained models, and the digits service's keys, callers and audit log
-	rm -rf $(VENV) .venv-serving .nox .state bentos/digits/state build dist *.egg-info
+	rm -rf $(VENV) .venv-serving .nox .coverage htmlcov .state bentos/digits/state build dist *.egg-info

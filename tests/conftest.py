@@ -1,5 +1,6 @@
 """Shared by all tests: the hypothesis profile, the public test vectors, and skipping where a package may be missing."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import settings
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
+# What `--unit` leaves out: these need trained models, or start whole services and programs that are not Python's.
+NOT_UNIT = ("e2e", "deploy", "helm", "training", "drift/test_comparison.py")
 VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
 
 
@@ -21,6 +24,7 @@ def vectors() -> Path:
 
 
 def pytest_addoption(parser):
+    parser.addoption("--unit", action="store_true", help=f"leave out tests/{', tests/'.join(NOT_UNIT)}")
     parser.addoption(
         "--may-lack",
         default="",
@@ -28,6 +32,13 @@ def pytest_addoption(parser):
         help="skip tests that fail because one of these modules is not installed; 'any' for every module but our own "
         "(noxfile.py: environments without extras). Without this option such a test fails.",
     )
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out what `--unit` leaves out; `None` lets other rules decide."""
+    folder = Path(__file__).parent
+    left_out = config.getoption("--unit") and collection_path in [folder / name for name in NOT_UNIT]
+    return True if left_out else None
 
 
 def missing_module(config: pytest.Config, error: BaseException | None) -> str | None:
@@ -40,6 +51,15 @@ def missing_module(config: pytest.Config, error: BaseException | None) -> str | 
                 return name
         error = error.__cause__ or error.__context__
     return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Skip a test whose mark `needs` names a module that may be missing, and is."""
+    for mark in item.iter_markers("needs"):
+        (name,) = mark.args
+        if find_spec(name) is None and missing_module(item.config, ModuleNotFoundError(name=name)):
+            pytest.skip(f"{name} is not installed")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -224,6 +224,7 @@ def test_seal_refuses_links_and_special_files(sealed, tmp_path):
     assert not list(tmp_path.glob("out*"))
 
 
+@pytest.mark.needs("model_signing")
 def test_the_model_signing_tool_verifies_what_we_sign(sealed, tmp_path):
     bundle, key = tmp_path / "model.sig", tmp_path / "key.pub"
     bundle.write_text(json.dumps(inspect_sealed(sealed.file).trailer.signatures[0]["model"]))
@@ -237,6 +238,7 @@ def test_the_model_signing_tool_verifies_what_we_sign(sealed, tmp_path):
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
 
 
+@pytest.mark.needs("model_signing")
 def test_we_verify_what_the_model_signing_tool_signs(sealed, tmp_path):
     from governance.artifacts.trust.signing import verify_model_statement
 

@@ -11,6 +11,8 @@ import pytest
 
 from tools.site import ROOT, prepare
 
+pytestmark = pytest.mark.needs("mkdocs")
+
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium")
 # What a browser fetches by itself: scripts, style sheets, pictures, fonts.

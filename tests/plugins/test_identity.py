@@ -107,6 +107,7 @@ def bearer(token):
     return (b"authorization", f"Bearer {token}".encode())
 
 
+@pytest.mark.needs("nanoidp")
 async def test_identity_accepts_user_and_service_tokens_of_the_provider(provider):
     here = plugin(issuer=provider.url)
     await here.open()
@@ -119,6 +120,7 @@ async def test_identity_accepts_user_and_service_tokens_of_the_provider(provider
         await here.close()
 
 
+@pytest.mark.needs("nanoidp")
 async def test_identity_refuses_forged_and_foreign_tokens(provider):
     here, elsewhere = plugin(issuer=provider.url), plugin(issuer=provider.url, audiences=["other"])
     await here.open()
@@ -148,6 +150,7 @@ async def test_identity_refuses_forged_and_foreign_tokens(provider):
         await elsewhere.close()
 
 
+@pytest.mark.needs("nanoidp")
 async def test_identity_without_provider_accepts_known_keys_and_is_not_ready_for_others(tmp_path):
     provider = Provider(tmp_path).start()
     here, late = plugin(issuer=provider.url), plugin(issuer=provider.url)
@@ -178,6 +181,7 @@ async def test_identity_without_provider_accepts_known_keys_and_is_not_ready_for
         provider.stop()
 
 
+@pytest.mark.needs("nanoidp")
 async def test_identity_with_jwks_file_needs_no_provider(provider, tmp_path):
     (tmp_path / "jwks.json").write_bytes(provider.key_set())
     here = plugin(issuer=provider.url, jwks_file=tmp_path / "jwks.json")

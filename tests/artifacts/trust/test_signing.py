@@ -216,6 +216,7 @@ def test_a_chain_that_is_not_the_keys_is_refused(authority):
         ModelSigner(generate_signing_key(), authority.signer().chain)
 
 
+@pytest.mark.needs("model_signing")
 def test_the_model_signing_tool_verifies_our_certificates(sealed, tmp_path, authority):
     sealed.seal(tmp_path / "x", signers=[authority.signer()])
     (tmp_path / "sig").write_text(json.dumps(inspect_sealed(tmp_path / "x").trailer.signatures[0]["model"]))

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.needs("faker")
 def test_commands_in_the_document_of_data_sets(tmp_path):
     text = (ROOT / "docs/datasets.md").read_text()
     script = "set -eu\n" + "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))

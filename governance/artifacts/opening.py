@@ -42,7 +42,8 @@ class OpenedArtifact:
     """A verified artifact in memory, and a context manager that wipes it at its end.
 
     Attributes:
-        name, version: as signed.
+        name: its name, as signed.
+        version: its version, as signed.
         digest: SHA-256 of the signed manifest, which identifies the model.
         signers: who signed it, as in `SealedFacts`.
         memory: the memory that holds the plaintext.

@@ -38,7 +38,8 @@ class SealedFacts:
     """What is known of an artifact without its plaintext.
 
     Attributes:
-        name, version: as signed.
+        name: its name, as signed.
+        version: its version, as signed.
         created: when it was sealed (RFC 3339, UTC).
         digest: SHA-256 of the signed manifest, which identifies the model.
         signers: `sha256:FINGERPRINT` for a key, `x509:SUBJECT` for a certificate.

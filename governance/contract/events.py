@@ -11,7 +11,8 @@ class Event:
     """Something that happened outside any request: a model was stopped, policies were changed, a grant was used.
 
     Attributes:
-        action, outcome: from closed sets.
+        action: what happened, from a closed set.
+        outcome: how it ended, from a closed set.
         subject: a model, a grant or a policy digest.
         reason: the operator's words for it.
     """

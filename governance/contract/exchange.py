@@ -73,12 +73,14 @@ class Exchange:
 
     Attributes:
         id: 32 hex digits, unique to this request.
-        method, path, query: as the client sent them; the path is raw, and the query is without `?`.
+        method: the HTTP method, as the client sent it.
+        path: the raw path, as the client sent it.
+        query: the raw query string, without `?`.
         received_at_us: Unix time in microseconds.
         started_ns: `time.perf_counter_ns()` when the gate received the request.
         route: the matching entry of the closed list of routes; its `template` is the only safe metric label.
-        model, version: the requested model, where the route names one; both come from the caller and may name a model
-            that does not exist.
+        model: the requested model, if the route names one; it comes from the caller, and may not exist.
+        version: the requested version, if the route names one; it comes from the caller too.
         headers: request header fields, lower-case names, as ASGI has them.
         client_ip: the client's address as the server knows it, or an empty string.
         read: reads the body from the client; a plugin calls `read_body`.

@@ -36,7 +36,9 @@ class Usage:
     """What one inference used; the server that ran the model puts it.
 
     Attributes:
-        model, version, model_digest: the model that ran, as signed.
+        model: the name of the model that ran, as signed.
+        version: its version, as signed.
+        model_digest: its digest, as signed.
         items: the size of the batch.
         inference_seconds: time inside the runtime alone.
         ended_ns: when the inference ended (`time.perf_counter_ns()`).
@@ -69,7 +71,8 @@ class Inference:
 
     Attributes:
         model: the name of the model that ran.
-        inputs, outputs: tensors by name, the batch first.
+        inputs: input tensors by name, the batch first.
+        outputs: output tensors by name, the batch first.
     """
 
     model: str

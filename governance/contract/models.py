@@ -16,12 +16,14 @@ class ModelLoad:
     """How the opening of one model ended; every plugin gets it once, by `Plugin.model_loaded`.
 
     Attributes:
-        model, version: its name and version, as signed.
+        model: its name, as signed.
+        version: its version, as signed.
         device: where the runtime proved that the model runs.
         ready: a model that is not ready is answered with 503.
         degraded: it runs on another device than the settings ask for first.
         seconds: how long the opening took.
-        card, profile: the content of `card.json`, and the bytes of `profile.json` if there is one, as signed.
+        card: the content of `card.json`, as signed.
+        profile: the bytes of `profile.json`, as signed; None if there is none.
         digest: SHA-256 of the signed manifest.
     """
 

@@ -58,6 +58,15 @@ def test_site_builds_strictly_and_each_page_of_the_navigation_is_there(site):
     assert "proceed" in (site / "api/contract.html").read_text()
 
 
+def test_site_lists_each_documented_parameter_by_itself(site):
+    """A docstring line `name, version: ...` would become one parameter called `name,`."""
+    pages = list((site / "api").glob("*.html"))
+    assert len(pages) > 2
+    assert {page.name: re.findall(r"<code[^>]*>(\w+,)</code>", page.read_text()) for page in pages} == {
+        page.name: [] for page in pages
+    }
+
+
 def test_site_pages_name_no_other_host_to_fetch_from(site):
     files = [*site.rglob("*.html"), *site.rglob("*.css")]
     assert len(files) > 100

@@ -22,7 +22,7 @@ from governance.contract.exchange import Exchange, Reply
 from governance.contract.routes import Route
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.privacy.find.detect import Detectors
-from governance.privacy.tagger.tagger import shipped_tagger
+from governance.privacy.tagger.model import shipped_tagger
 from governance.settings import Settings
 from governance.testing import make_exchange
 from training.tagger.generate import generate

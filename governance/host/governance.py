@@ -36,7 +36,7 @@ from governance.host.routes import plugin_routes, service_routes
 from governance.host.servers import native_server, oip_server, status_server
 from governance.host.store import save_model, stored_artifact
 from governance.plugins.privacy.tagger import open_tagger
-from governance.privacy.find.detect import Tagger
+from governance.privacy.find.detect import TaggerCall
 from governance.runtime.gpu import GpuNumbers
 from governance.runtime.registry import ModelRegistry
 from governance.settings import STORE_PREFIX, ModelSettings, Settings, load_settings
@@ -161,7 +161,7 @@ class Governance:
             raise ConfigurationError("no model is requested here: the route in governance.toml needs a model")
         return self.open_model(exchange.model)
 
-    def open_tagger(self) -> Tagger:
+    def open_tagger(self) -> TaggerCall:
         """Return the tagger of [privacy]: the sealed one that the settings name, or the one of this package.
 
         Raises:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from governance.privacy.tagger.tagger import Tagger as Served
+from governance.privacy.tagger.model import TaggerModel
 from training.__main__ import command
 from training.config import TrainingError
 from training.tagger import fit as fitting
@@ -82,7 +82,7 @@ def test_onnx_says_what_torch_says_however_long_the_texts_beside_it_are():
     graph = to_onnx(model)
     assert _difference(graph, model, samples) < 1e-4
     for bits in (32, 8):
-        tagger = Served(graph, _reading(0.0, bits))
+        tagger = TaggerModel(graph, _reading(0.0, bits))
         assert tagger.find([samples[0].text])[0] == tagger.find([item.text for item in samples])[0]
 
 

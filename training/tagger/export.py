@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 
-from governance.privacy.tagger.tagger import Tagger as Served
+from governance.privacy.tagger.model import TaggerModel
 from training.config import TrainingError
 from training.tagger.fit import Counts, validation_texts
 from training.tagger.generate import TEST_LOCALES, TRAINING_LOCALES, Labelled, generate
@@ -101,7 +101,7 @@ def challenge() -> list[Labelled]:
 def measure(graph: bytes, bias: float, items: Sequence[Labelled], bits: int = 32) -> dict[str, float]:
     """Return precision, recall and F2 by what serving finds: entity and place must both be right."""
     counts = Counts()
-    found = Served(graph, _reading(bias, bits)).find([item.text for item in items])
+    found = TaggerModel(graph, _reading(bias, bits)).find([item.text for item in items])
     for item, findings in zip(items, found, strict=True):
         counts.add(item, {(place, one.entity) for one in findings for place in range(one.start, one.end)})
     return counts.scores()

@@ -7,7 +7,7 @@ from governance.artifacts.trust.trust import Trust
 from governance.canonical import parse_json
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.keys import open_recipient_key
-from governance.privacy.find.detect import Tagger as TaggerCall
+from governance.privacy.find.detect import TaggerCall
 from governance.settings import Settings
 
 TAGGER = "pii-tagger"
@@ -20,7 +20,7 @@ def open_tagger(settings: Settings) -> TaggerCall:
         IntegrityError: if it is not what was signed.
         ConfigurationError: if it cannot be read, or nothing says whom to trust.
     """
-    from governance.privacy.tagger.tagger import Tagger, shipped_tagger
+    from governance.privacy.tagger.model import TaggerModel, shipped_tagger
 
     artifacts, path = settings.artifacts, settings.privacy.tagger
     if path is None:
@@ -34,4 +34,4 @@ def open_tagger(settings: Settings) -> TaggerCall:
         if graph is None or card is None:
             raise ManifestMismatchError("the sealed tagger has no model.onnx or no card.json")
         weights = opened.files.get("model.onnx.data", b"")
-        return Tagger(bytes(graph), parse_json(card), weights=weights).find
+        return TaggerModel(bytes(graph), parse_json(card), weights=weights).find

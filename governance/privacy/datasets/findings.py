@@ -40,7 +40,7 @@ class FindOptions:
         """Return the detectors: patterns, and the tagger of this package if it is used."""
         if not self.tagger:
             return Detectors(threshold=self.threshold)
-        from governance.privacy.tagger.tagger import shipped_tagger
+        from governance.privacy.tagger.model import shipped_tagger
 
         return Detectors(shipped_tagger().find, self.threshold)
 

@@ -1,7 +1,7 @@
-"""Detection: a text goes in, findings come out.
+"""Detection: texts in, findings out.
 
-All patterns in one pass, checks and context words on candidates alone, and then, of findings that lie over each other,
-the surest and the longest. Offsets are code points of the text as it came.
+All patterns are searched for at once; checks and context words are applied to the matches only; of overlapping findings
+the surest and the longest is kept.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from importlib import import_module
 
-from governance.privacy.find.batches import Batch, batches
-from governance.privacy.find.candidate_filter import THRESHOLD, Judge, Rows
-from governance.privacy.find.candidates import Candidates
-from governance.privacy.find.detectors import CONTEXT_WORDS
-from governance.privacy.find.finding import Finding, Row
-from governance.privacy.find.overlaps import hand_out, in_code_points, resolved
+from governance.privacy.find.candidate_filter import THRESHOLD, CandidateFilter, CandidateFilterCall
+from governance.privacy.find.candidates import CandidateFinder
+from governance.privacy.find.finding import Finding, ScoredSpan
+from governance.privacy.find.joined_texts import JoinedTexts, join_texts
+from governance.privacy.find.overlaps import assign_to_texts, disjoint, to_code_points
+from governance.privacy.find.patterns.detectors import CONTEXT_WORDS
 
-# Words that stand beside numbers and look like organisations.
+# Words that say what a number is; a tagger takes them for organisations.
 _ABBREVIATIONS = frozenset(word.upper() for word in CONTEXT_WORDS if word.isascii()) | {
     "IBAN",
     "IP",
@@ -28,63 +28,96 @@ _ABBREVIATIONS = frozenset(word.upper() for word in CONTEXT_WORDS if word.isasci
 }
 _CAPITAL = re.compile("[A-ZÀ-ÖØ-Þ]")
 
+# Takes texts; returns the findings of each.
+TaggerCall = Callable[[Sequence[str]], Sequence[Iterable[Finding]]]
+
 
 @lru_cache
-def best_judge() -> Rows:
-    """Return the fastest way that this machine has, made once."""
+def best_candidate_filter() -> CandidateFilterCall:
+    """Return the compiled candidate filter, or the one in Python where it was not compiled; it is made once."""
     try:
-        made: Rows = import_module("governance.privacy.native.candidate_filter").Judge()
+        made: CandidateFilterCall = import_module("governance.privacy.native.candidate_filter").CandidateFilter()
     except ImportError:
-        return Judge(Candidates())
+        return CandidateFilter(CandidateFinder())
     return made
-
-
-# Takes texts, and returns the findings of each.
-Tagger = Callable[[Sequence[str]], Sequence[Iterable[Finding]]]
 
 
 class Detectors:
     """Finds personal data in texts.
 
+    It may be used by several threads at once.
+
+    Example:
+        >>> Detectors().find("Call +1 415 555 2671")
+        [Finding(entity='PHONE_NUMBER', start=5, end=20, score=1.0, why="phone-international, beside 'call'")]
+
     Args:
-        tagger: finds persons, places, organisations and addresses too; None for patterns alone.
-        threshold: what is less sure is left out.
-        judge: says what is personal data by its pattern; the fastest that this machine has by default.
+        tagger: finds persons, places, organisations and addresses too, as `TaggerModel.find` does; None for patterns
+            alone.
+        threshold: findings with a lower score are dropped, 0 to 1.
+        candidate_filter: finds what the patterns find; by default the fastest one of this machine.
+
+    Raises:
+        ConfigurationError: by `find`, if a check needs a package that is not installed.
     """
 
-    def __init__(self, tagger: Tagger | None = None, threshold: float = THRESHOLD, judge: Rows | None = None) -> None:
-        self._tagger, self._threshold, self._judge = tagger, threshold, judge or best_judge()
+    def __init__(
+        self,
+        tagger: TaggerCall | None = None,
+        threshold: float = THRESHOLD,
+        candidate_filter: CandidateFilterCall | None = None,
+    ) -> None:
+        self._tagger, self._threshold = tagger, threshold
+        self._candidate_filter = candidate_filter or best_candidate_filter()
 
     def find(self, text: str) -> list[Finding]:
-        """Return the findings of `text`, in order and without overlaps."""
+        """Return the findings of a text, in order and without overlaps.
+
+        Args:
+            text: any text. Places in findings are its code points, invisible characters included.
+        """
         return self.find_all([text])[0]
 
     def find_all(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """Return the findings of each of `texts`; many at once are faster than one by one."""
+        """Return the findings of each text: what `find` returns, several times as fast for many short texts.
+
+        Args:
+            texts: any number of texts.
+        """
         found = self.find_in(texts)
         return [found.get(number, []) for number in range(len(texts))]
 
     def find_in(self, texts: Sequence[str]) -> dict[int, list[Finding]]:
-        """Return the findings of those of `texts` that have some, by the index of the text."""
-        read = list(batches(texts))
-        rows = [in_code_points(batch.data, self._judge(batch.data)) for batch in read]
+        """Return the findings of those texts that have any, by the number of the text.
+
+        Example:
+            >>> Detectors().find_in(["nothing", "a@example.org"])
+            {1: [Finding(entity='EMAIL_ADDRESS', start=0, end=13, score=0.98, why='email')]}
+
+        Args:
+            texts: any number of texts.
+        """
+        read = list(join_texts(texts))
+        spans = [to_code_points(joined.data, self._candidate_filter(joined.data)) for joined in read]
         if self._tagger is not None:
-            self._tag(self._tagger, len(texts), read, rows)
+            self._tag(self._tagger, len(texts), read, spans)
         found: dict[int, list[Finding]] = {}
-        for batch, some in zip(read, rows, strict=True):
+        for joined, some in zip(read, spans, strict=True):
             if some:
-                hand_out(batch, resolved([row for row in some if row[2] >= self._threshold]), found)
+                assign_to_texts(joined, disjoint([span for span in some if span[2] >= self._threshold]), found)
         return found
 
-    def _tag(self, tagger: Tagger, count: int, read: Sequence[Batch], rows: Sequence[list[Row]]) -> None:
-        """Add what the tagger finds to the rows of each batch."""
+    def _tag(
+        self, tagger: TaggerCall, count: int, read: Sequence[JoinedTexts], spans: Sequence[list[ScoredSpan]]
+    ) -> None:
+        """Append the tagger's findings to the spans of each group of joined texts."""
         plain = [""] * count
-        for batch in read:
-            for number, text in zip(batch.numbers, batch.texts(), strict=True):
+        for joined in read:
+            for number, text in zip(joined.numbers, joined.texts(), strict=True):
                 plain[number] = text
         tagged = tagger(plain)
-        for batch, some in zip(read, rows, strict=True):
-            for number, begin in zip(batch.numbers, batch.begins, strict=True):
+        for joined, some in zip(read, spans, strict=True):
+            for number, begin in zip(joined.numbers, joined.begins, strict=True):
                 some.extend(
                     (begin + one.start, begin + one.end, one.score, one.entity, one.why)
                     for one in tagged[number]
@@ -93,9 +126,9 @@ class Detectors:
 
 
 def _may_be_name(text: str, finding: Finding) -> bool:
-    """Return whether what the tagger found can be a name or an address.
+    """Return whether a tagger's finding can be a name or an address.
 
-    Names have two characters at least, and a capital in a script that has capitals, unless the writer uses none; an
+    A name has at least two characters. In a script with capitals it has one, unless the whole text has none. An
     abbreviation that says what a number is (IBAN, SSN) is no name.
     """
     piece = text[finding.start : finding.end]

@@ -1,6 +1,10 @@
 # cython: language_level=3
 # distutils: language = c++
-"""What `judge.Judge` does, and `patterns.Candidates` with Hyperscan for it."""
+"""`candidate_filter.CandidateFilter` in C, with `candidates.CandidateFinder` and the Hyperscan engine.
+
+Functions have the names of their twins, which explain the rules; comments here explain what is different in C. The text
+comes from requests: every place is checked against the size of the text before it is read.
+"""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -8,69 +12,76 @@ from libc.string cimport memchr, memcmp
 from libcpp.algorithm cimport sort
 from libcpp.vector cimport vector
 
-from governance.privacy.find.detectors import DETECTORS, DOMAIN, EMAIL
-from governance.privacy.find.candidate_filter import BESIDE, LOOSE, PLANS, SUREST, THRESHOLD
-from governance.privacy.find.candidates import (
-    BEFORE,
-    BEHIND,
-    BOUNDED,
-    EDGES,
-    HOST,
-    LONG,
-    NEEDED_BY,
-    ONCE,
-    PLAIN,
-    SENTENCE,
-    SHORTER,
-    automata,
-    word_lengths,
+from governance.privacy.find.candidate_filter import (
+    CHECKS,
+    HIGHEST_SCORES,
+    LABELS,
+    MEANINGS,
+    MEANINGS_NEAR,
+    THRESHOLD,
+    TRAILING,
+)
+from governance.privacy.find.candidates import CONTEXT_AFTER, CONTEXT_BEFORE, MAX_SHORTER
+from governance.privacy.find.engines import automata, word_lengths
+from governance.privacy.find.patterns.detectors import DETECTORS, DOMAIN, EMAIL
+from governance.privacy.find.patterns.expressions import (
+    ENABLED_BY,
+    FORBIDDEN_AFTER,
+    LONG_DETECTORS,
+    MAIL_HOST,
+    NEEDS_CONTEXT,
+    SENTENCE_MARKS,
+    WITH_EDGES,
+    WITHOUT_EDGES,
 )
 
 cdef extern from * nogil:
     """
-    // Where something may lie: first byte, detector, end.
-    struct Hit {
+    // Where a match may be: first byte, number of the detector, end. Sorted as the tuples of the twin are.
+    struct Candidate {
         Py_ssize_t start; int number; Py_ssize_t end;
-        bool operator<(const Hit& other) const {
+        bool operator<(const Candidate& other) const {
             if (start != other.start) return start < other.start;
             return number != other.number ? number < other.number : end < other.end;
         }
     };
-    // A context word: its first byte, and which it is.
-    struct Word {
+    // A context word: its first byte, and its number.
+    struct ContextWord {
         Py_ssize_t place; int word;
-        bool operator<(const Word& other) const {
+        bool operator<(const ContextWord& other) const {
             return place != other.place ? place < other.place : word < other.word;
         }
     };
+    // Where something may be that counts near a context word only.
     struct Region { Py_ssize_t start; Py_ssize_t end; };
     """
-    cdef struct Hit:
+    cdef struct Candidate:
         Py_ssize_t start
         int number
         Py_ssize_t end
-    cdef struct Word:
+    cdef struct ContextWord:
         Py_ssize_t place
         int word
     cdef struct Region:
         Py_ssize_t start
         Py_ssize_t end
 
-cdef Py_ssize_t before = BEFORE, behind = BEHIND
-cdef int shorter_at_most = SHORTER
-cdef bytes sentence = SENTENCE.encode(), loose = LOOSE
+cdef Py_ssize_t context_before = CONTEXT_BEFORE, context_after = CONTEXT_AFTER
+cdef int max_shorter = MAX_SHORTER
+cdef bytes sentence_marks = SENTENCE_MARKS.encode(), trailing = TRAILING
 
 
 cdef inline bint is_alnum(unsigned char byte) noexcept nogil:
     return 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
 
 
-cdef inline bint is_mark(unsigned char byte) noexcept nogil:
-    """Return whether a mail address may have it between its letters and digits."""
+cdef inline bint is_local_mark(unsigned char byte) noexcept nogil:
+    """Return whether a byte may be between the letters and digits of a mail address."""
     return byte in b"._%+'-"
 
 
 cdef bint all_alnum(const unsigned char* text, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Return what `bytes.isalnum` returns for a slice: false for an empty one."""
     cdef Py_ssize_t place
     for place in range(first, last):
         if not is_alnum(text[place]):
@@ -78,35 +89,40 @@ cdef bint all_alnum(const unsigned char* text, Py_ssize_t first, Py_ssize_t last
     return first < last
 
 
-cdef class Told:
-    """What Hyperscan tells of one text: an object that it calls for each match.
+cdef class Searched:
+    """Joined texts, and what was found in them; Hyperscan calls this object for each match.
 
-    What is told begins before its match, and the bytes before their text: the two make up for each other; at the end
-    they add up.
+    An expression includes the byte before its match and the one after it, and the text that is scanned has one byte more
+    at its begin. So a reported start is the first byte of the match in `data` as it is, and a reported end is two bytes
+    behind the match's.
     """
 
-    cdef vector[Hit] hits
-    cdef vector[Word] words
-    cdef vector[Region] regions
-    cdef bint are_regions
-    cdef int count
+    cdef bytes data
+    cdef const unsigned char* text
     cdef Py_ssize_t size
-    cdef list lengths
+    cdef vector[Candidate] candidates
+    cdef vector[ContextWord] words
+    cdef vector[Region] regions
+    # Whether the automaton that runs now reports regions.
+    cdef bint are_regions
+    cdef int detectors
+    cdef list word_lengths
 
-    def __cinit__(self, list lengths, Py_ssize_t size):
-        self.lengths, self.size, self.count, self.are_regions = lengths, size, len(DETECTORS), False
+    def __cinit__(self, bytes data, list word_lengths):
+        self.data, self.text, self.size = data, <const unsigned char*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)
+        self.word_lengths, self.detectors, self.are_regions = word_lengths, len(DETECTORS), False
 
     def __call__(self, int which, Py_ssize_t start, Py_ssize_t end, flags, context):
         if self.are_regions:
             self.regions.push_back(Region(start, end - 2))
-        elif which < self.count:
-            self.hits.push_back(Hit(start, which, end - 2))
+        elif which < self.detectors:
+            self.candidates.push_back(Candidate(start, which, end - 2))
         else:
-            which -= self.count
-            self.words.push_back(Word(end - <Py_ssize_t>self.lengths[which], which))
+            which -= self.detectors
+            self.words.push_back(ContextWord(end - <Py_ssize_t>self.word_lengths[which], which))
 
     cdef size_t word_from(self, Py_ssize_t place):
-        """Return the number of the first word that begins there or behind."""
+        """Return the index of the first word that begins at a place or behind it."""
         cdef size_t low = 0, high = self.words.size(), middle
         while low < high:
             middle = (low + high) // 2
@@ -117,246 +133,278 @@ cdef class Told:
         return low
 
 
-cdef class Judge:
-    """Says what is personal data in some bytes.
+cdef class CandidateFilter:
+    """Decides which candidate matches are personal data.
 
     Args:
-        bounded, plain: the patterns with and without a look at what stands around a match.
+        with_edges: the expressions with a check of what is around a match, by number of the detector.
+        without_edges: those without.
 
     Raises:
         ImportError: if Hyperscan is not installed.
     """
 
-    cdef object marks_and_words, numbers, beside
-    cdef list lengths, bounded, plain, meanings, checks, labels
-    cdef vector[double] surest
-    cdef vector[char] is_long, is_once, needs_word
-    # For each detector, which bytes may not stand right behind it.
-    cdef vector[vector[char]] edges
-    # For each word, whether it speaks for each detector, and what is nothing without it or another one.
-    cdef vector[vector[char]] speaks
-    cdef vector[vector[int]] needed_by
+    cdef object scan_others_and_words, scan_numbers, scan_near_words, match_mail_host
+    # By number of a detector.
+    cdef list word_lengths, match_with_edges, match_without_edges, meanings, checks, labels
+    cdef vector[double] highest_scores
+    cdef vector[char] is_long, needs_context
+    # By number of a detector and byte: whether the byte must not follow a match.
+    cdef vector[vector[char]] forbidden_after
+    # By number of a context word: by detector, whether the word counts for it; and the detectors that it enables.
+    cdef vector[vector[char]] counts_for
+    cdef vector[vector[int]] enabled_by
     cdef double threshold
-    cdef object host
     cdef int domain, email
 
-    def __init__(self, bounded=BOUNDED, plain=PLAIN):
-        made = automata()
-        self.marks_and_words, self.numbers, self.beside = made.marks_and_words.scan, made.numbers.scan, made.beside.scan
-        self.lengths, self.threshold, self.domain = word_lengths(), THRESHOLD, DOMAIN
-        self.host, self.email = HOST.match, EMAIL
-        self.bounded, self.plain = [one.match for one in bounded], [one.match for one in plain]
-        self.meanings, self.checks = [plan[0] for plan in PLANS], [plan[1] for plan in PLANS]
-        self.labels, self.needs_word = [plan[2] for plan in PLANS], [plan[3] for plan in PLANS]
-        self.surest, self.needed_by = SUREST, NEEDED_BY
-        self.speaks = [[number in beside for number in range(len(DETECTORS))] for beside in BESIDE]
-        self.is_long = [number in LONG for number in range(len(DETECTORS))]
-        self.is_once = [number in ONCE for number in range(len(DETECTORS))]
-        self.edges = [[byte in edges for byte in range(256)] for edges in EDGES]
+    def __init__(self, with_edges=WITH_EDGES, without_edges=WITHOUT_EDGES):
+        made, numbers = automata(), range(len(DETECTORS))
+        self.scan_others_and_words, self.scan_numbers = made.others_and_words.scan, made.numbers.scan
+        self.scan_near_words, self.match_mail_host = made.near_words.scan, MAIL_HOST.match
+        self.match_with_edges, self.match_without_edges = (
+            [pattern.match for pattern in patterns] for patterns in (with_edges, without_edges)
+        )
+        self.word_lengths, self.threshold, self.domain, self.email = word_lengths(), THRESHOLD, DOMAIN, EMAIL
+        self.meanings, self.checks, self.labels, self.highest_scores = MEANINGS, CHECKS, LABELS, HIGHEST_SCORES
+        self.is_long = [number in LONG_DETECTORS for number in numbers]
+        self.needs_context = [number in NEEDS_CONTEXT for number in numbers]
+        self.forbidden_after = [[byte in forbidden for byte in range(256)] for forbidden in FORBIDDEN_AFTER]
+        self.counts_for = [[number in near for number in numbers] for near in MEANINGS_NEAR]
+        self.enabled_by = ENABLED_BY
 
     def __call__(self, bytes data not None):
-        """Return what is something, with places in bytes."""
-        cdef Told told = Told(self.lengths, PyBytes_GET_SIZE(data))
-        # Something stands before the first match, and behind the last.
+        """Return the accepted spans, in bytes."""
+        cdef Searched searched = Searched(data, self.word_lengths)
+        # The expressions need a byte before the first match, and one after the last.
         padded = b"\0" + data + b"\0"
-        self.marks_and_words(padded, told)
-        self.numbers(padded, told)
-        if told.words.size():
-            sort(told.words.begin(), told.words.end())
-            told.are_regions = True
-            self.beside(padded, told)
-            self.add_beside(told)
-        self.add_mail_addresses(told, data)
-        self.add_domains(told, data)
-        sort(told.hits.begin(), told.hits.end())
-        return self.judged(told, data)
+        self.scan_others_and_words(padded, searched)
+        self.scan_numbers(padded, searched)
+        if searched.words.size():
+            sort(searched.words.begin(), searched.words.end())
+            searched.are_regions = True
+            self.scan_near_words(padded, searched)
+            self.add_near_words(searched)
+        self.add_mail_addresses(searched)
+        self.add_domains(searched)
+        sort(searched.candidates.begin(), searched.candidates.end())
+        return self.decide_all(searched)
 
-    cdef add_beside(self, Told told):
-        """Add, for each region, what the words around it speak for."""
+    cdef add_near_words(self, Searched searched):
+        """See `candidates._near_words`."""
         cdef Region region
         cdef size_t index, turn = 0
         cdef int number
+        # By number of a detector: the turn in which it was added last, so that each region adds it once.
         cdef vector[size_t] added
         added.resize(self.is_long.size())
-        for region in told.regions:
+        for region in searched.regions:
             turn += 1
-            index = told.word_from(region.start - before)
-            while index < told.words.size() and told.words[index].place < region.end + behind:
-                for number in self.needed_by[told.words[index].word]:
+            index = searched.word_from(region.start - context_before)
+            while index < searched.words.size() and searched.words[index].place < region.end + context_after:
+                for number in self.enabled_by[searched.words[index].word]:
                     if added[number] != turn:
                         added[number] = turn
-                        told.hits.push_back(Hit(region.start, number, region.end))
+                        searched.candidates.push_back(Candidate(region.start, number, region.end))
                 index += 1
 
-    cdef add_mail_addresses(self, Told told, bytes data):
-        """Add what stands before each "@", if a host may stand behind it."""
-        cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(data)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), at = -1, start, lowest
+    cdef add_mail_addresses(self, Searched searched):
+        """See `candidates._mail_addresses`."""
+        cdef const unsigned char* text = searched.text
+        cdef Py_ssize_t size = searched.size, at = -1, start, lowest
         cdef const unsigned char* next_at
         while at + 1 < size:
-            next_at = <const unsigned char*>memchr(text + at + 1, 64, size - at - 1)
+            next_at = <const unsigned char*>memchr(text + at + 1, c"@", size - at - 1)
             if next_at == NULL:
                 return
             at = next_at - text
             lowest, start = max(0, at - 64), at
-            while start > lowest and (is_alnum(text[start - 1]) or is_mark(text[start - 1])):
+            while start > lowest and (is_alnum(text[start - 1]) or is_local_mark(text[start - 1])):
                 start -= 1
-            while start < at and is_mark(text[start]):
+            while start < at and is_local_mark(text[start]):
                 start += 1
-            if start < at and self.host(data, at + 1) is not None:
-                told.hits.push_back(Hit(start, self.email, at))
+            if start < at and self.match_mail_host(searched.data, at + 1) is not None:
+                searched.candidates.push_back(Candidate(start, self.email, at))
 
-    cdef add_domains(self, Told told, bytes data):
-        """Add what may be a domain, from the first of its dots."""
-        cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(data)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), done = 0, dot = -1, start, lowest
+    cdef add_domains(self, Searched searched):
+        """See `candidates._domains`."""
+        cdef const unsigned char* text = searched.text
+        cdef Py_ssize_t size = searched.size, done = 0, dot = -1, start, lowest
         cdef const unsigned char* next_dot
-        match = self.plain[self.domain]
+        match = self.match_without_edges[self.domain]
         while dot + 1 < size:
-            next_dot = <const unsigned char*>memchr(text + dot + 1, 46, size - dot - 1)
+            next_dot = <const unsigned char*>memchr(text + dot + 1, c".", size - dot - 1)
             if next_dot == NULL:
                 return
             dot = next_dot - text
             if dot < done or dot + 1 >= size or not is_alnum(text[dot + 1]):
                 continue
             lowest, start = max(done, dot - 63), dot
-            while start > lowest and (is_alnum(text[start - 1]) or text[start - 1] == 45):
+            while start > lowest and (is_alnum(text[start - 1]) or text[start - 1] == c"-"):
                 start -= 1
-            while start < dot and text[start] == 45:
+            while start < dot and text[start] == c"-":
                 start += 1
-            found = match(data, start) if start < dot else None
+            found = match(searched.data, start) if start < dot else None
             if found is None:
                 continue
             done = found.end()
-            # A part of a mail address or of a URL is none.
-            if (start == 0 or not self.edges[self.domain][text[start - 1]]) and (done >= size or text[done] != 64):
-                told.hits.push_back(Hit(start, self.domain, done))
+            # A part of a mail address or of a URL is no domain of its own.
+            if start and self.forbidden_after[self.domain][text[start - 1]] or done < size and text[done] == c"@":
+                continue
+            searched.candidates.push_back(Candidate(start, self.domain, done))
 
-    cdef list judged(self, Told told, bytes data):
-        """See `judge.Judge`."""
-        cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(data)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), place, stop, first, last, row_first, row_last
-        cdef Py_ssize_t cover_first = 0, cover_last = 0
+    cdef list decide_all(self, Searched searched):
+        """See `candidate_filter.CandidateFilter.__call__`: which candidates are looked at."""
+        cdef Candidate candidate
+        cdef Py_ssize_t cover_start = 0, cover_end = 0, end
         cdef double cover_score = 0.0, score
+        cdef size_t known = 0
         cdef int number
-        cdef Hit hit
-        cdef tuple row
-        cdef list rows = []
-        cdef vector[Py_ssize_t] looked
-        looked.resize(self.is_long.size())
-        for hit in told.hits:
-            number, stop = hit.number, hit.end
-            place = looked[number]
-            if place >= stop or (
-                hit.end <= cover_last and hit.start >= cover_first and self.surest[number] <= cover_score
+        cdef tuple span
+        cdef list accepted = []
+        # By number of a detector: the place before which its matches are decided.
+        cdef vector[Py_ssize_t] decided
+        decided.resize(self.is_long.size())
+        for candidate in searched.candidates:
+            number = candidate.number
+            if decided[number] >= candidate.end:
+                continue
+            if (
+                candidate.end <= cover_end
+                and candidate.start >= cover_start
+                and self.highest_scores[number] <= cover_score
             ):
                 continue
-            first = place = max(place, hit.start)
-            found = self.bounded[number](data, place)
-            while True:
-                if found is None:
-                    if place >= stop or self.is_long[number] or all_alnum(text, place, min(stop, size)):
-                        break
-                    found = self.search(data, text, number, place, min(stop, size))
-                    if found is None:
-                        break
-                    first = found.start()
-                last = found.end()
-                found = None
-                row = self.judge(told, data, text, number, first, last)
-                if row is None:
-                    row = self.shorter(told, data, text, number, first, last)
-                if row is None:
-                    place = last if self.is_once[number] else first + 1
-                else:
-                    rows.append(row)
-                    row_first, row_last, score = row[0], row[1], row[2]
-                    if row_last > cover_last or score >= cover_score:
-                        cover_first, cover_last, cover_score = row_first, row_last, score
-                    place = row_last if row_last > first else first + 1
-                stop = max(stop, last)
-                if self.is_long[number]:
-                    break
-            looked[number] = place if self.is_long[number] else stop
-        return rows
+            decided[number] = self.decide_from(
+                searched, number, max(decided[number], candidate.start), candidate.end, accepted
+            )
+            # Usually nothing was accepted.
+            while known < <size_t>len(accepted):
+                span = accepted[known]
+                known += 1
+                end, score = span[1], span[2]
+                if end > cover_end or score >= cover_score:
+                    cover_start, cover_end, cover_score = span[0], end, score
+        return accepted
 
-    cdef object search(self, bytes data, const unsigned char* text, int number, Py_ssize_t first, Py_ssize_t last):
-        """Return the first match that begins between these places: not within letters and digits."""
+    cdef Py_ssize_t decide_from(
+        self, Searched searched, int number, Py_ssize_t place, Py_ssize_t stop, list accepted
+    ) except -1:
+        """See the twin; appends the accepted spans, and returns the place before which the detector is decided."""
+        found = self.match_with_edges[number](searched.data, place)
+        if self.is_long[number]:
+            return place if found is None else self.decide(searched, number, found, accepted)
+        if found is None:
+            found = self.next_match(searched, number, place, stop)
+        while found is not None:
+            place = self.decide(searched, number, found, accepted)
+            stop = max(stop, <Py_ssize_t>found.end())
+            found = self.next_match(searched, number, place, stop)
+        return stop
+
+    cdef object next_match(self, Searched searched, int number, Py_ssize_t first, Py_ssize_t last):
+        """See the twin, and `candidates.CandidateFinder.first_match`."""
+        cdef const unsigned char* text = searched.text
         cdef Py_ssize_t begin
-        match = self.bounded[number]
+        # The end that Hyperscan reports may be behind the text.
+        last = min(last, searched.size)
+        if first >= last or all_alnum(text, first, last):
+            return None
+        match = self.match_with_edges[number]
         for begin in range(first, last):
             if text[begin] and not (begin and is_alnum(text[begin - 1])):
-                found = match(data, begin)
+                found = match(searched.data, begin)
                 if found is not None:
                     return found
         return None
 
-    cdef tuple shorter(
-        self, Told told, bytes data, const unsigned char* text, int number, Py_ssize_t first, Py_ssize_t last
-    ):
-        """Return what is something of a match that is shorter than one that is nothing."""
+    cdef Py_ssize_t decide(self, Searched searched, int number, object found, list accepted) except -1:
+        """See the twin; returns where the next match may begin."""
+        cdef Py_ssize_t first = found.start(), last = found.end(), end
+        cdef tuple span = self.accept(searched, number, first, last)
+        if span is None:
+            span = self.accept_shorter(searched, number, first, last)
+        if span is None:
+            return last if self.needs_context[number] else first + 1
+        accepted.append(span)
+        end = span[1]
+        return max(end, first + 1)
+
+    cdef tuple accept_shorter(self, Searched searched, int number, Py_ssize_t first, Py_ssize_t last):
+        """See the twin, and `candidates.CandidateFinder.shorter_ends`."""
+        cdef const unsigned char* text = searched.text
+        cdef tuple span
         if self.checks[number] is None or all_alnum(text, first, last):
             return None
-        for _ in range(shorter_at_most):
-            found = self.plain[number](data, first, last - 1)
+        match = self.match_without_edges[number]
+        for _ in range(max_shorter):
+            found = match(searched.data, first, last - 1)
             if found is None:
                 return None
+            # At most one less than before, so there is a byte at this place.
             last = found.end()
-            if self.edges[number][text[last]] and not (
-                text[last] in sentence and (last + 1 >= told.size or not is_alnum(text[last + 1]))
-            ):
+            if self.forbidden_after[number][text[last]] and not self.ends_sentence(searched, last):
                 continue
-            row = self.judge(told, data, text, number, first, last)
-            if row is not None:
-                return row
+            span = self.accept(searched, number, first, last)
+            if span is not None:
+                return span
         return None
 
-    cdef tuple judge(
-        self, Told told, bytes data, const unsigned char* text, int number, Py_ssize_t first, Py_ssize_t last
-    ):
-        """Return a candidate without its label and what is loose at its end, or None if it is none."""
+    cdef bint ends_sentence(self, Searched searched, Py_ssize_t end):
+        """See `candidates._ends_sentence`."""
+        return searched.text[end] in sentence_marks and (
+            end + 1 >= searched.size or not is_alnum(searched.text[end + 1])
+        )
+
+    cdef tuple accept(self, Searched searched, int number, Py_ssize_t first, Py_ssize_t last):
+        """See the twin."""
+        cdef const unsigned char* text = searched.text
         cdef Py_ssize_t end
-        cdef tuple meaning = self.meaning(told, text, number, first, last)
+        cdef tuple meaning = self.meaning(searched, number, first, last)
         if <double>meaning[0] < self.threshold:
             return None
         if self.labels[number] is not None:
-            found = self.labels[number].match(data, first, last)
+            found = self.labels[number].match(searched.data, first, last)
             if found is not None:
                 first = found.end()
-        if first >= last:
+        if first >= last or not self.passes_check(searched, number, first, last):
             return None
-        if self.checks[number] is not None:
-            try:
-                if not self.checks[number](PyUnicode_DecodeUTF8(<char*>text + first, last - first, "replace")):
-                    return None
-            except (ValueError, IndexError):
-                return None
         end = last
         if not all_alnum(text, first, last):
-            # A key ends with dashes.
+            # The twin's `_trim`. A private key keeps the dashes at its end.
             if last - first < 5 or memcmp(text + last - 5, b"-----", 5):
-                while end > first and text[end - 1] in loose:
+                while end > first and text[end - 1] in trailing:
                     end -= 1
-            if text[first] == 40:
-                first += memchr(text + first, 41, last - first) == NULL
-            elif end > 0 and text[end - 1] == 41 and memchr(text + first, 40, last - first) == NULL:
+            if text[first] == c"(":
+                first += memchr(text + first, c")", last - first) == NULL
+            elif end > first and text[end - 1] == c")" and memchr(text + first, c"(", last - first) == NULL:
                 end -= 1
         return first, end, meaning[0], meaning[1], meaning[2]
 
-    cdef tuple meaning(self, Told told, const unsigned char* text, int number, Py_ssize_t first, Py_ssize_t last):
-        """Return what a match means, beside a word that speaks for it or without one."""
-        cdef Py_ssize_t lowest = first - before, whole = first - before, stop = last + behind, low
+    cdef bint passes_check(self, Searched searched, int number, Py_ssize_t first, Py_ssize_t last) except -1:
+        """See the twin."""
+        check = self.checks[number]
+        if check is None:
+            return True
+        try:
+            return bool(check(PyUnicode_DecodeUTF8(<char*>searched.text + first, last - first, "replace")))
+        except (ValueError, IndexError):
+            return False
+
+    cdef tuple meaning(self, Searched searched, int number, Py_ssize_t first, Py_ssize_t last):
+        """See the twin."""
+        cdef Py_ssize_t lowest = first - context_before, highest = last + context_after, least = lowest, low
         cdef size_t index
-        cdef Word word
-        if self.needs_word[number]:
-            lowest, whole, stop = lowest + 1, last - before, first + behind + 1
-        index = told.word_from(lowest)
-        while index < told.words.size() and told.words[index].place < stop:
-            word = told.words[index]
+        cdef ContextWord word
+        if self.needs_context[number]:
+            lowest, highest, least = lowest + 1, first + context_after + 1, last - context_before
+        index = searched.word_from(lowest)
+        while index < searched.words.size() and searched.words[index].place < highest:
+            word = searched.words[index]
             index += 1
-            if not self.speaks[word.word][number]:
+            if not self.counts_for[word.word][number]:
                 continue
+            # All places are within the text already; the bounds make sure that no other byte can ever be read.
             low = max(0, min(word.place, first))
-            if memchr(text + low, 0, min(told.size, max(word.place, last)) - low) == NULL:
-                return BESIDE[word.word][number] if word.place >= whole else self.meanings[number]
+            if memchr(searched.text + low, 0, min(searched.size, max(word.place, last)) - low) == NULL:
+                return MEANINGS_NEAR[word.word][number] if word.place >= least else self.meanings[number]
         return self.meanings[number]

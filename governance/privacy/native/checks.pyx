@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Loops of `checks`."""
+"""Loops of `find.patterns.checks`; each function has the name of its twin, which explains it."""
 
 cdef str separators = " -.()/\u00a0"
 
@@ -20,7 +20,7 @@ def luhn(str digits not None):
     for place in range(size):
         value = <int>digits[size - 1 - place] - 48
         if not 0 <= value <= 9:
-            raise ValueError("no digit")
+            raise ValueError("a character is no digit")
         if place & 1:
             value = 2 * value - 9 if value > 4 else 2 * value
         total += value
@@ -32,7 +32,7 @@ def mod_97(str text not None):
     cdef Py_UCS4 character
     cdef int rest = 0
     if not text:
-        raise ValueError("no digit")
+        raise ValueError("there is no digit")
     for character in text:
         if 48 <= character <= 57:
             rest = (10 * rest + <int>character - 48) % 97
@@ -47,6 +47,7 @@ def digits_alone(str text not None):
     """See the twin."""
     cdef Py_UCS4 character
     cdef Py_ssize_t count = 0
+    # Enough for any number; a longer text takes the slow way below.
     cdef char digits[64]
     for character in text:
         if 48 <= character <= 57:

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Loops of `leaves`."""
+"""The loop of `request.leaves`; the twin explains it."""
 
 
 def descend(list pending not None, leaves, Py_ssize_t most):

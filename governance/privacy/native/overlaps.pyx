@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Loops of `rows`."""
+"""Loops of `find.overlaps`; each function has the name of its twin, which explains it."""
 
 from bisect import bisect_right
 from operator import itemgetter
@@ -7,49 +7,55 @@ from operator import itemgetter
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from governance.privacy.find.finding import Finding
-from governance.privacy.find.overlaps import of_group, trimmed
+from governance.privacy.find.overlaps import resolve_group, trim_edges
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
 
+# `Finding(…)` runs a function in Python; creating the tuple directly is several times as fast.
 cdef object by_start = itemgetter(0), new_tuple = tuple.__new__
 
 
-def resolved(list rows not None):
-    """See the twin; rows that lie over each other are left to what it calls."""
+def disjoint(list spans not None):
+    """See the twin. Spans that overlap are rare: they are left to its `resolve_group`."""
     cdef list kept = [], group = []
-    cdef tuple row
+    cdef tuple span
     cdef Py_ssize_t reach = 0, start, end
-    rows.sort(key=by_start)
-    for row in rows:
-        start, end = row[0], row[1]
+    spans.sort(key=by_start)
+    for span in spans:
+        start, end = span[0], span[1]
         if start >= reach:
-            kept.extend(group if len(group) < 2 else of_group(group))
+            kept.extend(group if len(group) < 2 else resolve_group(group))
             group = []
-        group.append(row)
+        group.append(span)
         reach = max(reach, end)
-    kept.extend(group if len(group) < 2 else of_group(group))
+    kept.extend(group if len(group) < 2 else resolve_group(group))
     return kept
 
 
-def hand_out(batch, list rows not None, dict found not None):
-    """See the twin."""
-    cdef str text = batch.text
-    cdef list origins = batch.origins
-    numbers = batch.numbers
-    cdef tuple row
+def assign_to_texts(joined, list spans not None, dict found not None):
+    """See the twin.
+
+    Raises:
+        IndexError: if a span is outside the texts.
+    """
+    cdef str text = joined.text
+    cdef list origins = joined.origins
+    numbers = joined.numbers
+    cdef tuple span
+    # The findings of the text that spans are in now; None until it has one.
     cdef list findings = None
     cdef Py_ssize_t size = len(text), start, end, origin = 0, next_origin, index = 0, last = len(origins) - 1
-    removed = batch.removed
+    removed = joined.removed
     next_origin = origins[1] if last else PY_SSIZE_T_MAX
-    for row in rows:
-        start, end = row[0], row[1]
+    for span in spans:
+        start, end = span[0], span[1]
         if start < 0 or end > size:
-            raise IndexError("a finding lies outside its texts")
+            raise IndexError("a finding is outside its texts")
         if start >= end:
             continue
         if not (text[start].isalnum() and text[end - 1].isalnum()):
-            start, end = trimmed(text, start, end)
+            start, end = trim_edges(text, start, end)
             if start >= end:
                 continue
         if removed:
@@ -61,30 +67,35 @@ def hand_out(batch, list rows not None, dict found not None):
             findings = None
         if findings is None:
             findings = found.setdefault(numbers[index], [])
-        findings.append(new_tuple(Finding, (row[3], start - origin, end - origin, row[2], row[4])))
+        findings.append(new_tuple(Finding, (span[3], start - origin, end - origin, span[2], span[4])))
 
 
 cdef Py_ssize_t code_points(const unsigned char* text, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Return how many code points further on the last place is; fewer than none if it lies before the first."""
+    """Return how many code points the second place is after the first; a negative number if it is before it."""
     cdef Py_ssize_t place, count = 0
     for place in range(min(first, last), max(first, last)):
+        # A byte 10xxxxxx continues a code point.
         count += (text[place] & 0xC0) != 0x80
     return count if first <= last else -count
 
 
-def in_code_points(bytes data not None, list rows not None):
-    """See the twin; rows are nearly in order, so each is counted from the one before."""
+def to_code_points(bytes data not None, list spans not None):
+    """See the twin. Spans are nearly in order, so each is counted from the one before: no array is needed.
+
+    Raises:
+        IndexError: if a span is outside the text.
+    """
     cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(data)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(data), place = 0, count = 0, start, end
-    cdef tuple row
+    cdef tuple span
     cdef list made = []
-    if not rows or data.isascii():
-        return rows
-    for row in rows:
-        start, end = row[0], row[1]
+    if not spans or data.isascii():
+        return spans
+    for span in spans:
+        start, end = span[0], span[1]
         if not (0 <= start <= size and 0 <= end <= size):
-            raise IndexError("a row lies outside its text")
+            raise IndexError("a span is outside its text")
         count += code_points(text, place, start)
         place = start
-        made.append((count, count + code_points(text, start, end), row[2], row[3], row[4]))
+        made.append((count, count + code_points(text, start, end), span[2], span[3], span[4]))
     return made

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Loops of `plain`."""
+"""The loop of `request.plain`; the twin explains it."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memchr
@@ -13,11 +13,11 @@ def colons_of(bytes data not None):
     cdef Py_ssize_t pairs = 0
     cdef bint is_spaced = False
     while colon < end:
-        colon = <const char*>memchr(colon, 58, end - colon)
+        colon = <const char*>memchr(colon, c":", end - colon)
         if colon == NULL:
             break
         if colon > text:
-            pairs += colon[-1] == 34
+            pairs += colon[-1] == c'"'
             is_spaced |= colon[-1] in (9, 10, 13, 32)
         colon += 1
     return pairs, is_spaced

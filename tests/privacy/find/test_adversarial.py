@@ -1,20 +1,14 @@
-"""Texts that nobody wrote the patterns for: glued, disguised, in JSON, in logs; and what looks alike and is nothing."""
-
-import re
-from re import _parser as parser
+"""`Detectors` on texts for which no pattern was written: joined, disguised, in JSON, in logs; and on look-alikes."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governance.privacy.find.candidate_filter import Judge
-from governance.privacy.find.candidates import Candidates, re_scan
+from governance.privacy.find.candidate_filter import CandidateFilter
+from governance.privacy.find.candidates import CandidateFinder
 from governance.privacy.find.detect import Detectors
-from governance.privacy.find.detectors import DETECTORS
 from governance.privacy.find.finding import Finding
-
-DETECT = Detectors()
-SLOW = Detectors(judge=Judge(Candidates(re_scan())))
+from tests.privacy.find.test_engines import DETECT, SLOW
 
 FOUND = [
     ("EMAIL_ADDRESS", "a.b+c@x-y.co.uk", "<{}>,"),
@@ -66,6 +60,7 @@ FOUND = [
     ("SWIFT_CODE", "DEUTDEFF", "SWIFT: {},"),
 ]  # fmt: skip
 
+
 NOTHING = [
     "Version 2.14.3 replaces 2.14.2; build 482910 took 31 s.",
     "order 4111111111111112 was shipped, invoice 9434765910",
@@ -90,13 +85,13 @@ def found(text, detect=DETECT):
 
 @pytest.mark.parametrize("detect", [DETECT, SLOW], ids=["hyperscan", "re"])
 @pytest.mark.parametrize(("entity", "value", "frame"), FOUND)
-def test_it_is_found_wherever_it_stands(entity, value, frame, detect):
+def test_detectors_find_a_value_in_any_surroundings(entity, value, frame, detect):
     assert (entity, value) in found(frame.format(value), detect)
 
 
 @pytest.mark.parametrize("detect", [DETECT, SLOW], ids=["hyperscan", "re"])
 @pytest.mark.parametrize("text", NOTHING)
-def test_what_looks_alike_is_nothing(text, detect):
+def test_detectors_ignore_look_alikes(text, detect):
     assert found(text, detect) == set()
 
 
@@ -131,7 +126,7 @@ NUMBERS = [
     ],
 )
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_mark_that_nobody_sees_hides_nothing(number, mark):
+def test_detectors_find_a_number_with_invisible_characters(number, mark):
     plain = [one.entity for one in DETECT.find(f"see {number} now")]
     torn = f"see {mark.join(number)} now"
     assert plain and [one.entity for one in DETECT.find(torn)] == plain
@@ -141,7 +136,7 @@ def test_a_mark_that_nobody_sees_hides_nothing(number, mark):
 
 @given(st.text(max_size=60), st.sampled_from(NUMBERS), st.text(max_size=60))
 @settings(max_examples=200, deadline=None)
-def test_offsets_are_code_points_of_the_text_as_it_came(before, number, behind):
+def test_detectors_return_places_in_the_original_text(before, number, behind):
     text = f"{before} \n {number} \n {behind}"
     place = len(before) + 3
     covered = {spot for one in DETECT.find(text) for spot in range(one.start, one.end)}
@@ -151,60 +146,42 @@ def test_offsets_are_code_points_of_the_text_as_it_came(before, number, behind):
 
 @given(st.text(alphabet=st.characters(), max_size=80))
 @settings(max_examples=300, deadline=None)
-def test_no_text_whatever_raises(text):
+def test_detectors_accept_any_text(text):
     for one in DETECT.find(text):
         assert text[one.start : one.end]
-
-
-def repetitions(parsed):
-    for name, value in parsed:
-        if name in (parser.MAX_REPEAT, parser.MIN_REPEAT):
-            yield value[1]
-            yield from repetitions(value[2])
-        elif name is parser.SUBPATTERN:
-            yield from repetitions(value[-1])
-        elif name is parser.BRANCH:
-            for part in value[1]:
-                yield from repetitions(part)
-
-
-@pytest.mark.parametrize("item", DETECTORS, ids=lambda item: item.name)
-def test_no_pattern_repeats_without_an_end(item):
-    assert all(most is not parser.MAXREPEAT and most <= 8_000 for most in repetitions(parser.parse(item.whole)))
-    assert not re.search(r"\(\?[=!<]|\\[1-9]", item.whole)
 
 
 HOSTILE = ["1", "0 ", "1-1.", "a@", "@", "eyJ", "a.", "+1 ", "::", "phone ", "https://", "AB12 ", "password=", "-----BEGIN PRIVATE KEY-----", "1月", "MRN 12345 "]  # fmt: skip
 
 
 class Counted:
-    """Counts what is handed out, and every place and end that somebody asks for."""
+    """A `CandidateFinder` that counts candidates, words, and every place and end that it is asked for."""
 
     def __init__(self, inner):
         self.inner, self.count = inner, 0
 
     def find(self, data):
-        hits, words = self.inner.find(data)
-        self.count += len(hits) + len(words)
-        return hits, words
+        candidates, words = self.inner.find(data)
+        self.count += len(candidates) + len(words)
+        return candidates, words
 
-    def search(self, data, number, first, last):
-        found = self.inner.search(data, number, first, last)
+    def first_match(self, data, number, first, last):
+        found = self.inner.first_match(data, number, first, last)
         self.count += (found.start() if found else last) - first
         return found
 
-    def shorter(self, *place):
-        for end in self.inner.shorter(*place):
+    def shorter_ends(self, *place):
+        for end in self.inner.shorter_ends(*place):
             self.count += 1
             yield end
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_work_grows_with_the_length_and_no_faster(piece):
+def test_candidate_filter_in_python_does_work_in_proportion_to_the_text(piece):
     counts = []
     for times in (300, 600, 1200):
-        using = Counted(Candidates())
-        Detectors(judge=Judge(using)).find(piece * times)
+        using = Counted(CandidateFinder())
+        Detectors(candidate_filter=CandidateFilter(using)).find(piece * times)
         counts.append(using.count)
     assert counts[2] - counts[1] <= 2.2 * (counts[1] - counts[0]) + 100
 
@@ -219,27 +196,27 @@ def test_work_grows_with_the_length_and_no_faster(piece):
         ("7-4111111111111111", []),
     ],
 )
-def test_a_card_is_found_beside_another_and_behind_a_dash(text, wanted, detect):
+def test_detectors_find_a_card_after_another_one_and_after_a_dash(text, wanted, detect):
     assert [text[one.start : one.end] for one in detect.find(text) if one.entity == "CREDIT_CARD"] == wanted
 
 
 @pytest.mark.parametrize("detect", [DETECT, SLOW], ids=["hyperscan", "re"])
 @pytest.mark.parametrize("frame", ["{}", "key: {}.", "'{}',", "--- {} ---", "{}\n\n{}", "x={}; y"])
-def test_a_private_key_is_found_with_all_its_dashes(frame, detect):
+def test_detectors_find_a_private_key_with_all_its_dashes(frame, detect):
     key = "-----BEGIN RSA PRIVATE KEY-----\nMC4CAQ==\n-----END RSA PRIVATE KEY-----"
     text = frame.format(key, key)
     found = [text[one.start : one.end] for one in detect.find(text)]
     assert found == [key] * text.count(key)
 
 
-def test_a_string_of_50_megabytes_gets_through():
+def test_detectors_read_a_text_of_50_megabytes():
     pytest.importorskip("hyperscan", reason="without Hyperscan it takes minutes")
     text = "nothing to see here and nothing else to be found \n" * 1_000_000 + "a@b.org"
     assert found(text) == {("EMAIL_ADDRESS", "a@b.org")}
     assert found("7" * 5_000_000 + " a@b.org") == {("EMAIL_ADDRESS", "a@b.org")}
 
 
-def test_what_the_tagger_takes_for_a_name_is_one():
+def test_detectors_drop_findings_of_the_tagger_that_are_no_names():
     def names(text, *pieces):
         spans = [Finding("PERSON", text.index(piece), text.index(piece) + len(piece), 0.8, "t") for piece in pieces]
         return [text[one.start : one.end] for one in Detectors(lambda texts: [spans for _ in texts]).find(text)]

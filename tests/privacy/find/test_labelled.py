@@ -15,7 +15,7 @@ pytest.importorskip("faker")
 ITEMS = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
 
 
-def test_every_label_is_a_piece_of_its_text_and_none_lies_over_another():
+def test_labelled_set_has_disjoint_labels_within_its_texts():
     assert len(ITEMS) == COUNT >= 3000
     for item in ITEMS:
         end = 0
@@ -25,17 +25,17 @@ def test_every_label_is_a_piece_of_its_text_and_none_lies_over_another():
             end = span["end"]
 
 
-def test_every_entity_is_in_it_and_the_checkable_ones_too():
+def test_labelled_set_has_every_entity():
     labelled = {span["entity"] for item in ITEMS for span in item["spans"]}
     assert labelled == set(ENTITIES.values()) and labelled > CHECKABLE
 
 
-def test_it_is_made_again_to_the_byte():
+def test_labelled_set_is_generated_byte_for_byte():
     for made, item in zip(islice(generate(COUNT, SEED), 60), ITEMS, strict=False):
         assert made == item
 
 
-def test_no_template_is_one_that_the_tagger_was_trained_on():
+def test_labelled_set_shares_no_template_with_the_tagger_s_training():
     groups = pytest.importorskip("training.tagger.templates").GROUPS
 
     def bare(template):
@@ -46,13 +46,13 @@ def test_no_template_is_one_that_the_tagger_was_trained_on():
     assert len(ours) >= 150 and not {text for text in ours & theirs if len(text) > 12}
 
 
-def test_patterns_alone_find_the_checkable_ones():
+def test_detectors_without_a_tagger_find_entities_with_a_checksum():
     items = ITEMS[:800]
     scores = _scores(items, Detectors().find_all([item["text"] for item in items]))
     assert scores["checkable"]["f2"] >= 0.98 and scores["all"]["precision"] >= 0.95
 
 
-def test_the_documents_tables_are_the_benchmarks():
+def test_docs_privacy_shows_the_results_of_the_benchmark():
     """After `python -m benchmarks privacy`, docs/privacy.md says what was measured."""
     results = json.loads(RESULTS.read_text())
     document = (RESULTS.parents[2] / "docs/privacy.md").read_text()

@@ -1,4 +1,4 @@
-"""Loops in C do what their twins in Python say: on the labelled set, on what nobody would write, and on attacks."""
+"""Compiled functions return what their twins in Python return: on the labelled set, on arbitrary bytes, on attacks."""
 
 import json
 import random
@@ -13,18 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governance.privacy.find.batches import batches, origins_of
-from governance.privacy.find.candidate_filter import Judge
-from governance.privacy.find.candidates import BOUNDED, PLAIN, Candidates
-from governance.privacy.find.checks import digits_alone, digits_of, luhn, mod_97
-from governance.privacy.find.detect import Detectors, best_judge
-from governance.privacy.find.detectors import DETECTORS
-from governance.privacy.find.overlaps import hand_out, in_code_points, resolved
+from governance.privacy.find.candidate_filter import CandidateFilter
+from governance.privacy.find.candidates import CandidateFinder
+from governance.privacy.find.detect import Detectors, best_candidate_filter
+from governance.privacy.find.joined_texts import join_texts, text_offsets
+from governance.privacy.find.overlaps import assign_to_texts, disjoint, to_code_points
+from governance.privacy.find.patterns.checks import digits_alone, digits_of, luhn, mod_97
+from governance.privacy.find.patterns.detectors import DETECTORS
+from governance.privacy.find.patterns.expressions import WITH_EDGES, WITHOUT_EDGES
 from governance.privacy.native import TWINS
 from governance.privacy.native.__main__ import main
 from governance.privacy.request.leaves import Leaves, descend
 from governance.privacy.request.plain import colons_of
-from governance.privacy.tagger.words import distinct
+from governance.privacy.tagger.words import distinct_words
 from tests.privacy.find.test_adversarial import HOSTILE
 
 LABELLED = Path(__file__).parents[3] / "benchmarks/pii/labelled.jsonl"
@@ -33,7 +34,7 @@ NAMES = sorted(source.stem for source in FOLDER.glob("*.pyx"))
 if shutil.which("g++") is None:
     pytest.importorskip("governance.privacy.native.candidate_filter", reason="no compiler, no loops in C")
 candidate_filter = import_module("governance.privacy.native.candidate_filter")
-IN_C, IN_PYTHON = candidate_filter.Judge(), Judge(Candidates())
+IN_C, IN_PYTHON = candidate_filter.CandidateFilter(), CandidateFilter(CandidateFinder())
 LOOPS = {loop.__name__: (loop, twin) for loop, twin in TWINS.items()}
 
 
@@ -42,55 +43,55 @@ def both(name, *arguments):
     return [function(*arguments) for function in LOOPS[name]]
 
 
-def test_they_are_used_where_they_were_compiled():
-    assert type(best_judge()) is candidate_filter.Judge
+def test_in_c_returns_the_compiled_functions():
+    assert type(best_candidate_filter()) is candidate_filter.CandidateFilter
     assert set(LOOPS) == {
         "digits_of",
         "digits_alone",
         "luhn",
         "mod_97",
-        "origins_of",
+        "text_offsets",
         "descend",
         "colons_of",
-        "resolved",
-        "hand_out",
-        "in_code_points",
-        "distinct",
+        "disjoint",
+        "assign_to_texts",
+        "to_code_points",
+        "distinct_words",
     }
     assert {
         digits_of,
         digits_alone,
         luhn,
         mod_97,
-        origins_of,
+        text_offsets,
         descend,
         colons_of,
-        resolved,
-        hand_out,
-        in_code_points,
-        distinct,
+        disjoint,
+        assign_to_texts,
+        to_code_points,
+        distinct_words,
     } == set(TWINS)
 
 
-def test_a_command_says_which_of_them_were_compiled(capsys):
+def test_main_prints_which_files_are_compiled(capsys):
     main()
     assert capsys.readouterr().out.split() == [word for name in NAMES for word in (name, "compiled")]
 
 
-def test_without_them_everything_is_found_all_the_same():
+def test_detectors_work_without_compiled_functions():
     program = f"""
 import sys
 sys.modules.update(dict.fromkeys(("governance.privacy.native." + name for name in {NAMES}), None))
-from governance.privacy.find.detect import Detectors, best_judge
+from governance.privacy.find.detect import Detectors, best_candidate_filter
 from governance.privacy.native import TWINS
 assert not TWINS
-print(type(best_judge()).__module__, [one.entity for one in Detectors().find("ada@example.org, 4111 1111 1111 1111")])
+print(type(best_candidate_filter()).__module__, [one.entity for one in Detectors().find("ada@example.org, 4111 1111 1111 1111")])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "governance.privacy.find.candidate_filter ['EMAIL_ADDRESS', 'CREDIT_CARD']\n"
 
 
-def test_a_compiler_that_fails_leaves_an_installation_that_works(tmp_path):
+def test_setup_installs_without_a_working_compiler(tmp_path):
     """As on a machine that has none."""
     root = Path(__file__).parents[3]
     shutil.copytree(root / "governance", tmp_path / "governance", ignore=shutil.ignore_patterns("*.so", "*.c", "*.cpp"))
@@ -110,12 +111,12 @@ def labelled():
     return [json.loads(line)["text"] for line in LABELLED.read_text().splitlines()]
 
 
-def test_the_same_is_found_in_the_labelled_set(labelled):
-    for batch in batches(labelled):
-        assert IN_C(batch.data) == IN_PYTHON(batch.data)
+def test_candidate_filter_and_its_twin_agree_on_the_labelled_set(labelled):
+    for joined in join_texts(labelled):
+        assert IN_C(joined.data) == IN_PYTHON(joined.data)
 
 
-def test_the_same_is_found_in_torn_and_glued_pieces_of_the_labelled_set(labelled):
+def test_candidate_filter_and_its_twin_agree_on_pieces_of_the_labelled_set(labelled):
     draw = random.Random(7)
     for _ in range(400):
         pieces = draw.choices(labelled, k=6)
@@ -131,19 +132,19 @@ FRAGMENTS = [example for item in DETECTORS for example in (*item.examples, *item
 
 @given(st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3), max_size=14))
 @settings(max_examples=600, deadline=None)
-def test_the_same_is_found_whatever_is_put_together(pieces):
+def test_candidate_filter_and_its_twin_agree_on_any_fragments(pieces):
     data = "".join(pieces).encode("utf-8", "replace")
     assert IN_C(data) == IN_PYTHON(data)
 
 
 @given(st.binary(max_size=200))
 @settings(max_examples=300, deadline=None)
-def test_any_bytes_are_read(data):
+def test_candidate_filter_and_its_twin_agree_on_any_bytes(data):
     assert IN_C(data) == IN_PYTHON(data)
 
 
 @pytest.mark.parametrize("wrong", [None, "text", bytearray(b"a@b.org"), memoryview(b"a"), 7])
-def test_nothing_but_bytes_is_read(wrong):
+def test_candidate_filter_refuses_other_types_than_bytes(wrong):
     with pytest.raises(TypeError):
         IN_C(wrong)
 
@@ -160,12 +161,12 @@ class Counted:
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_work_grows_with_the_length_and_no_faster(piece):
+def test_candidate_filter_in_c_does_work_in_proportion_to_the_text(piece):
     counts = []
     for times in (300, 600, 1200):
         calls = []
-        counted = candidate_filter.Judge(
-            [Counted(one, calls) for one in BOUNDED], [Counted(one, calls) for one in PLAIN]
+        counted = candidate_filter.CandidateFilter(
+            [Counted(one, calls) for one in WITH_EDGES], [Counted(one, calls) for one in WITHOUT_EDGES]
         )
         data = (piece * times).encode()
         assert counted(data) == IN_PYTHON(data)
@@ -173,54 +174,55 @@ def test_work_grows_with_the_length_and_no_faster(piece):
     assert counts[2] - counts[1] <= 2.2 * (counts[1] - counts[0]) + 100
 
 
-ROWS = st.lists(
+SPANS = st.lists(
     st.tuples(st.integers(0, 30), st.integers(1, 8), st.sampled_from([0.5, 0.85, 1.0]), st.sampled_from("AB")),
     max_size=12,
-).map(lambda rows: [(start, start + size, score, entity, "why") for start, size, score, entity in rows])
+).map(lambda spans: [(start, start + size, score, entity, "why") for start, size, score, entity in spans])
 
 
-@given(ROWS)
-def test_rows_that_lie_over_each_other_become_the_same(rows):
-    loop, twin = LOOPS["resolved"]
-    assert list(loop(list(rows))) == list(twin(list(rows)))
+@given(SPANS)
+def test_disjoint_and_its_twin_agree(spans):
+    loop, twin = LOOPS["disjoint"]
+    assert list(loop(list(spans))) == list(twin(list(spans)))
 
 
-@given(ROWS, st.lists(st.text(alphabet="a1 ,é\u200b电", min_size=1, max_size=9), min_size=5, max_size=12))
-def test_rows_go_to_the_same_texts(rows, texts):
-    for batch in batches(texts):
-        inside = [row for row in rows if row[1] <= len(batch.text)]
+@given(SPANS, st.lists(st.text(alphabet="a1 ,é\u200b电", min_size=1, max_size=9), min_size=5, max_size=12))
+def test_assign_to_texts_and_its_twin_agree(spans, texts):
+    for joined in join_texts(texts):
+        inside = [span for span in spans if span[1] <= len(joined.text)]
         found = []
-        for function in LOOPS["hand_out"]:
+        for function in LOOPS["assign_to_texts"]:
             found.append({})
-            function(batch, sorted(resolved(list(inside))), found[-1])
+            function(joined, sorted(disjoint(list(inside))), found[-1])
         assert found[0] == found[1]
 
 
 @given(st.text(alphabet="aé电\U0001f600", max_size=12), st.lists(st.tuples(st.integers(0, 48), st.integers(0, 48))))
-def test_places_in_bytes_become_the_same_code_points(text, places):
+def test_to_code_points_and_its_twin_agree(text, places):
     data = text.encode()
-    rows = [(start, end, 1.0, "A", "") for start, end in places if max(start, end) <= len(data)]
-    loop, twin = both("in_code_points", data, rows)
+    spans = [(start, end, 1.0, "A", "") for start, end in places if max(start, end) <= len(data)]
+    loop, twin = both("to_code_points", data, spans)
     assert loop == twin
 
 
-def test_a_row_outside_its_texts_is_refused():
-    [batch] = batches(["some téxt"])
-    for row in ((-1, 3, 1.0, "A", ""), (3, 99, 1.0, "A", "")):
+def test_assign_to_texts_and_to_code_points_refuse_a_span_outside_the_text():
+    [joined] = join_texts(["some téxt"])
+    for span in ((-1, 3, 1.0, "A", ""), (3, 99, 1.0, "A", "")):
         with pytest.raises(IndexError):
-            hand_out(batch, [row], {})
+            assign_to_texts(joined, [span], {})
         with pytest.raises(IndexError):
-            in_code_points(batch.data, [row])
+            to_code_points(joined.data, [span])
 
 
-def test_a_finding_of_which_nothing_is_left_harms_nothing():
-    for text in (")::", "é)::", "电):: a@b.org", "(::)", "é ::) ::"):
-        assert Detectors().find(text) == Detectors(judge=IN_PYTHON).find(text)
+def test_detectors_accept_a_span_of_which_nothing_is_left():
+    for text in (")::", "é)::", "电):: a@b.org", "(::)", "é ::) ::", "::)", ":: )"):
+        assert IN_C(text.encode()) == IN_PYTHON(text.encode())
+        assert Detectors().find(text) == Detectors(candidate_filter=IN_PYTHON).find(text)
 
 
 @given(st.lists(st.text(max_size=5)))
-def test_texts_begin_at_the_same_places(texts):
-    loop, twin = both("origins_of", texts)
+def test_text_offsets_and_its_twin_agree(texts):
+    loop, twin = both("text_offsets", texts)
     assert loop == twin
 
 
@@ -236,7 +238,7 @@ class Text(str):
 
 
 @given(st.lists(JSON, max_size=4) | st.just([Text("a"), {Text("b"): Text("c")}]), st.integers(0, 12))
-def test_the_same_strings_are_found_in_a_document(document, most):
+def test_descend_and_its_twin_agree(document, most):
     made = []
     for function in LOOPS["descend"]:
         leaves = Leaves()
@@ -250,7 +252,7 @@ def test_the_same_strings_are_found_in_a_document(document, most):
 
 
 @given(st.lists(st.sampled_from([b'"', b":", b" ", b"\t", b"\r", b"\n", b"a", b'":', b" :"])).map(b"".join))
-def test_colons_are_counted_alike(data):
+def test_colons_of_and_its_twin_agree(data):
     loop, twin = both("colons_of", data)
     assert loop == twin and type(loop[1]) is bool
 
@@ -259,21 +261,21 @@ NUMBERS = st.text(alphabet="0123456789", max_size=80)
 
 
 @given(NUMBERS, NUMBERS.filter(bool), st.text(alphabet="0123456789ABXYZ", min_size=1, max_size=40))
-def test_check_digits_are_the_same(number, one, mixed):
+def test_luhn_and_mod_97_and_their_twins_agree(number, one, mixed):
     for name, argument in (("luhn", number), ("mod_97", one), ("mod_97", mixed)):
         loop, twin = both(name, argument)
         assert loop == twin and type(loop) is type(twin)
 
 
 @given(st.text(alphabet="0123456789 -.()/\u00a0aZ²٣é", max_size=90))
-def test_digits_are_taken_out_alike(text):
+def test_digits_of_and_digits_alone_and_their_twins_agree(text):
     for name in ("digits_of", "digits_alone"):
         loop, twin = both(name, text)
         assert loop == twin
 
 
 @pytest.mark.parametrize("text", ["", "a", "1-2", "é"])
-def test_what_is_no_number_is_refused(text):
+def test_mod_97_refuses_a_text_that_is_no_number(text):
     for function in LOOPS["mod_97"]:
         with pytest.raises(ValueError, match="digit|literal"):
             function(text)
@@ -295,8 +297,8 @@ def same_words(made, characters, texts):
 
 
 @given(st.lists(st.text(alphabet="ab电\U0001f600", min_size=1, max_size=6), max_size=40), st.integers(1, 5))
-def test_the_same_words_are_the_same(texts, characters):
-    for made in both("distinct", *words_of(texts), characters):
+def test_distinct_words_and_its_twin_agree(texts, characters):
+    for made in both("distinct_words", *words_of(texts), characters):
         same_words(made, characters, texts)
 
 
@@ -309,27 +311,27 @@ def slots(words, mask):
     return mixed & np.uint64(mask)
 
 
-def test_words_that_share_a_slot_on_purpose_are_told_apart_by_sorting(monkeypatch):
+def test_distinct_words_sorts_words_that_collide_on_purpose(monkeypatch):
     words = pytest.importorskip("governance.privacy.native.words")
     letters = np.array([[97 + n % 26, 97 + n // 26 % 26, 97 + n // 676 % 26, 97 + n // 17576] for n in range(456_976)])
     chosen = letters[slots(letters, 1023) == 5][:300]
     texts = ["".join(map(chr, row)) for row in chosen.tolist()]
     assert len(texts) == 300
     sorted_out = []
-    by_sorting = words.by_sorting
-    monkeypatch.setattr(words, "by_sorting", lambda *a: sorted_out.append(1) or by_sorting(*a))
-    same_words(words.distinct(*words_of(texts), 16), 16, texts)
+    by_sorting = words.distinct_by_sorting
+    monkeypatch.setattr(words, "distinct_by_sorting", lambda *a: sorted_out.append(1) or by_sorting(*a))
+    same_words(words.distinct_words(*words_of(texts), 16), 16, texts)
     assert sorted_out
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 2), (0, 0), (3, 2), (0, 99), (50, 52)])
-def test_a_word_outside_its_text_is_refused(start, end):
+def test_distinct_words_refuses_a_word_outside_its_text(start, end):
     codes, _, _ = words_of(["some", "words"])
     with pytest.raises(IndexError):
-        distinct(codes, np.array([start]), np.array([end]), 16)
+        distinct_words(codes, np.array([start]), np.array([end]), 16)
 
 
-def test_several_threads_find_the_same(labelled):
+def test_compiled_detectors_find_the_same_in_many_threads(labelled):
     from concurrent.futures import ThreadPoolExecutor
 
     detectors, texts = Detectors(), labelled[:400]

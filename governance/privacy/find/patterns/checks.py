@@ -1,6 +1,7 @@
-"""Checks of candidates: checksums and structures, from python-stdnum where it has them.
+"""Checks of matches: checksums and structure, from python-stdnum where it has them.
 
-Each takes the candidate's text and returns whether it can be such a number. They run on candidates alone.
+A check takes the matched text and returns whether it can be such a number. It may raise ValueError or IndexError for a
+text of another shape, which counts as false. Checks run on matches only, so they cost little on text without any.
 """
 
 from __future__ import annotations
@@ -16,50 +17,67 @@ from typing import Any
 from governance.errors import ConfigurationError
 from governance.privacy.native import in_c
 
+# Whether a matched text can be what its detector looks for.
 Check = Callable[[str], bool]
 
 _SEPARATORS = str.maketrans("", "", " -.()/\u00a0")
 _NOT_DIGITS = bytes(code for code in range(256) if not 48 <= code <= 57)
 _NUMBER = re.compile(r"\d+")
+# GB 11643: the weight of place i is 2^(17 - i) mod 11.
 _RESIDENT_WEIGHTS = tuple(pow(2, 17 - place, 11) for place in range(17))
-# What the code of a digit counts twice.
+# The byte of a digit -> its value at the places that Luhn's algorithm doubles: twice the digit, less 9 above 9.
 _LUHN = dict(zip(b"0123456789", (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
+# ISO 7064: A is 10, B is 11, and so on to Z, which is 35.
 _LETTER_VALUES = {ord(letter): str(10 + place) for place, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 @in_c
 def digits_of(text: str) -> str:
-    """Return a number without what people write between its digits."""
+    """Return a number without separators: blanks, dashes, dots, slashes and parentheses.
+
+    Example: `digits_of("(415) 555-2671")` is `"4155552671"`.
+    """
     return text if text.isdigit() else text.translate(_SEPARATORS)
 
 
 @in_c
 def digits_alone(text: str) -> str:
-    """Return the ASCII digits of a text."""
+    """Return the ASCII digits of a text.
+
+    Example: `digits_alone("+1 415 x2")` is `"14152"`.
+    """
     return text.encode().translate(None, _NOT_DIGITS).decode()
 
 
 @in_c
 def luhn(digits: str) -> bool:
-    """Return whether the last digit is the check digit of the others (ISO/IEC 7812-1)."""
+    """Return whether the last digit is the check digit of the others (Luhn's algorithm, ISO/IEC 7812-1).
+
+    Example: `luhn("4111111111111111")` is true.
+
+    Args:
+        digits: ASCII digits only.
+    """
+    # Sums of bytes: "0" is 48, so 48 is taken off for each digit that is not doubled; `_LUHN` holds values already.
     values = digits.encode()
     return (sum(values[-1::-2]) - 48 * len(values[-1::-2]) + sum(map(_LUHN.__getitem__, values[-2::-2]))) % 10 == 0
 
 
 def credit_card(text: str) -> bool:
-    """A card number of an issuer that there is, with its check digit."""
+    """Return whether a number is a payment card's: a known issuer, a length it uses, and the check digit."""
     digits = digits_of(text)
     return len(digits) in _card_sizes()[int(digits[:4])] and luhn(digits) and digits != digits[0] * len(digits)
 
 
 @lru_cache
 def _card_sizes() -> Sequence[frozenset[int]]:
-    """Return how many digits a card number has, by its first four."""
+    """Return the allowed lengths of a card number for each value of its first four digits, 0 to 9999."""
     return [frozenset(size for size in range(12, 20) if _is_issued(four, size)) for four in range(10_000)]
 
 
 def _is_issued(four: int, size: int) -> bool:
+    """Return whether an issuer's numbers begin with these four digits and have this many digits (ISO/IEC 7812)."""
     first, two, three = four // 1000, four // 100, four // 10
     return (
         (first == 4 and size in (13, 16, 19))
@@ -67,7 +85,7 @@ def _is_issued(four: int, size: int) -> bool:
         or (two in (34, 37) and size == 15)
         or ((two in (65, 62, 81) or four == 6011 or 644 <= three <= 649) and 16 <= size <= 19)
         or ((two in (36, 38, 39) or 300 <= three <= 305) and 14 <= size <= 19)
-        # JCB has 3528 to 3589; what is made up for tests has all of 35, and 15 digits behind 1800 and 2131.
+        # JCB uses 3528 to 3589; test data generators use all of 35, and 15 digits after 1800 and 2131.
         or (two == 35 and 16 <= size <= 19)
         or (four in (1800, 2131) and size == 15)
         or (two in (50, 56, 57, 58, 63, 67, 69) and 12 <= size <= 19)
@@ -75,37 +93,39 @@ def _is_issued(four: int, size: int) -> bool:
 
 
 def iban(text: str) -> bool:
-    """Country and check digits of an IBAN (ISO 13616, mod 97); one of another length than its country's is one, too.
+    """Return whether a text is an IBAN: its country and its check digits (ISO 13616, ISO/IEC 7064 MOD 97-10).
 
-    Such are made up, or miswritten, and one number in 97 has the right check digits by chance.
+    The length is not compared with the country's: a number of another length is invented or miswritten, and shows most
+    of a true one. One text in 97 has the right check digits by chance.
     """
     compact = digits_of(text).upper()
     return compact[:2] in _IBAN_COUNTRIES and 15 <= len(compact) <= 34 and mod_97(compact[4:] + compact[:4]) == 1
 
 
 def ssn(text: str) -> bool:
-    """A US Social Security number that can be given out."""
+    """Return whether a number is in a range that the US Social Security Administration assigns."""
     digits = digits_of(text)
     area, group, serial = digits[:3], digits[3:5], digits[5:]
     return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000" and digits != "123456789"
 
 
 def itin(text: str) -> bool:
-    """A US Individual Taxpayer Identification Number."""
+    """Return whether a number is in the ranges of US Individual Taxpayer Identification Numbers."""
     digits = digits_of(text)
     group = int(digits[3:5])
     return digits[0] == "9" and (50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 92 or 94 <= group <= 99)
 
 
 def nhs(text: str) -> bool:
-    """An NHS number (modulus 11)."""
+    """Return whether a number has the check digit of an NHS number (modulus 11)."""
     digits = digits_of(text)
+    # 48 is the byte of "0", and 54 the sum of the weights 10 to 2.
     rest = 11 - (sum(map(mul, range(10, 1, -1), digits.encode())) - 48 * 54) % 11
     return rest != 10 and rest % 11 == int(digits[9]) and digits != digits[0] * 10
 
 
 def nino(text: str) -> bool:
-    """A UK National Insurance number: prefixes that are given out."""
+    """Return whether a number begins with a prefix that UK National Insurance numbers use."""
     prefix = digits_of(text)[:2].upper()
     return (
         prefix[0] not in "DFIQUV"
@@ -115,7 +135,7 @@ def nino(text: str) -> bool:
 
 
 def cn_resident_id(text: str) -> bool:
-    """A Chinese resident identity number: a date that can be, and its check character (GB 11643, ISO 7064 MOD 11-2)."""
+    """Return whether a number has a possible date of birth and the check character of GB 11643 (ISO 7064 MOD 11-2)."""
     body, check = text[:17], text[17].upper()
     month, day = int(body[10:12]), int(body[12:14])
     total = sum(map(mul, _RESIDENT_WEIGHTS, body.encode())) - 48 * sum(_RESIDENT_WEIGHTS)
@@ -125,7 +145,7 @@ def cn_resident_id(text: str) -> bool:
 
 
 def ip_address(text: str) -> bool:
-    """An IPv4 or IPv6 address."""
+    """Return whether a text is an IPv4 or an IPv6 address."""
     try:
         socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
     except OSError:
@@ -134,12 +154,15 @@ def ip_address(text: str) -> bool:
 
 
 def version_like(text: str) -> bool:
-    """Whether an IPv4 address looks no more like one than like a version number."""
+    """Return whether an IPv4 address may as well be a version number.
+
+    Example: true of `"1.2.3.4"`, false of `"1.2.3.44"`.
+    """
     return text.startswith(("0.", "1.", "2.", "3.", "4.")) and all(len(part) == 1 for part in text.split("."))
 
 
 def bitcoin(text: str) -> bool:
-    """A Bitcoin address: Base58Check, or the shape of a Bech32 one."""
+    """Return whether a text is a Bitcoin address: Base58Check with its checksum, or the prefix of a Bech32 address."""
     if text[:3].lower() == "bc1":
         return True
     import hashlib
@@ -152,7 +175,7 @@ def bitcoin(text: str) -> bool:
 
 
 def phone(text: str) -> bool:
-    """A phone number: the digits that its calling code takes, or a national one as people write it."""
+    """Return whether a number has a calling code that is in use, or the digits of a national number."""
     digits = digits_alone(text)
     if text.lstrip("( ").startswith(("+", "00")):
         international = digits[2:] if text.startswith("00") else digits
@@ -162,21 +185,21 @@ def phone(text: str) -> bool:
     return 7 <= len(digits) <= 13 and len(set(digits)) > 2
 
 
-def said_phone(text: str) -> bool:
-    """As many digits as a phone number has, and not all alike: for what somebody says is one."""
+def plausible_phone(text: str) -> bool:
+    """Return whether a number has 7 to 15 digits, of three kinds at least: enough near a context word."""
     digits = digits_alone(text.lower().partition("x")[0])
     return 7 <= len(digits) <= 15 and len(set(digits)) > 2
 
 
 def north_american_phone(text: str) -> bool:
-    """Area code and exchange begin with 2 to 9 (NANP)."""
+    """Return whether area code and exchange begin with 2 to 9 (North American Numbering Plan)."""
     digits = digits_alone(text)
     digits = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
     return len(digits) == 10 and digits[0] > "1" and digits[3] > "1" and len(set(digits)) > 2
 
 
 def date(text: str) -> bool:
-    """Numbers that can be day, month and year."""
+    """Return whether three numbers can be a day, a month and a year, in any order."""
     parts = sorted(map(int, text.replace("/", "-").replace(".", "-").split("-")))
     if len(parts) != 3:
         return False
@@ -185,46 +208,48 @@ def date(text: str) -> bool:
 
 
 def has_digit(text: str) -> bool:
-    """A mixture of letters and digits is no word."""
+    """Return whether a text has a digit, which no word has."""
     return any(character.isdigit() for character in text)
 
 
 def six_digits(text: str) -> bool:
-    """At least six digits."""
+    """Return whether a text has at least six digits."""
     return len(digits_alone(text)) >= 6
 
 
-def said_plate(text: str) -> bool:
-    """At least five letters and digits, and both: for what somebody says is a licence plate."""
-    return plate(text) and has_digit(text)
-
-
 def plate(text: str) -> bool:
-    """A licence plate has at least five letters and digits, and both."""
+    """Return whether a text has five letters and digits, and at least one letter, as a licence plate has."""
     return sum(map(str.isalnum, text)) >= 5 and any(map(str.isalpha, text))
 
 
 def swift(text: str) -> bool:
-    """A bank's code (ISO 9362): its country is one of those that have IBANs, or a large one that has none."""
+    """Return whether a bank's code (ISO 9362) names a country that has IBANs, or one of the large ones without."""
     return text[4:6] in _IBAN_COUNTRIES or text[4:6] in _OTHER_COUNTRIES
 
 
 def age(text: str) -> bool:
-    """An age that people reach."""
+    """Return whether the first number in a text is an age that people reach: 1 to 120."""
     found = _NUMBER.search(text)
     return found is not None and 0 < int(found[0]) <= 120
 
 
 def domain(text: str) -> bool:
-    """A domain under a top-level domain that there is."""
+    """Return whether a name ends with a common top-level domain and is no file name.
+
+    Example: true of `"example.org"`, false of `"setup.py"`.
+    """
     return text.rsplit(".", 1)[-1].lower() in _TOP_LEVEL and not text.lower().endswith((".py", ".sh", ".md", ".rs"))
 
 
 def stdnum(module: str, first: Check | None = None) -> Check:
-    """Return the check of one of python-stdnum's modules, such as `es.nif`.
+    """Return the check of one of python-stdnum's modules.
 
     Args:
-        first: what refuses most of what is none, in a tenth of the time; the module decides.
+        module: its name in `stdnum`, such as `es.nif`.
+        first: a check that refuses most other numbers in a tenth of the time; the module decides on the rest.
+
+    Raises:
+        ConfigurationError: by the returned check, if python-stdnum is not installed.
     """
 
     def check(text: str) -> bool:
@@ -234,12 +259,22 @@ def stdnum(module: str, first: Check | None = None) -> Check:
 
 
 def eu_vat(text: str) -> bool:
-    """A VAT number of a member state, by that state's module: `eu.vat` does the same in twice the time."""
+    """Return whether a text is a VAT number of an EU member state.
+
+    The state's own module decides: `stdnum.eu.vat` does the same in twice the time.
+    """
     return _vat_of(text[:2])(text)
 
 
 def weighted(*weights: int, modulus: int, rests: Sequence[int] = (0,)) -> Check:
-    """Return whether the sum of all digits times their weights leaves one of these rests."""
+    """Return a check of a weighted sum: the digits times their weights, modulo `modulus`.
+
+    Args:
+        weights: one for each digit, the first digit's first.
+        modulus: what the sum is divided by.
+        rests: the remainders that a valid number leaves.
+    """
+    # Digits are summed up as bytes, of which "0" is 48.
     allowed, zero = frozenset(rests), 48 * sum(weights)
 
     def check(text: str) -> bool:
@@ -249,17 +284,17 @@ def weighted(*weights: int, modulus: int, rests: Sequence[int] = (0,)) -> Check:
 
 
 def one_digit_again(text: str) -> bool:
-    """Of the first ten digits of a German tax number, one stands there two or three times (§ 139b AO)."""
+    """Return whether one of the first ten digits is there two or three times, as in a German tax number (§ 139b AO)."""
     return 8 <= len(set(digits_of(text)[:10])) <= 9
 
 
 def verhoeff(text: str) -> bool:
-    """The check digit of an Aadhaar number (Verhoeff, 1969)."""
+    """Return whether a number has the check digit of an Aadhaar number (Verhoeff, 1969)."""
     return bool(_module("verhoeff").checksum(digits_of(text)) == 0)
 
 
 def separated_luhn(text: str) -> bool:
-    """The check digit of a number with what people write between its digits."""
+    """Return whether a number written with separators has Luhn's check digit."""
     return luhn(digits_of(text))
 
 
@@ -274,7 +309,9 @@ def _module(name: str) -> Any:
     try:
         return import_module(f"stdnum.{name}")
     except ImportError:
-        raise ConfigurationError("detecting needs packages: pip install 'bento-governance[privacy]'") from None
+        raise ConfigurationError(
+            "detecting personal data needs more packages: pip install 'bento-governance[privacy]'"
+        ) from None
 
 
 @lru_cache
@@ -289,15 +326,21 @@ def _calling_codes() -> frozenset[str]:
     try:
         import phonenumbers
     except ImportError:
-        raise ConfigurationError("detecting needs packages: pip install 'bento-governance[privacy]'") from None
+        raise ConfigurationError(
+            "detecting personal data needs more packages: pip install 'bento-governance[privacy]'"
+        ) from None
     codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
-    # Some write "+01".
+    # With leading zeros too: some people write "+01".
     return frozenset(str(code).zfill(width) for code in codes for width in (1, 2, 3))
 
 
 @in_c
 def mod_97(text: str) -> int:
-    """Return the rest of a number with letters in it, A for 10 and Z for 35 (ISO/IEC 7064, MOD 97-10)."""
+    """Return a number modulo 97, with letters as numbers from A = 10 to Z = 35 (ISO/IEC 7064, MOD 97-10).
+
+    Raises:
+        ValueError: for a text that is empty, or has other characters than digits and capitals.
+    """
     return int(text.translate(_LETTER_VALUES)) % 97
 
 
@@ -315,7 +358,7 @@ _OTHER_COUNTRIES = frozenset({
     "MX", "AR", "CL", "CO", "PE", "MA", "RU",
 })  # fmt: skip
 
-# Those that addresses in texts end with; a file name is no domain.
+# Common ones only: with the full list, "e.g.name" and file names such as "notes.zip" would be domains.
 _TOP_LEVEL = frozenset({
     "com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "name", "io", "ai", "co", "app", "dev", "cloud",
     "tech", "online", "shop", "site", "xyz", "me", "tv", "eu", "uk", "us", "ca", "de", "fr", "it", "es", "pt", "nl",

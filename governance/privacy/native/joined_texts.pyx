@@ -1,8 +1,8 @@
 # cython: language_level=3
-"""Loops of `batches`."""
+"""The loop of `find.joined_texts`; the twin explains it."""
 
 
-def origins_of(texts):
+def text_offsets(texts):
     """See the twin."""
     cdef Py_ssize_t origin = 0
     cdef list origins = []

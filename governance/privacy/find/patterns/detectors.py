@@ -1,76 +1,22 @@
-"""The one table of detectors: a pattern, what it finds, how sure that is, its check, the words that speak for it, and examples.
+"""The table of detectors; `Detector` explains the columns. Tests run every example and counter-example.
 
-Patterns are matched over UTF-8 bytes by Hyperscan, or by `re` where there is none, so they use what both know: no
-look-around, no back reference; and none matches NUL, which stands between texts that are read together. What stands before and after a match is looked at afterwards: by default, no ASCII letter
-or digit. The tests run every example and counter-example.
+To add a detector, add a row with examples and counter-examples. Rows of one entity may overlap: the surest wins.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from governance.privacy.find.patterns import checks
+from governance.privacy.find.patterns.checks import stdnum
+from governance.privacy.find.patterns.detector import Detector
 
-from governance.privacy.find import checks
-from governance.privacy.find.checks import Check, stdnum
-
-# What is less sure than this by itself is looked for beside context words alone.
-NEEDS_CONTEXT_BELOW = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """One row.
-
-    Attributes:
-        score: of a match that passed the check, without a word that speaks for it.
-        context: words (lower case; English and Chinese) of which one near the match raises the score to `with_context`.
-        edges: characters beside letters and digits that may not stand right before or after a match.
-        caseless: whether capitals make no difference.
-        digits: how many digits it has at least, if it is a number; then it is looked for in groups of digits alone.
-        marks: characters of which one at least must be in such a group.
-        label: what stands right before it and tells what it is; the finding begins behind it.
-        tail: what may stand right behind it and is part of it; it begins with neither letter nor digit.
-        before_dash: a dash before a match is an edge only behind one of these.
-    """
-
-    name: str
-    entity: str
-    pattern: str
-    score: float
-    check: Check | None = None
-    context: tuple[str, ...] = ()
-    with_context: float = 0.0
-    edges: str = ""
-    caseless: bool = False
-    digits: int = 0
-    marks: str = ""
-    label: str = ""
-    tail: str = ""
-    before_dash: str = "a-zA-Z0-9"
-    examples: tuple[str, ...] = ()
-    counter_examples: tuple[str, ...] = ()
-
-    @property
-    def labelled(self) -> str:
-        """The pattern behind its label."""
-        return f"{self.label}(?:{self.pattern})" if self.label else self.pattern
-
-    @property
-    def whole(self) -> str:
-        """The pattern with its label and its tail."""
-        return self.labelled + self.tail
-
-    @property
-    def needs_context(self) -> bool:
-        """Whether it is anything only beside a word that speaks for it."""
-        return self.score < NEEDS_CONTEXT_BELOW
-
-
+# Months in English, German, French and Spanish, for dates with a year, where case does not matter.
 _MONTHS = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|"
     "nov(?:ember)?|dec(?:ember)?|januar|februar|märz|mai|juni|juli|oktober|dezember|janvier|février|mars|avril|juin|juillet|"
     "août|septembre|octobre|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|"
     "noviembre|diciembre)"
 )
+# With capitals, for dates without a year: "may 3" and "mars 2" are more often words.
 _MONTH_NAMES = (
     "(?:January|February|March|April|May|June|July|August|September|October|November|December|Januar|Februar|März|Mai|Juni|Juli|"
     "Oktober|Dezember|janvier|février|mars|avril|juin|juillet|août|septembre|octobre|novembre|décembre|enero|febrero|marzo|"
@@ -81,7 +27,7 @@ _DATE_OF_BIRTH = ("born", "birth", "dob", "d.o.b", "geboren", "née", "né le", 
 _PASSPORT = ("passport", "travel document", "reisepass", "passeport", "pasaporte", "护照")
 _LICENCE = ("driver", "driving", "licence", "license", "dl#", "dl no", "führerschein", "驾驶证", "驾照")
 _BANK = ("account", "acct", "bank", "routing", "kontonummer", "账号", "账户", "卡号")
-# What leads from a label to what it labels.
+# What people write between a label and its value: " number is: ", "=", "': '".
 _IS = r"(?i:(?: (?:number|no\.?|nr\.?))?(?: (?:is|was))?['\"]?[ :#=]{1,3}['\"]?)"
 _SSN = r"(?:ssn|social[ \-]security)"
 _STREET = (
@@ -147,7 +93,7 @@ DETECTORS: tuple[Detector, ...] = (
         digits=7, marks="0", examples=("020 7946 0958", "030/901820", "0171 1234567"), counter_examples=("0.50",),
     ),
     Detector(
-        "phone-plain", "PHONE_NUMBER", r"\(?\d{1,4}\)?(?:[ .\-]\d{2,4}){2,4}(?: ?x ?\d{1,6})?|(?:1[ .\-])?\(\d{2,3}\) ?\d{3,4}[ .\-]?\d{4,5}(?: ?x ?\d{1,6})?|\(?\d{3,4}\)?[ .\-]\d{3,4}|\d{1,5}[ .\-]\d{5,8}|\+\d{1,3}(?:[ .\-/]?\(?\d{1,8}\)?){2,6}|\d{7,12}(?:x\d{1,6})?", 0.1, checks.said_phone, _PHONE_WORDS, 0.75, "-./:,",
+        "phone-plain", "PHONE_NUMBER", r"\(?\d{1,4}\)?(?:[ .\-]\d{2,4}){2,4}(?: ?x ?\d{1,6})?|(?:1[ .\-])?\(\d{2,3}\) ?\d{3,4}[ .\-]?\d{4,5}(?: ?x ?\d{1,6})?|\(?\d{3,4}\)?[ .\-]\d{3,4}|\d{1,5}[ .\-]\d{5,8}|\+\d{1,3}(?:[ .\-/]?\(?\d{1,8}\)?){2,6}|\d{7,12}(?:x\d{1,6})?", 0.1, checks.plausible_phone, _PHONE_WORDS, 0.75, "-./:,",
         examples=("call 555-0199", "tel 5550123", "phone: 98 12 34 56", "call me on 001-652-238-5222x9448", "tel (533)169-2774", "tel 1-139-935-1700", "tel (351) 924354539", "tel 0037-946201", "call +89(8)9723213224"), counter_examples=("12-34",),
     ),
     Detector(
@@ -406,7 +352,8 @@ DETECTORS: tuple[Detector, ...] = (
         "password", "PASSWORD", r"[^\s\x00'\",;]{6,200}", 0.86, caseless=True, label=r"(?:password|passwd|pwd|passwort|contraseña|mot de passe|api[_\-]?key|secret|access[_\-]?token|auth[_\-]?token|密码|口令)['\"]?\s?[:=：]\s?['\"]?",
         examples=("password: hunter2!", "api_key=abcdef123456"), counter_examples=("password reset",),
     ),
-    # What somebody says is one, whatever its check digits say: miswritten or made up, it shows most of the true one.
+    # A text that names its number ("my SSN is …") is believed without the check digits: a miswritten number still shows
+    # most of the true one.
     Detector(
         "ssn-said", "US_SSN", r"\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}[ \-]\d{3}[ \-]\d{3}|\d{9,13}", 0.7, edges="-.", caseless=True, label=rf"{_SSN}{_IS}",
         examples=("SSN 123-45-6789", "social security number: 123456789", "my SSN is 65945459306"), counter_examples=("123-45-6789", "SSN 12345-6789"),

@@ -1,0 +1,126 @@
+"""Each detector and each context word as regular expressions, for Python's `re` and for Hyperscan.
+
+`re` decides: `WITH_EDGES` says exactly where a match is. Hyperscan only says where to look: its expressions may match
+too much, never too little. They have no look-around, so they include the bytes around the match.
+"""
+
+from __future__ import annotations
+
+import re
+
+from governance.privacy.find.patterns.detector import Detector
+from governance.privacy.find.patterns.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN, EMAIL
+
+# A bound of a repetition from which on an automaton becomes expensive.
+LARGE_BOUND = 32
+# A mark that ends a sentence rather than belonging to a number: "1.2.3.4." is an address, "1.2.3.4.5" is none. Such an
+# edge is forbidden only if a letter or digit follows it.
+SENTENCE_MARKS = ".,-:/"
+LETTERS_DIGITS = bytes(code for code in range(128) if chr(code).isalnum())
+# The host of a mail address, as in the pattern of the detector `email`.
+MAIL_HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
+
+# Short words that are often part of other words ("sin" of "business") count only as whole words. "tel" and "ust" may go
+# on: "Telefon", "USt-IdNr".
+WHOLE_WORDS = frozenset(word for word in CONTEXT_WORDS if word.isascii() and len(word) <= 3) - {"tel", "ust"}
+
+# A repetition with a bound of two digits or more at the end of a pattern, or of one of its alternatives.
+_LONG_TAIL = re.compile(r"\{(\d+),\d{2,}\}(?=\)?$|\|)")
+_BOUND = re.compile(r"\{(?:\d+,)?(\d+)\}")
+_RANGE = re.compile(r"\{(\d+),(\d+)\}")
+
+
+def word_expression(word: str, before: str = "(?:^|[^a-zA-Z])", after: str = "[^a-zA-Z]") -> str:
+    """Return the expression of a context word: "tel" is found in "telefon" and not in "hotel", "car" not in "card".
+
+    Args:
+        word: the word, in lower case; the expression is to be compiled without regard to case.
+        before: what must precede a word that begins with an ASCII letter.
+        after: what must follow one of `WHOLE_WORDS`.
+    """
+    # Hyperscan knows no escaped blanks and hash signs.
+    literal = re.escape(word).replace(r"\ ", " ").replace("\\#", "#")
+    return (
+        (before if word[0].isascii() and word[0].isalpha() else "") + literal + (after if word in WHOLE_WORDS else "")
+    )
+
+
+def hyperscan_expression(number: int) -> str:
+    """Return a detector's expression for Hyperscan, with one byte before the match and one or two after it.
+
+    Each end of a match is reported, and each report costs a call into Python. So the expression of a long detector ends
+    as early as it can, without the byte after, and the tail, which is optional everywhere, is left out.
+
+    Args:
+        number: of the detector, in `DETECTORS`.
+    """
+    item = DETECTORS[number]
+    # A dash before a match may be a bullet or a minus (`before_dash`): `re` decides on it.
+    before = f"[^a-zA-Z0-9{_escaped(item.edges.replace('-', ''))}]"
+    if number in LONG_DETECTORS:
+        return f"{before}(?:{_shortest_match(item.whole)})"
+    soft = _escaped(item.edges, only=SENTENCE_MARKS)
+    after = f"[^a-zA-Z0-9{_escaped(item.edges)}]" + (f"|[{soft}][^a-zA-Z0-9]" if soft else "")
+    return f"{before}(?:{_without_large_bounds(item.labelled)})(?:{after})"
+
+
+def _shortest_match(pattern: str) -> str:
+    """Return an expression that matches wherever a pattern does, and ends as early as it can."""
+    return _without_large_bounds(_LONG_TAIL.sub(lambda bound: f"{{{bound[1]}}}" if int(bound[1]) else "?", pattern))
+
+
+def _without_large_bounds(pattern: str) -> str:
+    """Replace large upper bounds by none: an automaton counts at a high price, and takes linear time without bounds."""
+    return _RANGE.sub(lambda bound: bound[0] if int(bound[2]) < LARGE_BOUND else f"{{{bound[1]},}}", pattern)
+
+
+def _with_edges(item: Detector) -> str:
+    """Return a pattern with look-around for its edges, for `re`."""
+    hard = "".join(edge for edge in item.edges if edge not in SENTENCE_MARKS)
+    soft = _escaped(item.edges, only=SENTENCE_MARKS)
+    after = f"[a-zA-Z0-9{_escaped(hard)}]" + (f"|[{soft}][a-zA-Z0-9]" if soft else "")
+    return f"{_edge_before(item)}(?:{item.whole})(?!{after})"
+
+
+def _edge_before(item: Detector) -> str:
+    """Return the look-behind of a pattern: a dash is forbidden only after one of `before_dash`."""
+    edges = _escaped(item.edges.replace("-", ""))
+    if "-" not in item.edges:
+        return f"(?<![a-zA-Z0-9{edges}])"
+    return f"(?<![a-zA-Z0-9{edges}])(?<![{item.before_dash}]-)"
+
+
+def _escaped(edges: str, only: str | None = None) -> str:
+    """Return characters for use in a character class; of some of them only those in `only`."""
+    return "".join(rf"\{edge}" for edge in edges if only is None or edge in only)
+
+
+def _compile(pattern: str, item: Detector) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode(), re.IGNORECASE if item.caseless else 0)
+
+
+# Detectors, by number, grouped by how they are searched for. Mail addresses are searched for from their "@" and domains
+# from their first dot: as patterns, both would begin at every word.
+NEEDS_CONTEXT = frozenset(number for number, item in enumerate(DETECTORS) if item.needs_context)
+NUMBERS = tuple(number for number, item in enumerate(DETECTORS) if item.digits and number not in NEEDS_CONTEXT)
+OTHERS = tuple(
+    number
+    for number, item in enumerate(DETECTORS)
+    if not item.digits and number not in NEEDS_CONTEXT and number not in (EMAIL, DOMAIN)
+)
+# Those whose matches may be long. Hyperscan would report each of their many ends, so it reports where they begin only.
+LONG_DETECTORS = frozenset(
+    number
+    for number, item in enumerate(DETECTORS)
+    if any(int(bound) >= LARGE_BOUND for bound in _BOUND.findall(item.whole)) or number in (EMAIL, DOMAIN)
+)
+
+# By number of a detector: its expression for `re`, with a check of the edges and without one.
+WITH_EDGES = [_compile(_with_edges(item), item) for item in DETECTORS]
+WITHOUT_EDGES = [_compile(item.whole, item) for item in DETECTORS]
+# By number of a detector: the bytes that must not follow a match, if they are not the mark at the end of a sentence.
+FORBIDDEN_AFTER = [frozenset(LETTERS_DIGITS + item.edges.encode()) for item in DETECTORS]
+# By number of a context word: the detectors that need a context word, and for which this one counts.
+ENABLED_BY = [
+    [number for number in sorted(NEEDS_CONTEXT) if word in DETECTORS[number].context] for word in CONTEXT_WORDS
+]

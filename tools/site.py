@@ -28,6 +28,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
+    "deploy/README.md": "deploy.md",
     "deploy/RUNBOOK.md": "runbook.md",
     "deploy/image/README.md": "image.md",
     "examples/plugin/README.md": "plugin-example.md",
@@ -49,6 +50,9 @@ def prepare(folder: Path) -> list[str]:
 
     Args:
         folder: where they go; what is there already is removed.
+
+    Raises:
+        ValueError: a document links to another one that is no page.
     """
     shutil.rmtree(folder, ignore_errors=True)
     pages = {source: page_of(source) for source in sources()}
@@ -63,6 +67,8 @@ def prepare(folder: Path) -> list[str]:
         file.write_text(site_links(text, page), encoding="utf-8")
         copies |= {path for path in linked_paths(text, source) if path not in pages and (ROOT / path).is_file()}
     for path in sorted(copies):
+        if path.endswith(".md"):
+            raise ValueError(f"{path} is linked and is no page: add it to PAGES in tools/site.py, and to mkdocs.yml")
         file = folder / COPIES / path
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, file)

@@ -80,3 +80,9 @@ def test_prepare_writes_every_page_and_a_copy_of_each_linked_file(tmp_path):
 
 def _files(folder: Path):
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_prepare_refuses_a_link_to_a_document_that_is_no_page(tmp_path, monkeypatch):
+    monkeypatch.delitem(PAGES, "THREATS.md")
+    with pytest.raises(ValueError, match=r"THREATS\.md is linked and is no page"):
+        prepare(tmp_path / "site")

@@ -175,7 +175,7 @@ class ProgressBar:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show how much of a stage is done."""
-        if self._bar is None or stage != self._stage:
+        if self._bar is None or stage != self._stage or done < self._done:
             self._finish()
             hidden = not sys.stderr.isatty()
             self._bar = click.progressbar(length=total, label=stage, file=sys.stderr, hidden=hidden, show_pos=True)

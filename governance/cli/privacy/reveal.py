@@ -1,4 +1,4 @@
-"""`bento-governance privacy reveal`: tokens turned back for whom the policy permits it, with an entry in the log."""
+"""`privacy reveal`: decrypts tokens for a caller whom a policy permits it, with an entry in the audit log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BLOCK_LINES = 1_000
 @click.option("--purpose", help="Purpose, if the policies ask for one.")
 @click.option("--scope", help="Scope of the tokens. Default: the scope in [privacy] of the settings.")
 def reveal(file: BinaryIO, settings: Path, credential: str, purpose: str | None, scope: str | None) -> None:
-    """Print FILE with its tokens turned back into values.
+    """Print FILE with its tokens decrypted.
 
     The policies of the service must permit the action `reveal`. The audit log gets an entry for each block of lines
     before it is printed. A running service does the same at POST /governance/reveal. Input and output:
@@ -57,7 +57,7 @@ async def _reveal(file: BinaryIO, settings: Settings, token: bytes, purpose: str
     missing = {"audit", "identity", "policy", "privacy"} - {plugin.name for plugin in plugins}
     if missing or not settings.privacy.reveal:
         what = f"the plugins {', '.join(sorted(missing))}" if missing else "reveal = true in [privacy]"
-        raise ConfigurationError(f"nothing is revealed without {what}")
+        raise ConfigurationError(f"revealing tokens needs {what}")
     headers = [(b"authorization", b"Bearer " + token), (b"content-type", b"application/json")]
     if purpose is not None:
         headers.append((b"governance-purpose", purpose.encode()))

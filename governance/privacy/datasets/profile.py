@@ -41,6 +41,9 @@ class ColumnRule:
     def parse(cls, value: Any) -> ColumnRule:
         """Read `"text"`, `"bucket:10"` or `{"operator": "surrogate", "entity": "PERSON"}`.
 
+        Args:
+            value: A rule, as TOML parses it.
+
         Raises:
             ConfigurationError: If it is none of them.
         """
@@ -88,7 +91,10 @@ class DatasetProfile:
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> DatasetProfile:
-        """Read a profile, as TOML parses it.
+        """Read a profile.
+
+        Args:
+            document: A profile, as TOML parses it.
 
         Raises:
             ConfigurationError: If it has an unknown name or a wrong value; the message says which.
@@ -112,7 +118,11 @@ class DatasetProfile:
         )
 
     def of(self, name: str) -> ColumnRule:
-        """Return the rule of a column: its own, else `keep` for a sensitive one, else that of all others."""
+        """Return the rule of a column: its own, else `keep` for a sensitive one, else that of all others.
+
+        Args:
+            name: Name of the column.
+        """
         return self.columns.get(name) or (KEEP_COLUMN if name in self.sensitive else self.others)
 
     def named_columns(self) -> tuple[str, ...]:
@@ -122,6 +132,9 @@ class DatasetProfile:
 
     def verify(self, context: Context) -> DatasetProfile:
         """Return the profile if it has no contradictions, and the context has all that its operators need.
+
+        Args:
+            context: Key and scope.
 
         Raises:
             ConfigurationError: If an operator needs a key and the context has none, or a quasi-identifier is sensitive

@@ -96,7 +96,11 @@ def _template() -> Any:
 
 
 def scan_report(result: ScanResult) -> Report:
-    """Return the report on a scan."""
+    """Return the report on a scan.
+
+    Args:
+        result: What `scan_file` returned.
+    """
     columns = _columns(result.counts)
     return Report(
         "Personal data found",
@@ -112,7 +116,11 @@ def scan_report(result: ScanResult) -> Report:
 
 
 def anonymize_report(result: AnonymizeResult) -> Report:
-    """Return the report on an anonymized file."""
+    """Return the report on an anonymized file.
+
+    Args:
+        result: What `anonymize_file` returned.
+    """
     return Report(
         "What was anonymized",
         result.file,
@@ -127,7 +135,11 @@ def anonymize_report(result: AnonymizeResult) -> Report:
 
 
 def risk_report(result: RiskResult) -> Report:
-    """Return the report on the risk of a file."""
+    """Return the report on the risk of a file.
+
+    Args:
+        result: What `measure_file` returned.
+    """
     risk = result.risk
     fine = "Ask whether others may know more than these quasi-identifiers, and measure again with what they may know."
     return Report(

@@ -96,25 +96,28 @@ def open_table(
         path: The file.
         options: How it is read.
         stage: What the file is read for, for the progress: `Scanning`.
-        progress: Is called when the file is open, and after each block (Parquet: batch of rows).
+        progress: Is called with 0 when the file is open, and after each block (Parquet: batch of rows).
 
     Raises:
         BadRequestError: If it cannot be read as this format.
         ConfigurationError: If it cannot be opened, or its suffix belongs to a format that cannot be read.
     """
     options = replace(options, format=options.format or format_of(path))
-    done = total = 0
+    done, total = 0, -1
 
     def advance(amount: int) -> None:
         nonlocal done
         done += amount
-        progress(stage, done, total)
+        # The reader of CSV reads the first lines before the total is known.
+        if total >= 0:
+            progress(stage, done, total)
 
     with open_binary(path) as stream:
         try:
             reader = open_reader(stream, options, advance)
             total = reader.total
-            progress(stage, done, total)
+            progress(stage, 0, total)
+            advance(0)
             yield reader
         except IsADirectoryError:
             raise ConfigurationError(f"cannot read {path}: it is a folder") from None

@@ -159,6 +159,17 @@ class NotFoundError(RefusedError):
     remedy = "Check the path and the model's name; list the route in [[routes]]."
 
 
+class MethodNotAllowedError(RefusedError):
+    """The path is a route, but not with this HTTP method; `allowed` lists its methods."""
+
+    code = "method_not_allowed"
+    remedy = "Use one of the methods in the header field Allow."
+
+    def __init__(self, message: str, *, allowed: Sequence[str]) -> None:
+        super().__init__(message)
+        self.allowed = tuple(allowed)
+
+
 class RateLimitedError(RefusedError):
     """The caller has reached a limit; `limit` says which."""
 

@@ -101,6 +101,16 @@ class RouteTable:
                     return Match(route, variables.get("{model}", route.model), variables.get("{version}"))
         return Match(UNLISTED, None, None)
 
+    def methods(self, path: str) -> tuple[str, ...]:
+        """Return the HTTP methods of a path, in alphabetical order; none if no route matches it.
+
+        Args:
+            path: the raw path as it was sent, not decoded.
+        """
+        known = {route.method for route in self.routes}
+        found = {method for method in known if self.match(method, path).route is not UNLISTED}
+        return tuple(sorted(found | ({"HEAD"} if "GET" in found else set())))
+
 
 def _compare(segments: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:
     variables: dict[str, str] = {}

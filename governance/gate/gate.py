@@ -17,9 +17,10 @@ from urllib.parse import parse_qsl
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.plugin import Proceed
 from governance.contract.routes import UNLISTED, Route, RouteTable
-from governance.errors import NotFoundError
+from governance.errors import MethodNotAllowedError, NotFoundError
 from governance.gate.asgi import AsgiApp, Lifecycle, Receive, Scope, Send, connection_of
 from governance.gate.body import body_reader
+from governance.gate.cors import PREFLIGHT, Cors
 from governance.gate.errors import describe_exception
 from governance.gate.lifespan import run_lifespan
 from governance.gate.pipeline import Pipeline
@@ -36,6 +37,7 @@ class Gate:
         routes: the closed list of routes.
         pipeline: the plugins around every answer.
         servers: the handler for each `Route.server`.
+        cors: which browsers' pages of other origins may read answers; None: none may.
         open, close: what else opens after the plugins and closes before them, with the worker.
     """
 
@@ -48,12 +50,13 @@ class Gate:
         servers: Mapping[str, Proceed],
         open: Lifecycle,
         close: Lifecycle,
+        cors: Cors | None = None,
     ) -> None:
         self._app = app
-        self._routes = routes
+        self._routes, self._cors = routes, cors
         self._pipeline = pipeline
         self._handlers = {
-            name: pipeline.around(server) for name, server in {**servers, UNLISTED.server: answer_not_found}.items()
+            name: pipeline.around(server) for name, server in {**servers, UNLISTED.server: self._refuse}.items()
         }
         self._open = open
         self._close = close
@@ -75,19 +78,20 @@ class Gate:
                 reply = await self._handlers[exchange.route.server](exchange)
             except Exception as error:
                 reply = reply_to_error(error, under_v2=exchange.path.startswith("/v2"))
-            await send_reply(send, reply, exchange.reply_headers)
+            await send_reply(send, reply, exchange.reply_headers, head=exchange.method == "HEAD")
         finally:
             if exchange.at_end:
                 await _end(exchange)
 
     def _exchange(self, scope: Scope, receive: Receive) -> Exchange:
-        path = scope["raw_path"].decode("latin-1")
-        match = self._routes.match(scope["method"], path)
+        path, method = origin_form(scope["raw_path"]), scope["method"]
+        # HEAD is GET without a body, decided and recorded as the same route.
+        match = self._routes.match("GET" if method == "HEAD" else method, path)
         exchange = Exchange(
             id=os.urandom(16).hex(),
             received_at_us=time.time_ns() // 1000,
             started_ns=time.perf_counter_ns(),
-            method=scope["method"],
+            method=method,
             path=path,
             query=scope["query_string"],
             route=match.route,
@@ -101,7 +105,18 @@ class Gate:
             read=body_reader(match.route, scope["headers"], receive),
         )
         exchange.context = (scope, receive)
+        if self._cors is not None and (origin := exchange.header(b"origin")) is not None:
+            exchange.reply_headers.extend(self._cors.fields(origin))
         return exchange
+
+    async def _refuse(self, exchange: Exchange) -> Reply:
+        """Refuse a request without a matching route, or answer a preflight request of CORS."""
+        allowed = self._routes.methods(exchange.path)
+        if not allowed:
+            raise NotFoundError("no such route")
+        if self._cors is not None and exchange.method == "OPTIONS" and exchange.has_header(PREFLIGHT):
+            return self._cors.preflight(allowed)
+        raise MethodNotAllowedError(f"this route has other methods: {', '.join(allowed)}", allowed=allowed)
 
     async def _start(self) -> None:
         await self._pipeline.open()
@@ -145,6 +160,11 @@ def _chosen_model(route: Route, query: bytes) -> str | None:
     return values[0] if len(values) == 1 and values[0] in route.models else ""
 
 
-async def answer_not_found(exchange: Exchange) -> Reply:
-    """Refuse a request without a matching route."""
-    raise NotFoundError("no such route")
+def origin_form(target: bytes) -> str:
+    """Return the path of a request target: an absolute-form target loses scheme and host (RFC 9112, section 3.2.2).
+
+    Example: `b"http://example.org/v2"` becomes `/v2`, and `b"/v2"` stays.
+    """
+    if not target.startswith((b"http://", b"https://")):
+        return target.decode("latin-1")
+    return "/" + target.split(b"/", 3)[3].decode("latin-1") if target.count(b"/") > 2 else "/"

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from governance.contract.exchange import Reply, StreamedReply
-from governance.errors import ClientGoneError, OverloadedError, RateLimitedError
+from governance.errors import ClientGoneError, MethodNotAllowedError, OverloadedError, RateLimitedError
 from governance.gate.asgi import Send
 from governance.gate.errors import OWN_STATUS, describe_exception, status_of
 
@@ -38,6 +38,8 @@ def reply_to_error(error: Exception, *, under_v2: bool) -> Reply:
         headers.extend(error.headers)
     elif status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b'Bearer realm="bento-governance"'))
+    if isinstance(error, MethodNotAllowedError):
+        headers.append((b"allow", ", ".join(error.allowed).encode()))
     if isinstance(error, RateLimitedError | OverloadedError):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_seconds))).encode()))
     if under_v2:
@@ -63,8 +65,15 @@ def _phrase(status: int) -> str:
         return "Error"
 
 
-async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]]) -> None:
-    """Send a reply, with `extra` header fields and those of every reply."""
+async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]], *, head: bool = False) -> None:
+    """Send a reply, with `extra` header fields and those of every reply.
+
+    Args:
+        send: the server's `send`.
+        reply: the reply; a stream is sent piece by piece.
+        extra: more header fields.
+        head: the request's method was HEAD: send the header fields without the body (RFC 9110, section 9.3.2).
+    """
     if isinstance(reply, StreamedReply):
         await _send_pieces(send, reply, [*reply.headers, *extra, *ALWAYS])
         return
@@ -73,7 +82,7 @@ async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]])
     if reply.status not in WITHOUT_BODY:
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if head else body})
 
 
 async def _send_pieces(send: Send, reply: StreamedReply, headers: list[tuple[bytes, bytes]]) -> None:

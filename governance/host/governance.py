@@ -32,7 +32,7 @@ from governance.host.inner import inner_gate, introduce_to_inner_services, make_
 from governance.host.logs import remove_caller_data_from_logs
 from governance.host.model import GovernedModel, current_exchange
 from governance.host.plugins import load_plugins
-from governance.host.routes import plugin_routes, service_routes
+from governance.host.routes import cors_of, plugin_routes, service_routes
 from governance.host.servers import native_server, oip_server, status_server
 from governance.host.store import save_model, stored_artifact
 from governance.plugins.privacy.tagger import open_tagger
@@ -211,6 +211,7 @@ class Governance:
             },
             open=open,
             close=close,
+            cors=cors_of(self.settings.cors),
         )
 
     def routes(self, service: Service[Any]) -> list[Route]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,18 @@ from governance.contract.exchange import Exchange, Reply
 from governance.contract.plugin import Plugin, Proceed
 from governance.contract.routes import Route
 from governance.errors import ConfigurationError
+from governance.gate.cors import Cors
 from governance.oip.routes import oip_routes
-from governance.settings import ModelSettings, RouteSettings, Settings
+from governance.settings import CorsSettings, ModelSettings, RouteSettings, Settings
 from governance.status.server import status_routes
 
 if TYPE_CHECKING:
     from _bentoml_sdk import Service
+
+SCHEMA = "/schema.json"
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+# Besides `submit`, which takes the body.
+TASK_ROUTES = (("GET", "status"), ("GET", "get"), ("POST", "retry"), ("PUT", "cancel"))
 
 
 def service_routes(settings: Settings, models: Mapping[str, ModelSettings], service: Service[Any]) -> list[Route]:
@@ -36,9 +42,12 @@ def service_routes(settings: Settings, models: Mapping[str, ModelSettings], serv
         Route("GET", "/readyz", "probe", "bentoml", public=True),
         Route("GET", "/metrics", "metrics", "bentoml"),
     ]
+    if all(route.path != SCHEMA for route in settings.routes):
+        # BentoML's client reads the service's signatures there.
+        routes.append(Route("GET", SCHEMA, "metadata", "bentoml"))
     if settings.service.status_page:
         routes.extend(status_routes())
-    routes.extend(_native_route(route, models, service) for route in settings.routes)
+    routes.extend(one for route in settings.routes for one in _native_routes(route, models, service))
     _verify_privacy_routes(settings, {route.template for route in routes})
     return routes
 
@@ -86,13 +95,18 @@ def _verify_privacy_routes(settings: Settings, templates: set[str]) -> None:
         raise ConfigurationError(f"[privacy] names routes that do not exist: {', '.join(sorted(unknown))}")
 
 
-def _native_route(route: RouteSettings, models: Mapping[str, ModelSettings], service: Service[Any]) -> Route:
+def _native_routes(route: RouteSettings, models: Mapping[str, ModelSettings], service: Service[Any]) -> Iterator[Route]:
+    """Yield the route of a BentoML API, or all routes of a BentoML task; its signature completes the settings."""
     unknown = {route.model, *route.models} - {None} - set(models)
     if unknown:
         names = ", ".join(sorted(map(str, unknown)))
         raise ConfigurationError(f"the route {route.path} names models that have no section: {names}")
     api = next((api for api in service.apis.values() if api.route == route.path), None)
-    return Route(
+    files = frozenset(api.input_spec.multipart_fields) if api is not None else frozenset[str]()
+    types = frozenset(route.content_types)
+    if files and "content_types" not in route.model_fields_set:
+        types = frozenset({"multipart/form-data"})
+    base = Route(
         method=route.method,
         template=route.path,
         action=route.action,
@@ -101,9 +115,30 @@ def _native_route(route: RouteSettings, models: Mapping[str, ModelSettings], ser
         model_parameter=route.model_parameter,
         models=frozenset(route.models),
         public=route.public,
-        content_types=frozenset(route.content_types) if route.method == "POST" else frozenset(),
+        content_types=types if route.method in WITH_BODY else frozenset(),
         max_body_bytes=route.max_body_bytes,
-        file_fields=frozenset(api.input_spec.multipart_fields) if api is not None else frozenset(),
+        file_fields=files,
         fetch_hosts=frozenset(route.fetch_hosts),
-        stream=route.stream,
+        stream=route.stream or (api is not None and api.is_stream),
+    )
+    if api is None or not api.is_task:
+        yield base
+        return
+    yield replace(base, template=f"{route.path}/submit")
+    for method, name in TASK_ROUTES:
+        yield replace(
+            base, method=method, template=f"{route.path}/{name}", content_types=frozenset(), file_fields=frozenset()
+        )
+
+
+def cors_of(settings: CorsSettings | None) -> Cors | None:
+    """Return the rules of [cors], or None without the section."""
+    if settings is None:
+        return None
+    return Cors(
+        settings.origins,
+        settings.headers,
+        settings.exposed,
+        credentials=settings.credentials,
+        max_age_seconds=settings.max_age_seconds,
     )

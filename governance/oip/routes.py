@@ -21,6 +21,7 @@ def oip_routes(max_body_bytes: int) -> tuple[Route, ...]:
     """
     return (
         Route("GET", SERVER, "metadata", "oip"),
+        Route("GET", f"{SERVER}/", "metadata", "oip"),
         Route("GET", LIVE, "probe", "oip", public=True),
         Route("GET", READY, "probe", "oip", public=True),
         *(

@@ -104,7 +104,7 @@ class OipServer:
             if not self._models or not all(model.ready for model in self._models.values()):
                 raise NotReadyError("not every model is ready")
             return _json({"ready": True})
-        if template == SERVER:
+        if template.rstrip("/") == SERVER:
             return _json(self._metadata)
         model = self._model(exchange)
         if template.endswith("/ready"):

@@ -19,7 +19,7 @@ from governance.settings.monitoring import DriftSettings, MetricsSettings, Traci
 from governance.settings.privacy import ImageSettings, PrivacyField, PrivacySettings, TextSettings
 from governance.settings.reading import ENVIRONMENT_PREFIX, load_settings, plugin_settings
 from governance.settings.section import Section
-from governance.settings.service import DEFAULT_PLUGINS, RouteSettings, ServiceSettings
+from governance.settings.service import DEFAULT_PLUGINS, CorsSettings, RouteSettings, ServiceSettings
 from governance.settings.tree import Settings
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "ArtifactSettings",
     "AuditSettings",
     "CertificateSettings",
+    "CorsSettings",
     "DriftSettings",
     "GrantSettings",
     "IdentitySettings",

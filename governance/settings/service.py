@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from governance.settings.section import Name, Section
 
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 DEFAULT_PLUGINS = ("tracing", "audit", "metrics", "identity", "limits", "policy", "privacy")
 
 
@@ -60,6 +61,40 @@ class ServiceSettings(Section):
     )
 
 
+class CorsSettings(Section):
+    """Which pages of other origins may read answers in a browser. Without this section: none."""
+
+    origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)$")], ...] = Field(
+        min_length=1,
+        description="Origins of the pages: scheme, host and port, or `*` for all.",
+        examples=[["https://app.example.org"]],
+    )
+    headers: tuple[HeaderName, ...] = Field(
+        default=("authorization", "content-type", "governance-purpose"),
+        description="Request header fields that a page may send.",
+        examples=[["authorization", "content-type", "traceparent"]],
+    )
+    exposed: tuple[HeaderName, ...] = Field(
+        default=("governance-receipt", "retry-after"),
+        description="Reply header fields that a page may read.",
+        examples=[["governance-receipt"]],
+    )
+    credentials: bool = Field(
+        default=False,
+        description="Pages may send cookies and client certificates. Not with the origin `*`.",
+        examples=[True],
+    )
+    max_age_seconds: int = Field(
+        default=600, ge=0, description="How long a browser may remember a preflight answer.", examples=[3600]
+    )
+
+    @model_validator(mode="after")
+    def _no_credentials_for_all(self) -> CorsSettings:
+        if self.credentials and "*" in self.origins:
+            raise ValueError("credentials need a list of origins, not '*'")
+        return self
+
+
 class RouteSettings(Section):
     """One of the service's own routes that callers may use. Each route that is not listed answers 404.
 
@@ -67,11 +102,14 @@ class RouteSettings(Section):
     """
 
     path: str = Field(
-        pattern=r"^/[A-Za-z0-9._~/-]*$",
-        description="Path of the route, compared byte by byte: `/classify` and `/classify/` are two routes.",
-        examples=["/classify"],
+        pattern=r"^(/([A-Za-z0-9._~-]*|\{[a-z_]+\}))+$",
+        description="Path of the route, compared byte by byte: `/classify` and `/classify/` are two routes. A segment "
+        "in braces matches any one segment. The path of a BentoML task opens all its routes (`/submit`, ...).",
+        examples=["/classify", "/patients/{patient}"],
     )
-    method: Literal["GET", "POST"] = Field(default="POST", description="HTTP method of the route.", examples=["GET"])
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
+        default="POST", description="HTTP method of the route.", examples=["GET"]
+    )
     action: Name = Field(
         default="infer",
         description='Cedar action that a policy must permit, as in `Action::"infer"`.',
@@ -96,7 +134,8 @@ class RouteSettings(Section):
     )
     content_types: tuple[str, ...] = Field(
         default=("application/json",),
-        description="Content types that a POST body may have. Any other answers 415, before the body is read.",
+        description="Content types that a body (POST, PUT, PATCH) may have. Any other answers 415, before the body is "
+        "read. Default: as the signature of the BentoML API says, `multipart/form-data` if it takes files.",
         examples=[["multipart/form-data"]],
     )
     max_body_bytes: int = Field(

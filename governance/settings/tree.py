@@ -14,7 +14,7 @@ from governance.settings.models import ArtifactSettings, ModelSettings, RuntimeS
 from governance.settings.monitoring import DriftSettings, MetricsSettings, TracingSettings
 from governance.settings.privacy import PrivacySettings
 from governance.settings.section import Name, Section
-from governance.settings.service import RouteSettings, ServiceSettings
+from governance.settings.service import CorsSettings, RouteSettings, ServiceSettings
 
 
 class Settings(Section):
@@ -50,6 +50,9 @@ class Settings(Section):
     routes: tuple[RouteSettings, ...] = Field(
         default=(),
         description="The service's own routes that callers may use; each is one `[[routes]]`. Default: none is open.",
+    )
+    cors: CorsSettings | None = Field(
+        default=None, description="Pages of other origins. Default: none may read answers."
     )
     plugins: dict[Name, dict[str, Any]] = Field(
         default_factory=dict,

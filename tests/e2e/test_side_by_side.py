@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from governance.testing import answers, free_port, running
+from governance.testing import answers, eventually, free_port, running
 from tests.e2e.conftest import BIN
 
 SIDE = Path(__file__).with_name("side")
@@ -118,6 +118,57 @@ def test_side_by_side_background_work_does_not_hold_the_answer(plain, guarded):
     for client in (plain, guarded):
         assert seconds_of(lambda client=client: client.post("/work/submit", json={"seconds": 3.0})) < 2
         assert seconds_of(lambda client=client: client.get("/later/")) < 1.5
+
+
+def test_side_by_side_task_is_one_line_of_settings(plain, guarded):
+    for client in (plain, guarded):
+        task = client.post("/work/submit", json={"seconds": 0.2}).json()["task_id"]
+        query = {"task_id": task}
+
+        def status(client=client, query=query):
+            return client.get("/work/status", params=query).json()["status"]
+
+        assert eventually(lambda status=status: status() == "completed"), status()
+        assert client.get("/work/get", params=query).text == "0.2"
+        assert client.post("/work/retry", params=query).status_code == 200
+        assert client.put("/work/cancel", params=query).status_code in (200, 400)
+    refused = httpx.post(f"{guarded.base_url}/work/submit", json={"seconds": 0.2})
+    assert refused.status_code == 401
+
+
+def test_side_by_side_uploaded_file_is_one_line_of_settings(plain, guarded):
+    files = {"file": ("a.bin", b"12345")}
+    assert plain.post("/size", files=files).json() == guarded.post("/size", files=files).json() == 5
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_side_by_side_methods_and_path_parameters(plain, guarded, method):
+    path = "/patients/p-17/notes"
+    theirs, ours = (
+        plain.request(method, path),
+        guarded.request(method, path, headers={"content-type": "application/json"}),
+    )
+    assert ours.status_code == theirs.status_code == 200
+    assert ours.json()["method"] == theirs.json()["method"] == method
+    assert guarded.request(method, "/patients/a/b/notes").status_code == 404
+    refused = guarded.get(path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, PATCH, PUT")
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/livez", "/schema.json"])
+def test_side_by_side_head_where_there_is_get(plain, guarded, path):
+    assert plain.head(path).status_code == guarded.head(path).status_code == 200
+    assert guarded.head(path).content == b""
+    assert guarded.head("/v2/health/live").status_code == 200
+    assert guarded.get("/v2/").json() == guarded.get("/v2").json()
+
+
+def test_preflight_request_is_answered_without_a_credential(guarded):
+    fields = {"origin": "https://app.example.org", "access-control-request-method": "POST"}
+    reply = httpx.options(f"{guarded.base_url}/status", headers=fields)
+    assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (204, fields["origin"])
+    refused = httpx.post(f"{guarded.base_url}/status", json={"status": 200}, headers=fields)
+    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, fields["origin"])
 
 
 def test_side_by_side_stream_is_the_same(plain, guarded):

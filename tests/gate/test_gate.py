@@ -25,11 +25,13 @@ from governance.errors import (
 )
 from governance.gate.application import application_error, behind
 from governance.gate.background import Background
+from governance.gate.cors import Cors
 from governance.gate.errors import status_of
 from governance.gate.gate import Gate
 from governance.gate.lifespan import run_lifespan
 from governance.gate.pipeline import Pipeline
 from governance.gate.reply import reply_to_error
+from governance.settings import CorsSettings
 
 ROUTES = (
     Route("POST", "/echo", "infer", "bentoml", content_types=frozenset({"application/json"}), max_body_bytes=100),
@@ -113,11 +115,17 @@ async def oip(exchange):
 async def nothing(): ...
 
 
-def make(error=None, app=echo_app, limit=10_000):
+def make(error=None, app=echo_app, limit=10_000, cors=None):
     plugin = RefusingPlugin(error)
     servers = {"oip": oip, "bentoml": behind(app, limit, Background(10, 1.0))}
     gate = Gate(
-        app, routes=RouteTable(ROUTES), pipeline=Pipeline([plugin]), servers=servers, open=nothing, close=nothing
+        app,
+        routes=RouteTable(ROUTES),
+        pipeline=Pipeline([plugin]),
+        servers=servers,
+        open=nothing,
+        close=nothing,
+        cors=cors,
     )
     return Client(gate), plugin
 
@@ -139,8 +147,8 @@ async def test_gate_passes_listed_route_to_application_without_the_credential():
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/echo"), ("POST", "/echo/"), ("POST", "//echo"), ("POST", "/Echo"), ("POST", "/%65cho"), ("POST", "/"),
-     ("PUT", "/echo"), ("POST", "/v2/models//infer"), ("POST", "/v2/models/a%2fb/infer"),
+    [("POST", "/echo/"), ("POST", "//echo"), ("POST", "/Echo"), ("POST", "/%65cho"), ("POST", "/"),
+     ("PUT", "/other"), ("POST", "/v2/models//infer"), ("POST", "/v2/models/a%2fb/infer"),
      ("POST", "/v2/models/a/b/infer"),
      ("GET", "/docs.json"), ("POST", "/echo/submit"), ("POST", "/v2/models/" + "m" * 129 + "/infer")],
 )  # fmt: skip
@@ -150,6 +158,78 @@ async def test_gate_refuses_unlisted_route_with_404_and_records_it(method, path)
     assert start["status"] == 404
     assert b"no such route" in body
     assert plugin.seen[0].route.template == "unlisted"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/echo", b"POST"), ("PUT", "/echo", b"POST"), ("OPTIONS", "/echo", b"POST"), ("TRACE", "/livez", b"GET, HEAD"),
+     ("HEAD", "/echo", b"POST"), ("GET", "/v2/models/a/infer", b"POST"), ("ODD", "/livez", b"GET, HEAD")],
+)  # fmt: skip
+async def test_gate_refuses_known_path_with_another_method_by_405_with_allow(method, path, allowed):
+    client, plugin = make()
+    start, _ = await client.call(method, path, headers=[JSON])
+    assert (start["status"], dict(start["headers"])[b"allow"]) == (405, allowed)
+    assert plugin.seen[0].route.template == "unlisted"
+
+
+async def test_gate_answers_head_where_there_is_get_without_the_body():
+    client, plugin = make()
+    start, body = await client.call("GET", "/livez")
+    head_start, head_body = await client.call("HEAD", "/livez")
+    assert (start["status"], head_start["status"], head_body) == (200, 200, b"") and body
+    assert dict(start["headers"])[b"content-length"] == dict(head_start["headers"])[b"content-length"]
+    assert [seen.route.template for seen in plugin.seen] == ["/livez", "/livez"]
+
+
+@pytest.mark.parametrize("path", ["http://example.org/livez", "https://example.org:3000/livez"])
+async def test_gate_takes_absolute_form_targets(path):
+    client, _ = make()
+    assert (await client.call("GET", path))[0]["status"] == 200
+    assert (await client.call("GET", path.replace("livez", "other")))[0]["status"] == 404
+    assert (await client.call("GET", "http://example.org"))[0]["status"] == 404
+
+
+CORS = Cors(
+    ("https://app.example.org",), ("authorization",), ("governance-receipt",), credentials=True, max_age_seconds=60
+)
+ORIGIN = (b"origin", b"https://app.example.org")
+
+
+async def test_cors_preflight_is_answered_for_known_paths_and_allowed_origins():
+    client, _ = make(cors=CORS)
+    asks = (b"access-control-request-method", b"POST")
+    start, body = await client.call("OPTIONS", "/echo", headers=[ORIGIN, asks])
+    fields = dict(start["headers"])
+    assert (start["status"], body) == (204, b"")
+    assert fields[b"access-control-allow-origin"] == ORIGIN[1]
+    assert fields[b"access-control-allow-methods"] == b"POST"
+    assert fields[b"access-control-allow-headers"] == b"authorization"
+    assert fields[b"access-control-allow-credentials"] == b"true"
+    assert (await client.call("OPTIONS", "/other", headers=[ORIGIN, asks]))[0]["status"] == 404
+    other = dict(
+        (await client.call("OPTIONS", "/echo", headers=[(b"origin", b"https://evil.example"), asks]))[0]["headers"]
+    )
+    assert b"access-control-allow-origin" not in other and other[b"vary"] == b"origin"
+
+
+async def test_cors_fields_are_on_answers_and_refusals_and_nowhere_without_settings():
+    for error, status in ((None, 200), (ForbiddenError("no"), 403)):
+        client, _ = make(error, cors=CORS)
+        start, _ = await client.call("POST", "/echo", b"{}", headers=[JSON, ORIGIN])
+        assert start["status"] == status
+        assert dict(start["headers"])[b"access-control-allow-origin"] == ORIGIN[1]
+        assert dict(start["headers"])[b"access-control-expose-headers"] == b"governance-receipt"
+    client, _ = make()
+    start, _ = await client.call("POST", "/echo", b"{}", headers=[JSON, ORIGIN])
+    assert b"access-control-allow-origin" not in dict(start["headers"])
+
+
+def test_cors_settings_refuse_credentials_for_all_origins():
+    with pytest.raises(ValueError, match="need a list of origins"):
+        CorsSettings(origins=["*"], credentials=True)
+    with pytest.raises(ValueError, match="origins"):
+        CorsSettings(origins=["app.example.org"])
+    assert Cors(("*",), (), (), credentials=False, max_age_seconds=0).fields("https://x")[1][1] == b"*"
 
 
 async def test_gate_closes_websocket():

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
+from pathlib import Path
 
 import bentoml
 from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavailable
@@ -38,6 +39,11 @@ class Plain:
         await asyncio.sleep(5)
         return 1
 
+    @bentoml.api
+    def size(self, file: Path) -> int:
+        """Return the size of an uploaded file."""
+        return file.stat().st_size
+
     @bentoml.task
     def work(self, seconds: float) -> float:
         """Work in the background."""
@@ -50,6 +56,11 @@ class Plain:
         yield "one "
         yield "two"
         await asyncio.sleep(0)
+
+
+async def patients(scope, receive, send):
+    """Answer any method with the method and the path."""
+    await JSONResponse({"method": scope["method"], "path": scope["path"]})(scope, receive, send)
 
 
 async def later(scope, receive, send):
@@ -67,5 +78,6 @@ async def teapot(scope, receive, send):
     await JSONResponse({"detail": "from an ASGI application"}, status, {"retry-after": "7"})(scope, receive, send)
 
 
+Plain.mount_asgi_app(patients, path="/patients")
 Plain.mount_asgi_app(later, path="/later")
 Plain.mount_asgi_app(teapot, path="/teapot")

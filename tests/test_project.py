@@ -118,3 +118,18 @@ def test_docs_show_only_commands_that_exist():
         command = import_module(COMMANDS[words[0]][0].partition(":")[0])
         group = getattr(command, "command", None)
         assert group is None or words[1] in group.commands, line
+
+
+def test_contributing_names_only_paths_tests_and_commands_that_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = re.findall(r"(?<![\w./])((?:[\w.-]+/)+[\w.-]*|\w+\.(?:md|py|toml|txt|yml))(?:::(\w+))?", text)
+    assert len(paths) > 60
+    for path, test in paths:
+        if path.startswith(".venv/"):
+            continue
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), (path, test)
+    for target in set(re.findall(r"`make ([a-z-]+)", text)):
+        assert f"\n{target}:" in (ROOT / "Makefile").read_text(), target
+    example = re.search(r"`(test_\w+)`", text)[1]
+    assert any(f"def {example}(" in file.read_text() for file in (ROOT / "tests").rglob("test_*.py")), example

@@ -88,7 +88,7 @@ def change_fields(holder: list[Any], rules: Sequence[FieldRule], context: Contex
         try:
             changed = rule.operator.change_value(container[key], rule.entity, context)
         except (ValueError, OverflowError, RecursionError):
-            raise BadRequestError("a declared field holds a value that JSON cannot carry exactly") from None
+            raise BadRequestError("a declared field has a value that its operator cannot change") from None
         if changed is Dropped:
             dropped.append((container, key))
         else:

@@ -1,4 +1,4 @@
-"""`privacy scan|anonymize|risk`, as people and programs call them."""
+"""`privacy scan|anonymize|risk`, run as programs and in this process."""
 
 import base64
 import csv
@@ -18,7 +18,7 @@ TEXT = "Call Maria Gonzalez on 415-555-2671.\n\nNothing here.\r\nCard 4111 1111 
 
 
 def run(*arguments, given=None, folder=None):
-    """Run it as a program, with a pipe."""
+    """Run the command as a program, with `given` on its standard input."""
     return subprocess.run(
         [str(BIN), "privacy", *map(str, arguments)], input=given, capture_output=True, check=False, cwd=folder
     )
@@ -26,7 +26,7 @@ def run(*arguments, given=None, folder=None):
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
-    """Run it in this process, in a folder of its own; return exit code, output and errors."""
+    """Return a function that runs the command in this process, and returns exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):
@@ -228,7 +228,7 @@ HOSTILE = {
     "too many": (b"a,b\n1,2,3\n", "row 1 (line 2)"),
     "NUL": (b"a,b\n1,\0\n", "line 2 has a NUL"),
     "twice": (b"a,b,a\n1,2,3\n", "twice"),
-    # Names are not compared before it is known that they are few: that would take hours for a million.
+    # Names are counted before they are compared: comparing a million names would take hours.
     "wide": (b"a," * 200_000 + b"a\n", "more than 10000 columns"),
     "open quote": (b'a,b\n"1,2\n' + b"x" * 1000, "is not CSV"),
     "no header": (b"a@b.org,1\nc@d.org,2\n", "--no-header"),
@@ -282,7 +282,7 @@ def test_anonymize_profile(call, tmp_path):
     assert call("anonymize", "t.csv", "o2.csv", "--column", "nope=drop")[0] == 6
 
 
-# What is complete, and what is not
+# Complete or absent
 
 
 def test_anonymize_leaves_no_file_when_killed(tmp_path):
@@ -294,13 +294,13 @@ def test_anonymize_leaves_no_file_when_killed(tmp_path):
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=tmp_path,
-            # Whoever runs in the background is deaf to Ctrl-C, and so would this be.
+            # A background process ignores SIGINT, and its children inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         for end in ends
     ]
     for process, end in zip(begun, ends, strict=True):
-        # It is well under way when so much has gone into it.
+        # After this much input the command is surely writing.
         process.stdin.write(b"mail a@b.org\n" * 100_000)
         process.stdin.flush()
         process.send_signal(end)

@@ -1,4 +1,4 @@
-"""`privacy reveal`: the policy decides, the log knows, and whoever has only the key's name gets nothing."""
+"""`privacy reveal`: the policies decide, the audit log has an entry, and a caller without permission gets nothing."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Scopes take in who asks, what for and when; anything else in them is refused."""
+"""Pseudonym scopes: placeholders for purpose, caller, year and month; everything else in them is refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Images: real photographs keep their pixels and lose everything else; faces are covered for good."""
+"""Images: real photographs keep their pixels and lose everything else; faces are covered irreversibly."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ CANARY = "Wilhelmina Canary"
 
 @pytest.fixture(scope="module")
 def person() -> Image.Image:
-    """A photograph of a person (NASA, public domain) that scikit-image ships."""
+    """A photograph of a person (NASA, public domain) from scikit-image."""
     from skimage.data import astronaut
 
     return Image.fromarray(astronaut())
@@ -111,7 +111,7 @@ def test_clean_image_removes_iptc_and_thumbnails(flower):
 def test_clean_image_covers_faces_irreversibly(person, finder):
     rules = ImageRules(faces="blur", finder=finder)
     for kind in ("JPEG", "PNG", "WEBP"):
-        # As a phone held upright stores it: on its side, with a word about it.
+        # As a phone held upright stores it: rotated, with an EXIF orientation.
         lying = person.transpose(Image.Transpose.ROTATE_90)
         data = photograph(lying, kind, 6) if kind == "JPEG" else photograph(person, kind)
         cleaned = clean_image(data, rules)

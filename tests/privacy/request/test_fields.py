@@ -1,4 +1,4 @@
-"""Declared fields never leave; a body that cannot be searched is refused."""
+"""Declared fields are changed, and a body that cannot be searched is refused."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Queries and forms: what is declared is changed however it is written, and nothing else is."""
+"""Queries and forms: declared names are changed however they are encoded, and nothing else is."""
 
 from urllib.parse import parse_qsl, urlencode
 

@@ -1,4 +1,4 @@
-"""Pointers and JSONPath lead to the same places, and what cannot be read is refused when the settings are."""
+"""JSON Pointers and JSONPath select the same places; a text that is neither is refused when settings are read."""
 
 import pytest
 

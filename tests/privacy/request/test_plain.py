@@ -1,4 +1,4 @@
-"""Plain documents are read and written exactly as the strict reader and writer do it, or left to them."""
+"""Plain documents are read and written exactly as by the strict reader and writer, or left to them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DOCUMENTS = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
     max_leaves=12,
 )
-# Pieces of documents; put together in any order most are none, and some are wrong in one place alone.
+# Pieces of documents: most combinations are no documents, and some are wrong in only one place.
 PIECES = st.lists(
     st.sampled_from(
         ["{", "}", "[", "]", ",", ":", " ", "\n", "\t", '"a"', '"b"', '"a":', '"a" :', '":"', '"', "1", "-0", "1e400",
@@ -126,7 +126,7 @@ def test_request_plan_refuses_what_the_strict_reader_refuses(data):
 def test_request_plan_changes_plain_bodies_as_the_strict_way_would(data, expected):
     changed = RequestPlan(text=TEXT).change(data, memoryview(b""), CONTEXT)
     assert (changed.head, changed.tail) == (expected or data, b"")
-    # Two paths to the same strings go the other way, and end the same.
+    # Two paths to the same strings use the strict reader, with the same result.
     twice = FreeText((EVERYWHERE, Pointer(())), TEXT.anonymizer, {}, TEXT.scope, None)
     assert RequestPlan(text=twice).change(data, memoryview(b""), CONTEXT) == changed
 

@@ -1,4 +1,4 @@
-"""Streamed answers: however they are cut, the same comes out, and nothing that was found goes through."""
+"""Streamed answers: the result does not depend on the chunks, and no finding is sent unchanged."""
 
 import json
 import random

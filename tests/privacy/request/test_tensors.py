@@ -1,4 +1,4 @@
-"""Tensors: declared columns change and nothing else does, in JSON as in bytes; what does not fit is refused."""
+"""Tensors: declared columns change and nothing else does, in JSON and in bytes; values that do not fit are refused."""
 
 import json
 import struct

@@ -132,19 +132,19 @@ def _widths(span: float, *, whole: bool) -> list[float]:
 def _given(column: EncodedColumn, given: Mapping[str, Any]) -> list[tuple[str, Label]]:
     name = column.name[:80]
     if not isinstance(given, dict) or len(given) != 1 or next(iter(given)) not in _KINDS:
-        raise ConfigurationError(f"the hierarchy of '{name}' has one of: {', '.join(_KINDS)}")
+        raise ConfigurationError(f"the hierarchy of '{name}' must be one of: {', '.join(_KINDS)}")
     [(kind, what)] = given.items()
     if kind == "table":
         return _table(column, what)
     if not isinstance(what, list) or not what:
-        raise ConfigurationError(f"the hierarchy of '{name}': '{kind}' is a list of levels, the finest first")
+        raise ConfigurationError(f"the hierarchy of '{name}': '{kind}' must be a list of levels, the finest first")
     if kind == "dates":
         if not all(item in DATE_LEVELS for item in what):
-            raise ConfigurationError(f"the hierarchy of '{name}': dates become {', '.join(DATE_LEVELS)}")
+            raise ConfigurationError(f"the hierarchy of '{name}': the levels of dates are {', '.join(DATE_LEVELS)}")
         _fits(column, lambda value: isinstance(value, date) or bool(_DATE.fullmatch(str(value))), "dates as YYYY-MM-DD")
         return _dates(what)
     if not all(isinstance(item, int | float) and not isinstance(item, bool) and item > 0 for item in what):
-        raise ConfigurationError(f"the hierarchy of '{name}': '{kind}' is a list of numbers above 0")
+        raise ConfigurationError(f"the hierarchy of '{name}': '{kind}' must be a list of numbers above 0")
     if kind == "truncate":
         return _truncations([int(item) for item in what])
     _fits(column, lambda value: number_of(value) is not None, "numbers")
@@ -194,10 +194,12 @@ def _table(column: EncodedColumn, table: Any) -> list[tuple[str, Label]]:
     if not isinstance(table, dict) or not all(
         isinstance(row, list) and all(isinstance(item, str) for item in row) for row in table.values()
     ):
-        raise ConfigurationError(f"the hierarchy of '{name}': a table has for each value a list of coarser ones")
+        raise ConfigurationError(
+            f"the hierarchy of '{name}': a table must have a list of coarser values for each value"
+        )
     depths = {len(row) for row in table.values()}
     if len(depths) != 1:
-        raise ConfigurationError(f"the hierarchy of '{name}': all lists of a table have the same length")
+        raise ConfigurationError(f"the hierarchy of '{name}': all lists of a table must have the same length")
     _fits(column, lambda value: str(value) in table, "values of the table")
 
     def step(place: int) -> tuple[str, Label]:

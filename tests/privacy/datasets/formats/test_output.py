@@ -1,4 +1,4 @@
-"""A file is there as a whole or not at all, also where the system has no files without a name."""
+"""Files are complete or absent, also on systems without nameless files."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Parquet and typed columns through the whole command: types, dates, bombs, and k on real data."""
+"""Parquet and typed columns through the commands: types, dates, decompression bombs, and k-anonymity on real data."""
 
 import base64
 import json

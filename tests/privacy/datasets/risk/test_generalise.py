@@ -1,4 +1,4 @@
-"""Generalisation: what is chosen holds, loses least of all, and what cannot be reached is said."""
+"""Generalisation reaches its target with the least loss, and refuses what cannot be reached."""
 
 import itertools
 
@@ -90,7 +90,7 @@ def test_generalise_reaches_the_target_with_the_least_loss(rows, k, l, suppressi
 
 
 def holding(quasi, levels, sensitive, wanted):
-    """Try every combination by itself, and return the losses of those that hold."""
+    """Return the losses of all combinations that reach the target, each tested by itself."""
     found = []
     for node in itertools.product(*levels):
         classes = {}

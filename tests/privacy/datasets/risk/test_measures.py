@@ -54,7 +54,7 @@ def test_measure_t_closeness_of_lis_salaries():
 
 
 def test_measure_agrees_with_another_library_on_real_data():
-    """pycanon 1.3.6 (Apache-2.0) on the survey of Fair 1978, run once beside this."""
+    """Figures of pycanon 1.3.6 (Apache-2.0) on the survey of Fair 1978, computed once."""
     table = fair.load_pandas().data
     quasi = [column(name, table[name].tolist()) for name in ("age", "religious")]
     job = column("job", [f"j{value}" for value in table["occupation_husb"]])
@@ -66,7 +66,7 @@ def test_measure_agrees_with_another_library_on_real_data():
 
 
 def slow_t(classes, values):
-    """By the definitions, class by class."""
+    """Compute the distances by their definition, class by class."""
     ordered = sorted(set(values))
     whole = np.array([values.count(value) for value in ordered]) / len(values)
     distances = []

@@ -1,19 +1,19 @@
-# Two commands: `make serve` and `make test`. Everything else is a step of theirs.
+# The two main targets are `make serve` and `make test`; the others are their steps and tools.
 
 PORT ?= 3000
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# The two builds of ONNX Runtime exclude each other: the machine decides.
+# The CPU and GPU builds of ONNX Runtime cannot be installed together: use the GPU build if there is a GPU.
 RUNTIME := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
-# A pinned PyTorch, so that an index with CPU builds serves one; training alone needs it, serving never.
+# A pinned PyTorch version, so that an index with CPU builds offers one. Only training needs PyTorch.
 TORCH ?= torch==2.13.0
 
-# One tested version of every package, for the environment and for what builds in it; `make lock` renews them.
+# One tested version of every package, for the environment and for builds in it; `make lock` renews them.
 CONSTRAINED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# Tests run in so many processes; a file's tests stay together. Many of them wait for a real service.
+# Number of test processes; the tests of one file run in one process. Many tests wait for a real service.
 WORKERS ?= 2
 
 .PHONY: help serve watch test test-all coverage check generate site models env serving-env lock release bench clean
@@ -21,10 +21,10 @@ WORKERS ?= 2
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-serve: models ## Train if need be, seal, and serve both digit models on 127.0.0.1:$(PORT)
+serve: models ## Train if necessary, seal, and serve both digit models on 127.0.0.1:$(PORT)
 	@RUNTIME=$(RUNTIME) PORT=$(PORT) BIN=$(BIN) bash bentos/digits/serve.sh
 
-watch: ## Watch what `make serve` runs: Prometheus with the rules, and Alertmanager, on loopback
+watch: ## Monitor the service of `make serve` with a local Prometheus (with the rules) and Alertmanager
 	@PORT=$(PORT) bash deploy/local.sh
 
 test: models check ## Run all tests and checks
@@ -38,7 +38,7 @@ test-all: test ## Run the tests on Python 3.11 to 3.14, as far as they are here,
 coverage: env ## Measure which lines the unit tests run; fails below the floor in pyproject.toml
 	$(BIN)/python -m pytest --unit --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html
 
-check: env ## Check style, types, import contracts, generated files and the documents' links
+check: env ## Check style, types, import contracts, generated files and links in the documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -56,7 +56,7 @@ generate: env ## Write every generated file (reference, dashboards, rule tests, 
 models: env ## Train both digit models, and seal them
 	@BIN=$(BIN) bash bentos/digits/prepare.sh
 
-bench: models ## Measure what the README claims, beside its peers
+bench: models ## Run all benchmarks and their peers; write benchmarks/results/
 	$(BIN)/python -m benchmarks
 
 env: $(VENV)/.installed-$(RUNTIME) ## Make the environment for working on the project
@@ -68,17 +68,17 @@ $(VENV)/.installed-$(RUNTIME): pyproject.toml constraints.txt setup.py governanc
 	$(CONSTRAINED) $(BIN)/python -m pip install --quiet '$(TORCH)' --editable '.[$(RUNTIME),training,dev]'
 	@touch $@
 
-serving-env: ## Install what serving needs and nothing of training, into .venv-serving
+serving-env: ## Install the serving dependencies only (no training) into .venv-serving
 	$(PYTHON) -m venv .venv-serving
 	$(CONSTRAINED) .venv-serving/bin/python -m pip install --quiet '.[$(RUNTIME)]'
 
-# `make lock PACKAGES="numpy onnx"` changes those alone, and adds what pyproject.toml names newly.
-lock: ## Renew constraints.txt: the newest versions that pyproject.toml allows, for all Pythons
+# `make lock PACKAGES="numpy onnx"` changes only these packages, and adds new requirements of pyproject.toml.
+lock: ## Renew constraints.txt: the newest versions that pyproject.toml allows, for all supported Pythons
 	@test -x $(BIN)/uv || $(MAKE) env
 	TORCH='$(TORCH)' $(BIN)/python -m tools.lock $(PACKAGES)
 
-release: env ## Build the distributions into dist/ and use each in an empty environment; DRAFT=1 accepts any tree
+release: env ## Build the distributions into dist/ and test each in an empty environment; DRAFT=1 accepts uncommitted changes
 	$(BIN)/python -m tools.release $(if $(DRAFT),--draft)
 
-clean: ## Remove the environment, the trained models, and the digits service's keys, callers and audit log
+clean: ## Remove the environment, trained models, and the keys, callers and audit log of the digits service
 	rm -rf $(VENV) .venv-serving .nox .coverage htmlcov .state bentos/digits/state build dist *.egg-info

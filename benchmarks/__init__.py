@@ -1,1 +1,1 @@
-"""What we claim, measured beside peers in one run."""
+"""Benchmarks: measure the figures in the documents, together with comparable software in the same run."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [serving|artifacts|access …]`: measure what the README claims, beside peers in one run."""
+"""`python -m benchmarks [serving|artifacts|access …]`: run benchmarks; write results/*.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ KNOWN = ("serving", "artifacts", "access", "privacy", "metrics")
 
 
 def main() -> None:
-    """Run the named benchmarks, or all."""
+    """Run the benchmarks that the command line names, or all of them."""
     wanted = sys.argv[1:] or list(KNOWN)
     unknown = set(wanted) - set(KNOWN)
     if unknown:

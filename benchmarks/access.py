@@ -1,6 +1,7 @@
-"""What knowing, deciding and limiting costs a call: for a caller seen before and for a new one, small and large.
+"""Cost of identity, policy and limits for one request: known and new callers, small and large sets.
 
-Large is 10,000 API keys and 1,000 policies. The peer is Cedar itself, asked over the whole parsed set for each call.
+Large means 10,000 API keys and 1,000 policies. The peer is Cedar itself, which evaluates the whole parsed set for each
+request.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ async def _best(handler: Any, tokens: list[str]) -> float:
 
 
 async def _per_call(handler: Any, tokens: list[str]) -> float:
-    """Return the microseconds of one call; the Exchange is made beforehand."""
+    """Return the microseconds of one request; the Exchange is made before the clock starts."""
     match = ROUTES.match("POST", "/v2/models/m/infer")
     exchanges = [
         make_exchange(
@@ -125,7 +126,7 @@ def _prepare(folder: Path, keys: int, policies: int) -> tuple[list[str], str]:
 
 
 def _many_keys(file: Path, count: int) -> list[str]:
-    """Fill a store at once, as `api-key create` would key by key."""
+    """Write a store with many keys at once; `api-key create` would add them one by one."""
     store = ApiKeyStore(file, b"s" * 32)
     token, _ = store.create("caller-0", ("r0",), lifetime_seconds=None)
     document = json.loads(file.read_text())

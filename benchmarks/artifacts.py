@@ -1,7 +1,7 @@
-"""Opening a sealed model beside ONNX Runtime loading the same plaintext, each in a fresh process, in one run.
+"""Opening a sealed model, compared with ONNX Runtime loading the same plaintext, each in a new process.
 
-Time runs from the first byte read to a session that answers; imports are not counted. Memory is the peak of the
-process (VmHWM), and for workers the sum of their shares (Pss). Takes about 12 GiB of disk in the temporary folder.
+Time is measured from the first byte read to a usable session, without imports. Memory is the peak of the process
+(VmHWM), and for workers the sum of their proportional shares (Pss). Needs about 12 GiB in the temporary folder.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _compare(folder: Path, label: str, rounds: int) -> dict[str, object]:
     runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for kind in kinds:
-            # Both find their file in the page cache.
+            # Read the files once, so that all kinds find them in the page cache.
             subprocess.run(["cat", *map(str, _files(folder, label, kind))], stdout=subprocess.DEVNULL, check=True)
             runs[kind].append(_measure(folder, kind, label))
     size = sum(file.stat().st_size for file in (folder / label).iterdir())
@@ -144,12 +144,12 @@ def _print(report: dict[str, object]) -> None:
                     f"({value['peak_to_size']:.2f} of the model)"
                 )
         print(f"{label}  sealed / plain path: {part['sealed_to_plain_path']:.2f} of the time")
-    print(f"{WORKERS} workers together: {report['workers']['pss_to_size']:.2f} of the model's size")
+    print(f"{WORKERS} workers together: {report['workers']['pss_to_size']:.2f} of the size of the model")
     for label, value in report["rewrap"].items():
         print(f"rewrap of {label}: {value['seconds'] * 1000:.0f} ms")
 
 
-# ---- in the measured process
+# ---- the functions below run in the measured process
 
 
 def _measured(folder: Path, kind: str, label: str) -> dict[str, float]:
@@ -191,7 +191,7 @@ def _registry(folder: Path, label: str):
 
 
 def _workers(registry) -> dict[str, float]:
-    """Share one plaintext with workers that each open a session and run it; sum the shares of all processes."""
+    """Share one plaintext with several workers that each run a session; return the sum of their memory shares."""
     registry.open()
     size = sum(artifact.memory.size for artifact in registry._artifacts.values())
     registry.share()
@@ -222,7 +222,7 @@ def _pss(pid: int) -> int:
 
 
 def _status(file: str, field: str) -> int:
-    """Return a field that the kernel gives in KiB, in bytes."""
+    """Return a field of a /proc file, converted from KiB to bytes."""
     lines = Path(file).read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 

@@ -1,4 +1,4 @@
-"""A load of a fixed number of connections, each with one request in flight; counts and times the answers."""
+"""A load generator with a fixed number of connections, each with one request at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one load found: answers a second, and latencies in milliseconds."""
+    """The result of one load: replies per second, and latencies in milliseconds."""
 
     per_second: float
     p50_ms: float
@@ -19,10 +19,10 @@ class Measured:
 
 
 async def load(port: int, request: bytes, *, connections: int, warm_seconds: float, seconds: float) -> Measured:
-    """Send `request` again and again over loopback.
+    """Send `request` repeatedly over loopback and return throughput and latencies.
 
     Raises:
-        RuntimeError: if any answer is not 200.
+        RuntimeError: if the status of a reply is not 200.
     """
     started = time.perf_counter()
     begin, end = started + warm_seconds, started + warm_seconds + seconds
@@ -34,7 +34,7 @@ async def load(port: int, request: bytes, *, connections: int, warm_seconds: flo
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"an answer was {head[:200]!r}")
+                raise RuntimeError(f"the status of a reply is not 200: {head[:200]!r}")
             lower = head.lower()
             place = lower.index(b"\r\ncontent-length:") + 17
             await reader.readexactly(int(lower[place : lower.index(b"\r\n", place)]))
@@ -48,6 +48,6 @@ async def load(port: int, request: bytes, *, connections: int, warm_seconds: flo
 
 
 def http_post(path: str, body: bytes, **headers: str) -> bytes:
-    """Return the bytes of a POST request."""
+    """Return the bytes of an HTTP POST request; an underscore in the name of a header becomes a hyphen."""
     fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{fields}\r\n".encode() + body

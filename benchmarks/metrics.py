@@ -1,7 +1,7 @@
-"""What the metrics plugin costs a call, across processes as BentoML runs it, beside prometheus_client used naively.
+"""Cost of the metrics plugin per request in multi-process mode, compared with direct calls of prometheus_client.
 
-The call has a decision, an inference and seven plugins' times; the naive peer makes the same counts, each by
-`.labels(…).inc()` or `.observe()`. What the flush once a second costs is measured too, at 1,000 calls a flush.
+Each request has a decision, an inference and the times of seven plugins. The peer makes the same counts with
+`.labels(…).inc()` and `.observe()`. The periodic flush is included, once per 1,000 requests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VERDICT = Verdict(True, ("classifiers-may-infer",), "sha256:x")
 
 
 class Nothing(Plugin):
-    """A plugin that only proceeds: its time is measured in place of a real plugin's."""
+    """A plugin that only proceeds, as the baseline of a chain without metrics."""
 
     name = "nothing"
 
@@ -45,7 +45,7 @@ class Nothing(Plugin):
 
 
 class Naive(Nothing):
-    """The same numbers, as prometheus_client's own documents show it."""
+    """The same counts, made as the documentation of prometheus_client shows."""
 
     def __init__(self) -> None:
         from prometheus_client import Counter, Histogram
@@ -77,7 +77,7 @@ class Naive(Nothing):
 
 
 def main() -> None:
-    """Measure in a process of its own: the folder of all processes is chosen before prometheus_client is imported."""
+    """Measure in a child process, because the multi-process folder must be set before prometheus_client is imported."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": folder}
         done = subprocess.run(

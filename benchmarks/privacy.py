@@ -1,8 +1,8 @@
-"""How much personal data is found, and how fast, beside Presidio in the same run where it is installed.
+"""Quality and speed of the detection of personal data, compared with Presidio in the same run if it is installed.
 
-The labelled set (`benchmarks/pii/labelled.jsonl`) is made by `python -m benchmarks.pii.make` from templates that share
-nothing with those of the tagger's training. Speeds are bytes for each second of CPU of one thread, the best of several
-rounds that take turns, as other programs share the machine.
+`python -m benchmarks.pii.make` makes the labelled set (`benchmarks/pii/labelled.jsonl`) from templates that the
+training of the tagger does not use. Speeds are bytes per second of CPU time of one thread, the best of several rounds that
+alternate, because other programs use the machine too.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from training.tagger.generate import generate
 
 ROOT = Path(__file__).resolve().parent
 LABELLED, RESULTS = ROOT / "pii/labelled.jsonl", ROOT / "results/privacy.json"
-# One thing under two names: what the set calls it, and what may be found.
+# Entities with several names: name in the labelled set -> names that count as correct.
 SAME = {
     "DATE_TIME": {"DATE_TIME", "DATE_OF_BIRTH"},
     "PASSPORT": {"US_PASSPORT", "PASSPORT"},
     "ADDRESS": {"ADDRESS", "POSTAL_CODE", "LOCATION"},
     "LOCATION": {"LOCATION", "ADDRESS"},
 }
-# Those of which a checksum or a structure tells whether they are one.
+# Entities that a checksum or a structure can verify.
 CHECKABLE = frozenset({
     "EMAIL_ADDRESS", "CREDIT_CARD", "IBAN_CODE", "IP_ADDRESS", "MAC_ADDRESS", "URL", "DOMAIN_NAME", "PHONE_NUMBER",
     "US_SSN", "US_ITIN", "US_BANK_ROUTING", "SWIFT_CODE", "UK_NHS", "UK_NINO", "VAT_NUMBER", "CN_RESIDENT_ID", "ES_NIF",
@@ -76,14 +76,14 @@ def main() -> None:
     results["prose"]["findings_per_kilobyte"] = sum(map(len, patterns.find_all(prose))) / prose_size * 1000
     results["patterns"]["in_python_bytes_per_second"] = _peer(sys.executable, "in_python", texts)
     results["plugin"] = asyncio.run(_plugin())
-    _beside_presidio(results, texts, ("patterns", "patterns and tagger"))
-    _beside_presidio(results, prose, ("prose",))
+    _compare_with_presidio(results, texts, ("patterns", "patterns and tagger"))
+    _compare_with_presidio(results, prose, ("prose",))
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     _print(results)
 
 
 def _best(calls: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """Return the least seconds of CPU of each call; they take turns, so that all have the same neighbours."""
+    """Return the lowest CPU seconds of each call; they alternate, so that other load affects all equally."""
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(ROUNDS):
         for name, call in calls.items():
@@ -94,7 +94,7 @@ def _best(calls: dict[str, Callable[[], Any]]) -> dict[str, float]:
 
 
 async def _plugin() -> dict[str, float]:
-    """Seconds that the plugin adds to a call with a JSON body of 2 KB that holds four findings, patterns alone."""
+    """Return the seconds that the plugin adds to a request: JSON body of 2 KB, four findings, no tagger."""
     settings = {"service": {"name": "s"}, "privacy": {"text": [{"route": "/ask"}]}}
     plugin = PrivacyPlugin(Settings.model_validate(settings))
     await plugin.open()
@@ -131,7 +131,7 @@ async def _plugin() -> dict[str, float]:
 
 
 def _scores(items: Sequence[dict[str, Any]], found: Sequence[Any]) -> dict[str, Any]:
-    """Score characters: what was labelled and found is right, whatever it was called, and by entity as it is called."""
+    """Return precision, recall and F2 by characters: `all` ignores the entity, `entities` requires the right one."""
     right, wrong, missed = Counter[str](), Counter[str](), Counter[str]()
     for item, findings in zip(items, found, strict=True):
         text = item["text"]
@@ -182,11 +182,11 @@ def _clean() -> str:
     return " ".join(line for line in lines() * 20 if line.isascii())
 
 
-def _beside_presidio(results: dict[str, Any], texts: Sequence[str], names: Sequence[str]) -> None:
-    """Presidio's pattern recognizers on texts of the same set, right after ours."""
+def _compare_with_presidio(results: dict[str, Any], texts: Sequence[str], names: Sequence[str]) -> None:
+    """Measure the pattern recognizers of Presidio on the same texts, and add its speed to `results`."""
     speed = _peer(os.environ.get("PRESIDIO_PYTHON", sys.executable), "presidio", texts[:400])
     if speed is None:
-        print("Presidio is not installed here (PRESIDIO_PYTHON names a Python that has it): it is left out")
+        print("Presidio is not installed and is skipped; set PRESIDIO_PYTHON to a Python that has it")
         return
     for name in names:
         results[name]["presidio_bytes_per_second"] = speed
@@ -194,7 +194,7 @@ def _beside_presidio(results: dict[str, Any], texts: Sequence[str], names: Seque
 
 
 def _peer(python: str, name: str, texts: Sequence[str]) -> float | None:
-    """Return how many bytes of these texts a program of `peers/` reads in a second, or None if it fails."""
+    """Return the bytes per second of a program in `peers/` on these texts, or None if it fails."""
     command = [python, str(ROOT / f"peers/{name}.py")]
     done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=False)
     return None if done.returncode else float(done.stdout)
@@ -211,11 +211,11 @@ def _print(results: dict[str, Any]) -> None:
             print(f"  {group:<24} " + "  ".join(f"{key} {value:.3f}" for key, value in part[group].items()))
     plugin = results["plugin"]
     whole, part = plugin["seconds"] * 1e6, plugin["of_it_detection"] * 1e6
-    print(f"plugin, {plugin['body_bytes']} bytes: {whole:.0f} µs, of it detection {part:.0f}")
+    print(f"plugin, {plugin['body_bytes']} bytes: {whole:.0f} µs, of which detection {part:.0f}")
     prose = results["prose"]
     print(f"prose: {prose['bytes_per_second'] / 1e6:.1f} MB/s, {prose.get('to_presidio', 0):.0f} x Presidio")
-    print(f"where no loop was compiled: {results['patterns']['in_python_bytes_per_second'] / 1e6:.2f} MB/s")
-    print(f"in texts of 5 KB: {results['patterns']['long_bytes_per_second'] / 1e6:.1f} MB/s")
+    print(f"without compiled loops: {results['patterns']['in_python_bytes_per_second'] / 1e6:.2f} MB/s")
+    print(f"texts of 5 KB: {results['patterns']['long_bytes_per_second'] / 1e6:.1f} MB/s")
     print(f"clean text: {results['patterns']['clean_bytes_per_second'] / 1e6:.1f} MB/s")
     for entity, scores in results["patterns and tagger"]["entities"].items():
         print(f"  {entity:<24} " + "  ".join(f"{key} {value:.3f}" for key, value in scores.items()))

@@ -1,6 +1,7 @@
-"""A governed call beside the least ASGI server and a bare BentoML API, in one run.
+"""Throughput and latency of governed inference, compared with a minimal ASGI server and a bare BentoML API.
 
-Every server gets one core, the load the other; rounds alternate, so that a noisy machine is noisy for all.
+Each server gets one core and the load generator the other one. Rounds alternate, so that other load affects all servers
+equally.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def _serving(name: str, core: int) -> Iterator[int]:
             "bare BentoML (JSON)": [BIN / "bentoml", "serve", "benchmarks.peers.bare:Bare"],
         }
         command = ["taskset", "-c", str(core), *map(str, commands[name]), "--host", "127.0.0.1", "--port", str(port)]
-        # The least server answers 500 to a request without a body.
+        # The minimal server replies 500 to a request without a body.
         path, status = ("/", 500) if name.startswith("least") else ("/readyz", 200)
         ready = partial(answers, f"http://127.0.0.1:{port}{path}", status)
         with running(command, ready, cwd=ROOT, environment=environment):

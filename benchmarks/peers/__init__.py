@@ -1,1 +1,1 @@
-"""Peers: other ways to serve the same model."""
+"""Peers: other software that does the same task, for comparison."""

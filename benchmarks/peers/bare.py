@@ -1,4 +1,4 @@
-"""A bare BentoML service over the same model: one JSON API, nothing in front of it."""
+"""A BentoML service with the same model and one JSON API, without governance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import onnxruntime
 
 @bentoml.service(name="bare")
 class Bare:
-    """The model behind BentoML's own JSON route."""
+    """Serves the model at BentoML's own JSON route."""
 
     def __init__(self) -> None:
         options = onnxruntime.SessionOptions()
@@ -20,7 +20,7 @@ class Bare:
 
     @bentoml.api
     def classify(self, image: list) -> list:  # type: ignore[type-arg]
-        """Take [1, 1, 28, 28] nested lists, give [1, 10]."""
+        """Return probabilities of shape [1, 10] for an image of shape [1, 1, 28, 28], both as nested lists."""
         array = np.array(image, dtype=np.float32)
         answer: list[list[float]] = self.session.run(["probabilities"], {"image": array})[0].tolist()
         return answer

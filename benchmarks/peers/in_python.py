@@ -1,4 +1,4 @@
-"""Our patterns where no loop was compiled: texts on stdin, speed on stdout, as `presidio.py` does."""
+"""Our patterns without the compiled loops: reads texts from stdin and prints bytes per second, like `presidio.py`."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ ROUNDS = 5
 
 
 def main():
-    """Read, measure, print."""
+    """Read a JSON list of texts, search them, and print bytes per second of CPU time."""
     sys.modules.update({f"governance.privacy.native.{name}": None for name in MODULES})
     from governance.privacy.find.detect import Detectors
 

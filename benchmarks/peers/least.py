@@ -1,4 +1,4 @@
-"""The least ASGI server over the same model: read the body, run, write the bytes. No check of any kind."""
+"""The smallest possible ASGI server of the same model: reads the body, runs the model, writes the bytes; no checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=[
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer any request as an inference of the body's last 3,136 bytes."""
+    """Run the model on the last 3,136 bytes of the body, for any request."""
     if scope["type"] != "http":
         return
     body = b""

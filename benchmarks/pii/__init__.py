@@ -1,1 +1,1 @@
-"""Labelled texts: templates, the maker, and the set itself."""
+"""The labelled set of texts with personal data: templates, the program that fills them, and the set itself."""

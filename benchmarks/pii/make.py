@@ -1,8 +1,8 @@
-"""The labelled set: templates filled with made-up people and with numbers whose check digits are right.
+"""Makes the labelled set: templates filled with invented people and with numbers whose check digits are right.
 
-`python -m benchmarks.pii.make` writes it again, the same to the byte. Numbers come from python-stdnum's own check digits,
-phonenumbers' example numbers and Faker's locales, some of which the tagger's training has not seen; nothing here is
-written by looking at what the detectors find.
+`python -m benchmarks.pii.make` writes it again, byte for byte the same. Numbers use the check digits of python-stdnum,
+the example numbers of phonenumbers and the locales of Faker, some of which the training of the tagger does not use. The
+set was made without looking at what the detectors find.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ NEGATIVES = frozenset(
 
 
 class Maker:
-    """Makes values, from one seed."""
+    """Makes values from one random seed."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -76,7 +76,7 @@ class Maker:
         self._regions = sorted(phonenumbers.SUPPORTED_REGIONS)
 
     def choose(self, language: str) -> None:
-        """Take one of a language's locales for the next text."""
+        """Choose one of the locales of a language for the next text."""
         self._faker = self._fakers[self.chance.choice(LOCALES.get(language, LOCALES["en"]))]
 
     def value(self, slot: str) -> str:
@@ -84,24 +84,24 @@ class Maker:
         return " ".join(_MAKERS[slot](self).split()) if slot != "pem" else _pem(self)
 
     def fake(self, method: str, locale: str | None = None) -> str:
-        """Return what Faker makes, in the text's locale or in another."""
+        """Return a value of a Faker method, in the locale of the text or in the given one."""
         return str(getattr(self._fakers[locale] if locale else self._faker, method)())
 
     def some(self, alphabet: str, count: int) -> str:
-        """Return so many characters of an alphabet."""
+        """Return `count` random characters of an alphabet."""
         return "".join(self.chance.choices(alphabet, k=count))
 
     def digits(self, count: int) -> str:
-        """Return so many digits, the first of them not 0."""
+        """Return `count` random digits, of which the first is not 0."""
         return self.some("123456789", 1) + self.some(string.digits, count - 1)
 
     def shaped(self, shape: str) -> str:
-        """Return a shape with each "0" another digit, "A" a capital, "x" an alphanumeric character."""
+        """Return `shape` with each "0" replaced by a digit, "A" by a capital, "x" by an alphanumeric character."""
         of = {"0": string.digits, "A": "ABCDEFGHJKLMNPRSTUVWXYZ", "x": string.ascii_letters + string.digits}
         return "".join(self.chance.choice(of[mark]) if mark in of else mark for mark in shape)
 
     def valid(self, module: str, shape: str) -> str:
-        """Return a number of a shape that python-stdnum's module holds for valid."""
+        """Return a number of this shape that the python-stdnum module accepts as valid."""
         check = import_module(f"stdnum.{module}").is_valid
         while True:
             candidate = self.shaped(shape)
@@ -109,7 +109,7 @@ class Maker:
                 return candidate
 
     def day(self, born: bool = False) -> date:
-        """Return a date of the last years, or of a birth."""
+        """Return a recent date, or a date of birth if `born`."""
         return date(2026, 10, 1) - timedelta(
             days=self.chance.randint(6_000, 33_000) if born else self.chance.randint(1, 2500)
         )
@@ -181,7 +181,7 @@ def _btc(make: Maker) -> str:
 
 
 def _bech32(make: Maker) -> str:
-    """A witness program of version 0 (BIP 173)."""
+    """Return a Bitcoin address with a witness program of version 0 (BIP 173)."""
     data = [0, *(make.chance.randrange(32) for _ in range(31)), make.chance.randrange(2) * 16]
     values, state = [3, 3, 0, 2, 3, *data, 0, 0, 0, 0, 0, 0], 1
     for value in values:
@@ -406,7 +406,7 @@ _MAKERS: Mapping[str, Callable[[Maker], str]] = {
     "email_zero_width": lambda m: _broken(m.fake("email"), m, "\u200d"), "iban_dashes": lambda m: _dashed(_iban(m)), "ssn_spaces": lambda m: _ssn(m, " "),
     "ssn_nodash": lambda m: _ssn(m, ""), "phone_full_width": lambda m: _compact(_phone_cn(m)).removeprefix("+86").translate(_WIDE),
     "phone_spread": lambda m: "‑".join((str(m.chance.randint(201, 989)), f"{m.chance.randint(201, 989)}", m.shaped("0000"))),
-    # What looks like personal data, and is none.
+    # Values that look like personal data but are not.
     "order": lambda m: m.chance.choice((m.shaped("A0000000"), m.digits(6), m.digits(9), m.shaped("AA-000000"), m.digits(10))),
     "version": lambda m: f"{m.chance.randint(0, 9)}.{m.chance.randint(0, 30)}.{m.chance.randint(0, 9)}", "price": lambda m: f"{m.chance.choice('$€£')}{m.chance.randint(1, 99_999):,}.{m.shaped('00')}",
     "price_de": lambda m: f"{m.digits(3)},{m.shaped('00')} €", "price_fr": lambda m: f"{m.digits(2)},{m.shaped('00')} €", "price_es": lambda m: f"{m.digits(3)},{m.shaped('00')} euros", "price_zh": lambda m: f"{m.digits(3)}元",
@@ -419,13 +419,13 @@ _MAKERS: Mapping[str, Callable[[Maker], str]] = {
 
 
 def entity_of(slot: str) -> str | None:
-    """Return what a slot's value is labelled as; None for a negative."""
+    """Return the entity of a slot, or None for a negative."""
     base = slot.partition("_")[0]
     return None if base in NEGATIVES else ENTITIES.get(slot) or ENTITIES[base]
 
 
 def fill(template: str, maker: Maker) -> tuple[str, list[dict[str, object]]]:
-    """Return a filled template and its spans, in code points."""
+    """Return a filled template and its labelled spans (offsets in code points)."""
     text, position, spans = "", 0, []
     for slot in _SLOT.finditer(template):
         text, position = text + template[position : slot.start()], slot.end()
@@ -441,7 +441,7 @@ def fill(template: str, maker: Maker) -> tuple[str, list[dict[str, object]]]:
 
 
 def generate(count: int, seed: int) -> Iterator[dict[str, object]]:
-    """Yield labelled texts: each template about as often as another."""
+    """Yield labelled texts; all templates occur about equally often."""
     maker = Maker(seed)
     rows = [
         (group, line.replace("⏎", "\n")) for group, lines in TEMPLATES.items() for line in lines.strip().splitlines()

@@ -1,7 +1,7 @@
-"""Templates of the labelled set, by language and register; they share nothing with those that the tagger was trained on.
+"""Templates of the labelled set, by language and register; the training of the tagger uses none of them.
 
 A line is a template; "⏎" in it is a line break, and a slot such as `{card}` is filled by `benchmarks.pii.make`. Slots of
-`NEGATIVES` there are filled with what looks like personal data and is none.
+`NEGATIVES` there are filled with values that look like personal data but are not.
 """
 
 from __future__ import annotations

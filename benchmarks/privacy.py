@@ -1,8 +1,8 @@
 """Quality and speed of the detection of personal data, compared with Presidio in the same run if it is installed.
 
 `python -m benchmarks.pii.make` makes the labelled set (`benchmarks/pii/labelled.jsonl`) from templates that the
-training of the tagger does not use. Speeds are bytes per second of CPU time of one thread, the best of several rounds that
-alternate, because other programs use the machine too.
+training of the tagger does not use. Speeds are bytes per second of CPU time of one thread, the best of several
+rounds that alternate, because other programs use the machine too.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def check(evidence: Path, key: Path, request: Path | None, reply: Path | None) -
     bodies = [None if file is None else _read(file) for file in (request, reply)]
     entry = verify_evidence(parse_json(_read(evidence)), load_verifying_key(key), request=bodies[0], reply=bodies[1])
     compared = [kind for kind, body in zip(("request", "reply"), bodies, strict=True) if body is not None]
-    click.echo(f"Proved: {entry.method} {entry.route} was {entry.outcome} for {entry.caller or 'nobody known'}")
+    click.echo(f"Proved: {entry.method} {entry.route} was {entry.outcome} for {entry.caller or 'an unknown caller'}")
     click.echo(f"  model {entry.model} version {entry.version} ({entry.model_digest})")
     click.echo(f"  policies {', '.join(entry.policies) or 'none'} ({entry.policy_digest})")
     click.echo(f"  bodies compared: {', '.join(compared) or 'none'}")

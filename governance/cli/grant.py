@@ -1,4 +1,4 @@
-"""`bento-governance grant`: break the glass, by a time-boxed grant that two keys sign."""
+"""`bento-governance grant`: emergency (break-glass) grants, limited in time and signed by several keys."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def create(
     if reason not in rules.reasons:
         raise ConfigurationError(f"no reason code '{reason[:80]}'; there are: {', '.join(rules.reasons)}")
     if minutes > rules.max_minutes:
-        raise ConfigurationError(f"a grant holds for {rules.max_minutes} minutes at most")
+        raise ConfigurationError(f"a grant is valid for at most {rules.max_minutes} minutes")
     if output.exists():
-        raise ConfigurationError(f"{output} is there already")
+        raise ConfigurationError(f"{output} already exists")
     now = int(time.time())
     grant = Grant(secrets.token_hex(16), caller, actions, models, reason, now, now + minutes * 60)
     replace_file(output, sign_document(grant.to_document(), PAYLOAD_TYPE, open_signing_key(signer)))
     click.echo(f"{output}: {_sentence(grant)}")
-    click.echo(f"It takes {rules.threshold} signatures: bento-governance grant sign {output} --sign-with KEY")
+    click.echo(f"It needs {rules.threshold} signatures: bento-governance grant sign {output} --sign-with KEY")
 
 
 @command.command()
@@ -118,16 +118,16 @@ def sign(file: Path, signer: str, settings: Path) -> None:
     try:
         grant_rules(rules).verify(content)
     except GovernanceError as error:
-        click.echo(f"It does not count yet: {error}")
+        click.echo(f"It is not valid yet: {error}")
         return
-    click.echo(f"It counts: copy it to {rules.directory} as a file that ends with {SUFFIX}")
+    click.echo(f"It is valid: copy it to {rules.directory} as a file that ends with {SUFFIX}")
 
 
 @command.command(name="list")
 @settings_option
 @json_option
 def list_(settings: Path, as_json: bool) -> None:
-    """List the grants in the folder of [break_glass]: valid, over, or why a file is not valid.
+    """List the grants in the folder of [break_glass]: valid, expired, or why a file is not valid.
 
     \b
     Examples:
@@ -149,8 +149,8 @@ def _row(path: Path, section: GrantSettings) -> dict[str, Any]:
     try:
         grant = grant_rules(section).verify(read_limited(path, MAX_BYTES))
     except GovernanceError as error:
-        return {"file": path.name, "state": f"does not count: {error}", "grant": None}
-    state = "holds" if time.time() < grant.ends else "is over"
+        return {"file": path.name, "state": f"not valid: {error}", "grant": None}
+    state = "valid" if time.time() < grant.ends else "expired"
     return {"file": path.name, "state": state, "grant": _sentence(grant)}
 
 

@@ -107,7 +107,7 @@ def show(path: Path) -> None:
         with suppress(ConfigurationError):
             shown.append(load(path))
     if not shown:
-        raise ConfigurationError(f"{path} is no public key of a kind that is used here, or it cannot be read")
+        raise ConfigurationError(f"{path} is not a supported public key, or cannot be read")
     for line in shown:
         click.echo(line)
 
@@ -123,7 +123,7 @@ def _show_recipient(path: Path) -> str:
 
 
 def _passphrase(uri: str) -> bytes:
-    """Return a passphrase from where it is, or from the person at the terminal."""
+    """Return the passphrase at the URI, or ask for it at the terminal."""
     if uri == "-":
         return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=True)).encode()
     passphrase = read(uri).rstrip(b"\r\n")

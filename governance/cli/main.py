@@ -32,12 +32,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "governance.cli.privacy",
             "Find and change personal data in files, and measure re-identification risk.",
         ),
-        "resume": ("governance.cli.stop:resume", "Let a stopped MODEL, or ALL, answer again."),
+        "resume": ("governance.cli.stop:resume", "Resume a stopped MODEL, or ALL."),
         "stop": ("governance.cli.stop:stop", "Stop MODEL, or ALL: the kill switch."),
     }
 )
 
-# The first match counts; 2 is click's own for a wrong command line, 1 for anything unforeseen.
+# The first match counts. click itself uses 2 for a wrong command line; 1 means an unexpected error.
 EXIT_CODES: tuple[tuple[type[GovernanceError], int], ...] = (
     (ConfigurationError, 3),
     (KeyUnavailableError, 4),

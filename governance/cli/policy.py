@@ -31,7 +31,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 class Case(msgspec.Struct, forbid_unknown_fields=True):
-    """One row: who, what, on what, in which context → decision, and optionally by which policies and obliging to what.
+    """One test case: caller, action, resource and context, and the expected decision, policies and obligations.
 
     `time` is RFC 3339; `obligations` is as the audit log writes it: "output=label anonymize=PROFILE".
     """
@@ -157,13 +157,13 @@ def explain(settings: Path, as_json: bool, roles: tuple[str, ...], data_classes:
         return
     click.echo(f"{_word(verdict)}: {verdict}")
     if str(verdict.obligations):
-        click.echo(f"  obliges to {verdict.obligations}")
+        click.echo(f"  obligation: {verdict.obligations}")
     for policy, says in spoken:
         click.echo(f"  {policy.effect:<6}  {policy.id}: {says}  ({policy.place})")
         if policy.description:
             click.echo(f"          {policy.description}")
     if not spoken:
-        click.echo("  no policy's scope holds this caller, action and resource")
+        click.echo("  no policy applies to this caller, action and resource")
 
 
 @command.command()
@@ -212,7 +212,7 @@ def _print_changes(total: int, changes: Counter[tuple[str, ...]], as_json: bool)
         click.echo(json.dumps({"requests": total, "changed": dict(sums), "rows": rows}, indent=2))
         return
     if not rows:
-        click.echo(f"None of {total:,} requests would come out otherwise.")
+        click.echo(f"None of {total:,} requests would be decided differently.")
     for kind, count in sums.most_common():
         click.echo(f"{count:,} of {total:,} would be {kind}:")
         for row in [row for row in rows if row["change"] == kind][:SHOWN]:
@@ -222,7 +222,7 @@ def _print_changes(total: int, changes: Counter[tuple[str, ...]], as_json: bool)
 
 
 def _change(entry: Entry, policies: PolicySet, settings: Settings) -> tuple[str, ...] | None:
-    """Return what would be otherwise about a logged request, or None."""
+    """Return what would change for a logged request, or None."""
     case = Case(
         "",
         entry.action,
@@ -247,7 +247,7 @@ def _change(entry: Entry, policies: PolicySet, settings: Settings) -> tuple[str,
 
 
 def _decided(audit: Path, first_us: int) -> Any:
-    """Yield the log's entries on which policies decided."""
+    """Yield the entries of the log that policies decided."""
     for folder in logs_below(audit):
         try:
             with (folder / ENTRIES).open("rb") as lines:
@@ -255,8 +255,8 @@ def _decided(audit: Path, first_us: int) -> Any:
                     try:
                         entry = decode_entry(line)
                     except msgspec.MsgspecError:
-                        raise ConfigurationError(f"{folder}: entry {number} is none: run `audit verify`") from None
-                    # What a grant let through is left out: the log does not hold the reason that it gave the policies.
+                        raise ConfigurationError(f"{folder}: entry {number} is not valid: run `audit verify`") from None
+                    # Requests that a grant allowed are skipped: the log does not hold their reason code.
                     decided = (
                         entry.policy_digest is not None
                         and entry.outcome != "event"

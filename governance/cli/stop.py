@@ -50,7 +50,7 @@ def stop(model: str, reason: str, signer: str | None, settings: Path, as_json: b
 @settings_option
 @json_option
 def resume(model: str, reason: str, signer: str | None, settings: Path, as_json: bool) -> None:
-    """Let a stopped MODEL, or ALL, answer again.
+    """Resume a stopped MODEL, or ALL.
 
     `resume ALL` creates the stop file if there is none; a service with a [stop] section needs it at its first start.
 
@@ -64,7 +64,7 @@ def resume(model: str, reason: str, signer: str | None, settings: Path, as_json:
 
 
 def _open(name: str, signer: str | None, file: Path, *, may_be_new: bool = False) -> tuple[Path, Signer, StopOrders]:
-    """Return where the orders lie, the key that signs them, and what they are now."""
+    """Return the path of the stop file, the signing key, and the current stops."""
     settings = load_settings(file)
     if settings.stop is None:
         raise ConfigurationError(f"{file} has no [stop] section: file and trusted_keys")
@@ -72,13 +72,13 @@ def _open(name: str, signer: str | None, file: Path, *, may_be_new: bool = False
         raise ConfigurationError(f"there is no model '{name[:80]}'; there are: ALL, {', '.join(settings.models)}")
     uri = signer or settings.stop.sign_with
     if uri is None:
-        raise ConfigurationError("say which key signs: --sign-with KEY, or sign_with in [stop]")
+        raise ConfigurationError("name the signing key: --sign-with KEY, or sign_with in [stop]")
     key, trusted = open_signing_key(uri), [load_verifying_key(path) for path in settings.stop.trusted_keys]
     if key.public_key.fingerprint not in {item.fingerprint for item in trusted}:
-        raise ConfigurationError("[stop] trusted_keys do not hold this key: workers would stop everything")
+        raise ConfigurationError("[stop] trusted_keys does not contain this key: workers would stop all models")
     place = settings.stop.file
     if not place.exists() and not may_be_new:
-        raise ConfigurationError(f"{place} is not there: `resume ALL` makes it")
+        raise ConfigurationError(f"{place} does not exist: `resume ALL` creates it")
     return place, key, read_orders(place, trusted) if place.exists() else StopOrders()
 
 
@@ -91,4 +91,4 @@ def _finish(place: Path, key: Signer, orders: StopOrders, sentence: str, as_json
     for row in to_rows(orders):
         click.echo(f"  stopped: {row['model']} since {row['since']}: {row['reason']}")
     if not orders.stopped:
-        click.echo("  nothing is stopped")
+        click.echo("  no model is stopped")

@@ -1,4 +1,4 @@
-"""`bento-governance artifact inspect`: print what a sealed file says of itself, unverified."""
+"""`bento-governance artifact inspect`: print the header of a sealed file, unverified."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def inspect(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    click.echo("UNVERIFIED: what the file says of itself; `artifact verify` checks it.")
+    click.echo("UNVERIFIED: read from the header of the file; `artifact verify` checks it.")
     for key in ("name", "version", "created"):
         click.echo(f"  {key}: {facts[key]}")
     for signature in facts["signatures"]:

@@ -67,7 +67,7 @@ TRANSCRIPT = [
     ),
     (
         "artifact inspect m.sealed",
-        "[0]\nUNVERIFIED: what the file says of itself; `artifact verify` checks it.\n  name: m\n  version: 1\n  created: TIME\n"
+        "[0]\nUNVERIFIED: read from the header of the file; `artifact verify` checks it.\n  name: m\n  version: 1\n  created: TIME\n"
         "  signed by sha256:DIGEST as author at TIME\n"
         "  encrypted for sha256:DIGEST (HPKE-MLKEM768-X25519-HKDF-SHA256-AES256GCM)\n"
         "               2  card.json\n              67  model.onnx\n",

@@ -41,6 +41,7 @@ class Nothing(Plugin):
         self.name = name  # type: ignore[misc]
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Let the request pass."""
         return await proceed(exchange)
 
 
@@ -62,6 +63,7 @@ class Naive(Nothing):
         self.batch = Histogram("naive_batch", "x", ("model", "version"))
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        """Let the request pass, and count it with labels looked up each time."""
         reply = await proceed(exchange)
         route, usage = exchange.route, exchange.require(Usage)
         self.requests.labels(route.method, route.template, "m", "1", "answered", "").inc()

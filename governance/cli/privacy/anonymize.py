@@ -35,7 +35,7 @@ from governance.privacy.change.text import DEFAULT, AnonymizationProfile
 from governance.privacy.datasets.anonymize import AnonymizeOptions, AnonymizeResult, anonymize_file, anonymize_stream
 from governance.privacy.datasets.findings import FindOptions
 from governance.privacy.datasets.formats.batch import ReadOptions
-from governance.privacy.datasets.formats.open import Progress
+from governance.privacy.datasets.formats.open import StageProgress
 from governance.privacy.datasets.profile import KEEP_COLUMN, SEARCH, ColumnRule, DatasetProfile
 from governance.privacy.datasets.report import anonymize_report
 from governance.privacy.datasets.risk.generalise import KAnonymity
@@ -302,7 +302,7 @@ def anonymize(
     reports.write(lambda: anonymize_report(result))
 
 
-def _run(file: Path, output: Path, options: AnonymizeOptions, progress: Progress) -> AnonymizeResult:
+def _run(file: Path, output: Path, options: AnonymizeOptions, progress: StageProgress) -> AnonymizeResult:
     if output != STANDARD_OUTPUT:
         return anonymize_file(file, output, options, progress)
     with ended_by_closed_pipe():

@@ -159,7 +159,7 @@ def reporting(command: Command) -> Command:
 
 
 class ProgressBar:
-    """Shows the progress of each stage on standard error, if that is a terminal; it can be called as `Progress`."""
+    """Shows the progress of each stage on standard error, if that is a terminal; it is a `StageProgress`."""
 
     def __init__(self) -> None:
         self._stage, self._done = "", 0

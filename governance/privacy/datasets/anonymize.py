@@ -15,7 +15,13 @@ from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.datasets.change import BatchChanger
 from governance.privacy.datasets.findings import FindingCounts, FindOptions
 from governance.privacy.datasets.formats.batch import Format, ReadOptions, RowBatch, TableReader, verify_columns
-from governance.privacy.datasets.formats.open import STANDARD_INPUT, Progress, ignore_progress, open_reader, open_table
+from governance.privacy.datasets.formats.open import (
+    STANDARD_INPUT,
+    StageProgress,
+    ignore_progress,
+    open_reader,
+    open_table,
+)
 from governance.privacy.datasets.formats.output import complete_or_absent
 from governance.privacy.datasets.formats.parquet import ParquetReader, arrow
 from governance.privacy.datasets.measure import read_columns
@@ -137,7 +143,7 @@ class AnonymizeResult:
 
 
 def anonymize_file(
-    source: Path, output: Path, options: AnonymizeOptions, progress: Progress = ignore_progress
+    source: Path, output: Path, options: AnonymizeOptions, progress: StageProgress = ignore_progress
 ) -> AnonymizeResult:
     """Write a file again with its personal data changed, in the same format.
 
@@ -166,7 +172,7 @@ def anonymize_file(
 
 
 def anonymize_stream(
-    source: Path, target: BinaryIO, options: AnonymizeOptions, progress: Progress = ignore_progress
+    source: Path, target: BinaryIO, options: AnonymizeOptions, progress: StageProgress = ignore_progress
 ) -> AnonymizeResult:
     """Write a file to an opened one, such as standard output, as `anonymize_file` does; each batch is flushed.
 
@@ -185,7 +191,7 @@ def anonymize_stream(
     return _anonymize(source, target, options, None, progress)
 
 
-def _plan(source: Path, options: AnonymizeOptions, progress: Progress) -> GeneralisationPlan | None:
+def _plan(source: Path, options: AnonymizeOptions, progress: StageProgress) -> GeneralisationPlan | None:
     """Read the quasi-identifiers, and choose how coarse they become."""
     target, profile = options.k_anonymity, options.profile
     if target is None:
@@ -202,7 +208,7 @@ def _plan(source: Path, options: AnonymizeOptions, progress: Progress) -> Genera
 
 
 def _anonymize(
-    source: Path, target: BinaryIO, options: AnonymizeOptions, plan: GeneralisationPlan | None, progress: Progress
+    source: Path, target: BinaryIO, options: AnonymizeOptions, plan: GeneralisationPlan | None, progress: StageProgress
 ) -> AnonymizeResult:
     profile, counts = options.profile, FindingCounts()
     with open_table(source, options.read, "Anonymizing", progress) as reader:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from governance.errors import ConfigurationError
 from governance.privacy.datasets.formats.batch import Format, ReadOptions, verify_columns
-from governance.privacy.datasets.formats.open import Progress, ignore_progress, open_table
+from governance.privacy.datasets.formats.open import StageProgress, ignore_progress, open_table
 from governance.privacy.datasets.risk.columns import EncodedColumn, encode
 from governance.privacy.datasets.risk.measures import Risk, measure
 
@@ -53,7 +53,7 @@ class RiskResult:
     notes: tuple[str, ...] = ()
 
 
-def measure_file(path: Path, options: RiskOptions, progress: Progress = ignore_progress) -> RiskResult:
+def measure_file(path: Path, options: RiskOptions, progress: StageProgress = ignore_progress) -> RiskResult:
     """Measure the re-identification risk of a file.
 
     Example:
@@ -81,7 +81,7 @@ def measure_file(path: Path, options: RiskOptions, progress: Progress = ignore_p
 
 
 def read_columns(
-    path: Path, names: tuple[str, ...], options: ReadOptions, stage: str, progress: Progress
+    path: Path, names: tuple[str, ...], options: ReadOptions, stage: str, progress: StageProgress
 ) -> tuple[dict[str, EncodedColumn], Format, tuple[str, ...]]:
     """Read columns of a file as arrays.
 

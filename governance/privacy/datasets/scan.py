@@ -12,7 +12,7 @@ from governance.errors import ConfigurationError
 from governance.privacy.datasets.findings import HIDDEN, ColumnDetector, FindingCounts, FindOptions
 from governance.privacy.datasets.formats.batch import Absent, Format, ReadOptions, RowBatch, verify_columns
 from governance.privacy.datasets.formats.cells import places_of
-from governance.privacy.datasets.formats.open import STANDARD_INPUT, Progress, ignore_progress, open_table
+from governance.privacy.datasets.formats.open import STANDARD_INPUT, StageProgress, ignore_progress, open_table
 from governance.privacy.datasets.measure import RiskOptions, measure_file
 from governance.privacy.datasets.risk.measures import Risk
 
@@ -61,7 +61,7 @@ class ScanResult:
     notes: tuple[str, ...]
 
 
-def scan_file(path: Path, options: ScanOptions, progress: Progress = ignore_progress) -> ScanResult:
+def scan_file(path: Path, options: ScanOptions, progress: StageProgress = ignore_progress) -> ScanResult:
     """Find personal data in a file.
 
     Example:

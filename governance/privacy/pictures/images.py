@@ -53,7 +53,7 @@ class ImageRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
+class CleanedImage:
     """A cleaned image.
 
     Attributes:
@@ -67,7 +67,7 @@ class Cleaned:
     counts: Counter[str]
 
 
-def clean_image(data: bytes, rules: ImageRules) -> Cleaned:
+def clean_image(data: bytes, rules: ImageRules) -> CleanedImage:
     """Return an image without metadata, with its faces treated as the rules say.
 
     Args:
@@ -87,12 +87,12 @@ def clean_image(data: bytes, rules: ImageRules) -> Cleaned:
             stripped = strip(data, kind, orientation)
             counts = Counter({METADATA: 1}) if stripped != data else Counter[str]()
             if rules.finder is None:
-                return Cleaned(stripped, kind, counts)
+                return CleanedImage(stripped, kind, counts)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise TooLargeError("an image has too many pixels") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
         raise BadRequestError("an image is not a whole JPEG, PNG or WebP") from None
-    return _without_faces(Cleaned(stripped, kind, counts), rules, rules.finder)
+    return _without_faces(CleanedImage(stripped, kind, counts), rules, rules.finder)
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -100,7 +100,7 @@ def _orientation(picture: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else UPRIGHT
 
 
-def _without_faces(cleaned: Cleaned, rules: ImageRules, finder: Faces) -> Cleaned:
+def _without_faces(cleaned: CleanedImage, rules: ImageRules, finder: Faces) -> CleanedImage:
     try:
         with Image.open(io.BytesIO(cleaned.data), formats=READ) as opened:
             profile = opened.info.get("icc_profile")
@@ -121,7 +121,7 @@ def _without_faces(cleaned: Cleaned, rules: ImageRules, finder: Faces) -> Cleane
     target = io.BytesIO()
     options = {"JPEG": {"quality": JPEG_QUALITY}, "PNG": {}, "WEBP": {"quality": JPEG_QUALITY}}[cleaned.kind]
     picture.save(target, cleaned.kind, icc_profile=profile, **options)
-    return Cleaned(target.getvalue(), cleaned.kind, cleaned.counts + Counter({FACE: len(boxes)}))
+    return CleanedImage(target.getvalue(), cleaned.kind, cleaned.counts + Counter({FACE: len(boxes)}))
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

@@ -9,7 +9,7 @@ from typing import Any
 from governance.errors import BadRequestError
 from governance.privacy.change.text import Anonymized, AnonymizeTexts
 from governance.privacy.native import in_c
-from governance.privacy.request.paths import DocumentPath, Pointer
+from governance.privacy.request.paths import DocumentPath, JsonPointer
 
 MAX_LEAVES = 100_000
 _CONTAINERS = (dict, list)
@@ -146,7 +146,7 @@ def leaves_of(holder: list[Any], paths: Sequence[DocumentPath]) -> Leaves:
                 leaves.floats += 1
     if not descend(pending, leaves, MAX_LEAVES):
         raise BadRequestError(f"the document has more than {MAX_LEAVES} texts")
-    if len(paths) != 1 or not isinstance(paths[0], Pointer):
+    if len(paths) != 1 or not isinstance(paths[0], JsonPointer):
         # Two paths may match one string, and a JSONPath may match both an object and its members. The places of one
         # pointer are all at one depth, so that none contains another.
         places = zip(leaves.containers, leaves.keys, leaves.texts, strict=True)

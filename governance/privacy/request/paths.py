@@ -33,7 +33,7 @@ class DocumentPath(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pointer:
+class JsonPointer:
     """A JSON Pointer in which the segment `*` matches every element of an array and every member of an object.
 
     `/rows/*/name` selects the places of `Ada` and `Bob` in `{"rows": [{"name": "Ada"}, {"name": "Bob"}]}`.
@@ -58,7 +58,7 @@ class Pointer:
         )
 
 
-EVERYWHERE = Pointer(())
+EVERYWHERE = JsonPointer(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def parse_path(text: str) -> DocumentPath:
         ConfigurationError: If it is neither, or the package for JSONPath is not installed.
     """
     if not text.startswith("$"):
-        return Pointer(pointer_segments(text) if text else ())
+        return JsonPointer(pointer_segments(text) if text else ())
     try:
         import jsonpath_rfc9535
     except ImportError:

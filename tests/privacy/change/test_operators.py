@@ -16,7 +16,7 @@ from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
 from governance.privacy.find.finding import Finding
 from governance.privacy.request.leaves import change_text
-from governance.privacy.request.paths import Pointer
+from governance.privacy.request.paths import JsonPointer
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs/privacy.md"
 KEYED = {name for name in OPERATORS if Operator(name).needs_key}
@@ -276,4 +276,4 @@ def test_text_anonymizer_keeps_the_text_between_findings(text, data):
 )
 def test_change_text_changes_the_strings_of_a_document(document, pointers, expected):
     anonymizer = TextAnonymizer(Detectors(), AnonymizationProfile.parse({}), KEY)
-    assert change_text(document, [Pointer(segments) for segments in pointers], anonymizer.anonymize)[0] == expected
+    assert change_text(document, [JsonPointer(segments) for segments in pointers], anonymizer.anonymize)[0] == expected

@@ -15,7 +15,7 @@ from governance.privacy.change.scope import PseudonymScope
 from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
 from governance.privacy.find.detect import Detectors
 from governance.privacy.request.leaves import MAX_LEAVES
-from governance.privacy.request.paths import EVERYWHERE, Pointer, parse_path
+from governance.privacy.request.paths import EVERYWHERE, JsonPointer, parse_path
 from governance.privacy.request.plain import read_plain, render_json
 from governance.privacy.request.plan import FreeText, RequestPlan
 
@@ -127,7 +127,7 @@ def test_request_plan_changes_plain_bodies_as_the_strict_way_would(data, expecte
     changed = RequestPlan(text=TEXT).change(data, memoryview(b""), CONTEXT)
     assert (changed.head, changed.tail) == (expected or data, b"")
     # Two paths to the same strings use the strict reader, with the same result.
-    twice = FreeText((EVERYWHERE, Pointer(())), TEXT.anonymizer, {}, TEXT.scope, None)
+    twice = FreeText((EVERYWHERE, JsonPointer(())), TEXT.anonymizer, {}, TEXT.scope, None)
     assert RequestPlan(text=twice).change(data, memoryview(b""), CONTEXT) == changed
 
 

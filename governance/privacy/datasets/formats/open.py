@@ -18,7 +18,7 @@ from governance.privacy.datasets.formats.parquet import ParquetReader
 from governance.privacy.datasets.formats.text import TextReader
 
 # Is called with the name of a stage, how much of the file was read in it, and how much there is (0 if unknown).
-Progress = Callable[[str, int, int], None]
+StageProgress = Callable[[str, int, int], None]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 STANDARD_INPUT = Path("-")
@@ -83,12 +83,12 @@ def open_reader(stream: BinaryIO, options: ReadOptions, advance: Advance) -> Tab
 
 
 def ignore_progress(stage: str, done: int, total: int) -> None:
-    """Do nothing: the default where a function takes a `Progress`."""
+    """Do nothing: the default where a function takes a `StageProgress`."""
 
 
 @contextmanager
 def open_table(
-    path: Path, options: ReadOptions, stage: str = "Reading", progress: Progress = ignore_progress
+    path: Path, options: ReadOptions, stage: str = "Reading", progress: StageProgress = ignore_progress
 ) -> Iterator[TableReader]:
     """Open a file, or standard input for `-`; errors while it is open say which file they are about.
 

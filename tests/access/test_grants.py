@@ -37,7 +37,7 @@ def folder(tmp_path, clock):
     return GrantFolder(tmp_path, RULES, clock)
 
 
-def test_a_grant_holds_for_its_caller_action_model_and_while(folder, tmp_path, clock):
+def test_grant_is_valid_for_its_caller_action_model_and_time(folder, tmp_path, clock):
     (tmp_path / "a.grant").write_bytes(signed())
     came, went, refused = folder.reload()
     assert (list(came), list(went), list(refused)) == ([GRANT], [], [])
@@ -52,7 +52,7 @@ def test_a_grant_holds_for_its_caller_action_model_and_while(folder, tmp_path, c
     assert folder.find("ada", "infer", "m") is None
 
 
-def test_taking_the_file_away_ends_it(folder, tmp_path):
+def test_grant_ends_when_its_file_is_removed(folder, tmp_path):
     (tmp_path / "a.grant").write_bytes(signed())
     folder.reload()
     (tmp_path / "a.grant").unlink()
@@ -60,7 +60,7 @@ def test_taking_the_file_away_ends_it(folder, tmp_path):
     assert folder.find("ada", "infer", "m") is None
 
 
-def test_a_star_is_every_model(folder, tmp_path):
+def test_grant_star_means_every_model(folder, tmp_path):
     (tmp_path / "a.grant").write_bytes(signed(models=["*"]))
     folder.reload()
     assert folder.find("ada", "infer", "n")
@@ -85,13 +85,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)
-def test_a_bad_grant_is_refused_and_named(folder, tmp_path, content):
+def test_grant_that_is_invalid_is_refused_and_named(folder, tmp_path, content):
     (tmp_path / "bad.grant").write_bytes(content())
     assert list(folder.reload()[2]) == ["bad.grant"]
     assert folder.find("ada", "infer", "m") is None
 
 
-def test_a_changed_grant_is_refused(folder, tmp_path):
+def test_grant_that_was_changed_is_refused(folder, tmp_path):
     (tmp_path / "a.grant").write_bytes(signed())
     folder.reload()
     (tmp_path / "a.grant").write_bytes(signed(keys=KEYS[:1]))
@@ -99,6 +99,6 @@ def test_a_changed_grant_is_refused(folder, tmp_path):
     assert folder.find("ada", "infer", "m") is None
 
 
-def test_rules_refuse_by_class():
+def test_grant_with_wrong_reason_is_a_signature_error():
     with pytest.raises(SignatureError, match="reason"):
         RULES.verify(signed(reason="x"))

@@ -33,7 +33,7 @@ def stopped(board, model):
     return False
 
 
-def test_a_stopped_model_is_stopped_and_others_go_on(board, file):
+def test_stop_refuses_the_stopped_model_only(board, file):
     assert not stopped(board, "m") and not stopped(board, None)
     write_orders(file, board.orders.with_stop("m", STOP), KEY)
     assert board.reload() == {"m": STOP}
@@ -44,7 +44,7 @@ def test_a_stopped_model_is_stopped_and_others_go_on(board, file):
     assert not stopped(board, "m")
 
 
-def test_all_is_everything_and_resuming_all_resumes_each(board, file):
+def test_stop_all_stops_every_model_and_resume_all_resumes_each(board, file):
     write_orders(file, board.orders.with_stop("m", STOP).with_stop(ALL, STOP), KEY)
     board.reload()
     assert stopped(board, "n") and stopped(board, None)
@@ -54,7 +54,7 @@ def test_all_is_everything_and_resuming_all_resumes_each(board, file):
 
 
 @pytest.mark.parametrize("harm", ["remove", "garble", "stranger", "older", "empty"])
-def test_a_switch_that_cannot_be_verified_stops_everything(board, file, harm):
+def test_stop_file_that_cannot_be_verified_stops_all_models(board, file, harm):
     write_orders(file, board.orders.with_stop("m", STOP), KEY)
     board.reload()
     if harm == "remove":
@@ -74,7 +74,7 @@ def test_a_switch_that_cannot_be_verified_stops_everything(board, file, harm):
     assert not stopped(board, "m")
 
 
-def test_a_service_does_not_start_without_its_switch(tmp_path, file):
+def test_stop_file_that_is_missing_stops_the_start(tmp_path, file):
     absent = KillSwitch(tmp_path / "absent", [KEY.public_key], lambda: datetime.now(UTC))
     with pytest.raises(ConfigurationError, match="resume ALL"):
         absent.load()
@@ -85,14 +85,14 @@ def test_a_service_does_not_start_without_its_switch(tmp_path, file):
 @pytest.mark.parametrize(
     ("model", "reason"), [("", "x"), ("a b", "x"), ("m", ""), ("m", "a\nb"), ("m", "ü"), ("m", "x" * 201)]
 )
-def test_orders_that_could_confuse_a_log_are_not_written(model, reason):
+def test_stop_order_with_unsafe_text_is_not_written(model, reason):
     with pytest.raises(ConfigurationError):
         StopOrders().with_stop(model, StopOrder(reason, "now"))
     with pytest.raises(ConfigurationError):
         StopOrders().without(model, reason)
 
 
-def test_what_was_signed_for_something_else_is_no_order(tmp_path):
+def test_stop_file_refuses_signatures_of_other_payload_types(tmp_path):
     from governance.access.stop import PAYLOAD_TYPE
     from governance.keys.dsse import sign_document
 

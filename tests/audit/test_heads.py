@@ -30,7 +30,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_each_log_has_its_newest_checkpoint(folder):
+def test_log_heads_have_the_newest_checkpoint_of_each_log(folder):
     heads = read_heads(folder, KEY.public_key)
     assert [(head.folder, head.checkpoint.origin, head.checkpoint.size) for head in heads] == [
         ("worker-0", "s/worker-0", 300),
@@ -38,23 +38,23 @@ def test_each_log_has_its_newest_checkpoint(folder):
     ]
 
 
-def test_a_note_that_is_being_written_is_not_looked_at(folder):
+def test_log_heads_skip_a_checkpoint_that_is_being_written(folder):
     with (folder / "worker-0" / CHECKPOINTS).open("ab") as stream:
         stream.write(b"s/worker-0\n301\nAAAA")
     assert read_heads(folder, KEY.public_key)[0].checkpoint.size == 300
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"garbage\n" * 5, b"\xff\xfe\n" * 9])
-def test_what_is_no_checkpoint_is_none(folder, content):
+def test_log_heads_invalid_checkpoint_is_none(folder, content):
     (folder / "worker-0" / CHECKPOINTS).write_bytes(content)
     assert read_heads(folder, KEY.public_key)[0].checkpoint is None
 
 
-def test_a_checkpoint_of_another_key_is_none(folder):
+def test_log_heads_checkpoint_of_another_key_is_none(folder):
     assert read_heads(folder, generate_signing_key("ed25519").public_key)[0].checkpoint is None
 
 
-def test_entries_without_a_promise_are_behind(folder):
+def test_log_heads_report_entries_without_checkpoint(folder):
     entries, promises = folder / "worker-0" / ENTRIES, folder / "worker-0" / CHECKPOINTS
     os.utime(promises, (1000, 1000))
     os.utime(entries, (1060, 1060))
@@ -63,5 +63,5 @@ def test_entries_without_a_promise_are_behind(folder):
     assert read_heads(folder, KEY.public_key)[0].behind_seconds == 0.0
 
 
-def test_a_folder_without_logs_has_no_heads(tmp_path):
+def test_log_heads_of_a_folder_without_logs_are_empty(tmp_path):
     assert read_heads(tmp_path, KEY.public_key) == []

@@ -52,7 +52,7 @@ text = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size
     st.dictionaries(text, st.integers(0, 2**53 - 1), max_size=3),
     st.integers(0, 2**53 - 1),
 )
-def test_an_entry_is_canonical_json(word, words, counts, number):
+def test_audit_entry_is_canonical_json(word, words, counts, number):
     made = entry(caller=word, policies=words, redactions=counts, time_us=number, roles=words, detail=word)
     encoded = encode_entry(made)
     assert encoded == canonical_json(json.loads(encoded))
@@ -60,21 +60,21 @@ def test_an_entry_is_canonical_json(word, words, counts, number):
 
 
 @pytest.mark.parametrize("durability", ["group", "process"])
-async def test_entries_are_numbered_in_their_order_and_verify(tmp_path, durability):
+async def test_audit_log_numbers_entries_in_order_and_verifies(tmp_path, durability):
     results = await write(tmp_path, 100, durability)
     assert [index for index, _ in results] == list(range(100))
     verified = verify_log(tmp_path / "worker-0", KEY.public_key)
     assert (verified.entries, verified.uncovered) == (100, 0)
 
 
-async def test_a_log_goes_on_after_a_restart(tmp_path):
+async def test_audit_log_continues_after_a_restart(tmp_path):
     await write(tmp_path, 5)
     assert [index for index, _ in await write(tmp_path, 3)] == [5, 6, 7]
     assert verify_log(tmp_path / "worker-0", KEY.public_key).entries == 8
 
 
 @pytest.mark.parametrize("durability", ["group", "process"])
-async def test_the_last_entries_before_a_pause_are_promised_and_a_running_log_verifies(tmp_path, durability):
+async def test_audit_log_writes_a_checkpoint_before_a_pause_and_verifies_while_running(tmp_path, durability):
     log, lock = open_worker_log(tmp_path, "s", KEY, durability=durability, checkpoint_seconds=0.05)
     for number in range(3):
         await log.append(encode_entry(entry(number)))
@@ -91,7 +91,7 @@ async def test_the_last_entries_before_a_pause_are_promised_and_a_running_log_ve
     lock.close()
 
 
-async def test_two_processes_never_write_one_log(tmp_path):
+async def test_audit_log_each_process_writes_its_own_log(tmp_path):
     first, lock = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1)
     second, other = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1)
     assert (first.origin, second.origin) == ("s/worker-0", "s/worker-1")
@@ -101,7 +101,7 @@ async def test_two_processes_never_write_one_log(tmp_path):
     assert len(logs_below(tmp_path)) == 2
 
 
-async def test_any_changed_byte_in_any_file_is_refused(tmp_path):
+async def test_audit_verify_refuses_any_changed_byte_in_any_file(tmp_path):
     await write(tmp_path, 4, checkpoint_seconds=0.0)
     folder = tmp_path / "worker-0"
     for file in sorted(folder.iterdir()):
@@ -114,7 +114,7 @@ async def test_any_changed_byte_in_any_file_is_refused(tmp_path):
     verify_log(folder, KEY.public_key)
 
 
-async def test_the_first_bad_entry_is_named(tmp_path):
+async def test_audit_verify_names_the_first_invalid_entry(tmp_path):
     await write(tmp_path, 10)
     file = tmp_path / "worker-0/entries.jsonl"
     lines = file.read_bytes().splitlines(keepends=True)
@@ -130,7 +130,7 @@ async def test_the_first_bad_entry_is_named(tmp_path):
             verify_log(tmp_path / "worker-0", KEY.public_key)
 
 
-async def test_an_entry_and_its_hash_changed_together_break_the_promise(tmp_path):
+async def test_audit_verify_refuses_an_entry_changed_together_with_its_hash(tmp_path):
     await write(tmp_path, 4)
     folder = tmp_path / "worker-0"
     lines = (folder / "entries.jsonl").read_bytes().splitlines()
@@ -145,7 +145,7 @@ async def test_an_entry_and_its_hash_changed_together_break_the_promise(tmp_path
         await write(tmp_path, 1)
 
 
-async def test_another_key_is_refused(tmp_path):
+async def test_audit_verify_refuses_another_key(tmp_path):
     await write(tmp_path, 2)
     with pytest.raises(SignatureError):
         verify_log(tmp_path / "worker-0", generate_signing_key("ed25519").public_key)
@@ -153,7 +153,7 @@ async def test_another_key_is_refused(tmp_path):
         await write(tmp_path, 1, key=generate_signing_key("ed25519"))
 
 
-async def test_a_torn_end_is_cut_and_what_was_acknowledged_stays(tmp_path):
+async def test_audit_log_recovery_cuts_an_incomplete_end_and_keeps_acknowledged_entries(tmp_path):
     await write(tmp_path, 3)
     folder = tmp_path / "worker-0"
     for name, torn in (("entries.jsonl", b'{"action":"inf'), ("checkpoints", b"s/worker-0\n4")):
@@ -186,7 +186,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("durability", ["group", "process"])
-def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path, durability):
+def test_audit_log_loses_no_acknowledged_entry_by_kill_9(tmp_path, durability):
     (tmp_path / "key").write_bytes(KEY.to_pem())
     (tmp_path / "entry").write_bytes(encode_entry(entry()))
     command = [
@@ -209,13 +209,13 @@ def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path, durability):
         assert verify_log(tmp_path / "log/worker-0", KEY.public_key).entries > max(acknowledged)
 
 
-def test_a_directory_without_logs_is_named(tmp_path):
+def test_audit_verify_names_a_directory_without_logs(tmp_path):
     with pytest.raises(ConfigurationError, match="no audit log"):
         logs_below(tmp_path)
 
 
 @given(st.integers(0, 10**9), st.binary(min_size=32, max_size=32), st.binary(min_size=SALT_BYTES, max_size=SALT_BYTES))
-def test_a_receipt_survives_its_text(index, leaf, salt):
+def test_receipt_text_round_trips(index, leaf, salt):
     receipt = Receipt("digits/worker-0", index, leaf, salt)
     assert Receipt.from_text(receipt.to_text()) == receipt
 
@@ -223,13 +223,13 @@ def test_a_receipt_survives_its_text(index, leaf, salt):
 @pytest.mark.parametrize(
     "value", ["", "v1", "v2;a;0;b;c", "v1;a;00;" + "A" * 43 + ";" + "A" * 22, "v1;a;0;" + "A" * 42 + "B;" + "A" * 22]
 )
-def test_what_is_no_receipt_is_refused(value):
+def test_receipt_that_is_invalid_is_refused(value):
     with pytest.raises(BadRequestError):
         Receipt.from_text(value)
 
 
 @given(st.integers(0, 2**40), st.binary(min_size=32, max_size=32))
-def test_a_checkpoint_survives_its_note(size, root):
+def test_checkpoint_note_round_trips(size, root):
     checkpoint = Checkpoint("s/worker-0", size, root)
     note = sign_checkpoint(checkpoint, KEY)
     assert verify_checkpoint(note, KEY.public_key) == checkpoint
@@ -238,7 +238,7 @@ def test_a_checkpoint_survives_its_note(size, root):
             verify_checkpoint(wrong, KEY.public_key)
 
 
-def test_the_salt_hides_and_separates():
+def test_commitment_depends_on_salt_and_kind():
     assert commitment("request", b"a" * 16, b"x") != commitment("request", b"b" * 16, b"x")
     assert commitment("request", b"a" * 16, b"x") != commitment("reply", b"a" * 16, b"x")
 
@@ -246,5 +246,5 @@ def test_the_salt_hides_and_separates():
 @pytest.mark.parametrize(
     ("value", "kept"), [("a b", "a b"), ("a\nb", None), ("ü", None), ("x" * 129, None), ("", None), (None, None)]
 )
-def test_the_log_takes_only_short_printable_words(value, kept):
+def test_audit_entry_keeps_only_short_printable_words(value, kept):
     assert printable_word(value) == kept

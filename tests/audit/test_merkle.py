@@ -24,7 +24,7 @@ def decoded(value):
     return base64.b64decode(value or "")
 
 
-def test_public_vectors_are_accepted_or_refused_as_they_say(vectors):
+def test_merkle_public_vectors_have_the_expected_result(vectors):
     cases = json.loads((vectors / "rfc6962/proofs.json").read_text())
     seen = {"inclusion": 0, "consistency": 0}
     for name, case in cases.items():
@@ -47,7 +47,7 @@ def test_public_vectors_are_accepted_or_refused_as_they_say(vectors):
 
 
 @given(st.lists(st.binary(max_size=8), max_size=40))
-def test_the_compact_range_has_the_recursive_root(entries):
+def test_merkle_compact_range_has_the_recursive_root(entries):
     def recursive(leaves):
         if not leaves:
             return EMPTY_ROOT
@@ -64,7 +64,7 @@ def test_the_compact_range_has_the_recursive_root(entries):
 
 
 @given(st.integers(1, 70), st.data())
-def test_every_leaf_proves_itself_and_no_other(size, data):
+def test_merkle_inclusion_proof_of_every_leaf_verifies_and_no_other(size, data):
     leaves = [leaf_hash(bytes([number])) for number in range(size)]
     index = data.draw(st.integers(0, size - 1))
     proof, root = prove_inclusion(index, leaves), root_of(leaves)

@@ -58,7 +58,7 @@ def terminal(tmp_path):
     return here
 
 
-def test_policies_are_checked(terminal):
+def test_policy_check_command(terminal):
     assert re.fullmatch(
         r"\[0\]\n5 policies parse and fit the schema: sha256:[0-9a-f]{64}\n", terminal.transcript("policy check")
     )
@@ -77,7 +77,7 @@ def test_policies_are_checked(terminal):
     )
 
 
-def test_a_table_of_cases_is_readable_and_fails_with_its_row(terminal):
+def test_policy_test_command_prints_cases_and_names_the_failed_one(terminal):
     shown = terminal.transcript("policy test policy_cases.json")
     assert shown.startswith("[0]") and "ok    allow  a viewer gets the label only" in shown and "output=label" in shown
     cases = json.loads((terminal.folder / "policy_cases.json").read_text())
@@ -94,7 +94,7 @@ def test_a_table_of_cases_is_readable_and_fails_with_its_row(terminal):
     assert "is not a table of cases" in terminal.transcript("policy test policy_cases.json")
 
 
-def test_a_decision_is_explained(terminal):
+def test_policy_explain_command(terminal):
     shown = terminal.transcript("policy explain --role viewer --model digits-cnn")
     assert shown.startswith("[0]\nallow: permitted by viewers-see-labels\n  obligation: output=label\n")
     assert "forbid  no-advertising: does not apply" in shown
@@ -115,7 +115,7 @@ def entry(number, **changes):
     return encode_entry(Entry(**{**fields, **changes}))
 
 
-def test_a_log_is_replayed_against_candidates(terminal):
+def test_policy_replay_command(terminal):
     folder = terminal.folder / "audit/worker-0"
     folder.mkdir(parents=True)
     denied = {
@@ -155,7 +155,7 @@ def test_a_log_is_replayed_against_candidates(terminal):
     assert "run `audit verify`" in terminal.transcript("policy replay audit --candidate new.cedar")
 
 
-def test_a_model_is_stopped_and_resumed(terminal):
+def test_stop_and_resume_commands(terminal):
     assert terminal.transcript("stop digits-cnn --reason x").startswith("[3]\nconfiguration: ")
     shown = terminal.transcript("resume ALL --reason 'first start'")
     assert shown.startswith("[0]\nResumed ALL") and "no model is stopped" in shown
@@ -168,7 +168,7 @@ def test_a_model_is_stopped_and_resumed(terminal):
     assert terminal.transcript("stop ALL").startswith("[2]")
 
 
-def test_the_glass_is_broken_by_two(terminal):
+def test_grant_commands_need_two_signatures(terminal):
     shown = terminal.transcript(
         "grant create ada x.grant --model digits-cnn --reason code-blue --minutes 30 --sign-with file:a.key"
     )
@@ -193,7 +193,7 @@ def test_the_glass_is_broken_by_two(terminal):
     )
 
 
-def test_keys_are_created_rotated_listed_and_revoked(terminal):
+def test_api_key_commands_create_rotate_list_revoke(terminal):
     made = terminal.json("api-key create ada --role classifier --json")
     shown = terminal.transcript("api-key list")
     assert re.fullmatch(rf"\[0\]\n{made['key_id']}  ada  \[classifier\]  [0-9-]+  expires never  never used\n", shown)

@@ -12,7 +12,7 @@ ROW = re.compile(r"^\| (\d{4}) \| \[(.+)\]\((\S+)\) \| (\S+) \| (\w+) \|$", re.M
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_decision_has_number_status_date_options_and_cost(file):
+def test_decision_has_number_status_date_options_and_cost(file):
     text = file.read_text()
     assert re.match(rf"# {file.name[:4]}\. \S", text)
     assert re.search(r"^- Status: (accepted|amended by \[|superseded by \[)", text, re.MULTILINE)
@@ -22,11 +22,11 @@ def test_a_decision_has_number_status_date_options_and_cost(file):
     assert len(re.findall(r"^\d\. \S", options, re.MULTILINE)) > 1
 
 
-def test_numbers_are_consecutive_and_used_once():
+def test_decision_numbers_are_consecutive_and_unique():
     assert [int(file.name[:4]) for file in FILES] == list(range(1, len(FILES) + 1))
 
 
-def test_the_index_lists_each_decision_with_title_date_and_status():
+def test_decision_index_lists_each_decision_with_title_date_and_status():
     rows = ROW.findall((FOLDER / "README.md").read_text())
     expected = []
     for file in FILES:

@@ -42,43 +42,43 @@ def judge_of(reference, least=200, chance=0.001):
 @pytest.mark.parametrize(
     ("first", "state"), [(0.1, STEADY), (0.19, STEADY), (0.21, WATCH), (0.27, WATCH), (0.31, DRIFTED)]
 )
-def test_a_difference_is_named_by_its_size(reference, first, state):
+def test_drift_state_depends_on_the_size_of_the_difference(reference, first, state):
     assert judge_of(reference).compare(counted(reference, first)).state == state
 
 
-def test_a_difference_that_few_items_show_is_not_believed(reference):
+def test_drift_ignores_a_difference_of_few_items(reference):
     assert judge_of(reference, least=10).compare(counted(reference, 0.22, items=60)).state == STEADY
     assert judge_of(reference, least=10).compare(counted(reference, 0.22, items=2000)).state == WATCH
 
 
-def test_a_trifle_is_not_drift_however_certain():
+def test_drift_ignores_a_small_difference_even_if_it_is_significant():
     large = SignedProfile.parse(learn(CARD, {"x": np.linspace(0, 1, 100_000)}, {}).encode())
     reading = judge_of(large).compare(counted(large, 0.13, items=1_000_000)).subjects[0]
     assert reading.chi2_p < 1e-9 and reading.state == STEADY
 
 
-def test_nothing_is_said_of_too_few_items(reference):
+def test_drift_reports_nothing_for_too_few_items(reference):
     few, enough = counted(reference, 1.0, items=199), counted(reference, 1.0, items=200)
     said = judge_of(reference).compare(few)
     assert (said.enough, said.state, said.subjects[0].psi) == (False, STEADY, 0.0)
     assert judge_of(reference).compare(enough).state == DRIFTED
 
 
-def test_a_raised_state_is_held_until_the_difference_is_well_below(reference):
+def test_drift_state_is_held_until_the_difference_is_well_below_the_threshold(reference):
     judge = judge_of(reference)
     said = [judge.compare(counted(reference, share)).state for share in (0.31, 0.27, 0.31, 0.24, 0.19, 0.15, 0.19)]
     assert said == [DRIFTED, DRIFTED, DRIFTED, WATCH, WATCH, STEADY, STEADY]
     assert RELEASE < 1
 
 
-def test_a_window_that_empties_is_steady_again(reference):
+def test_drift_state_of_an_emptied_window_is_steady(reference):
     judge = judge_of(reference)
     assert judge.compare(counted(reference, 0.5)).state == DRIFTED
     assert judge.compare(counted(reference, 0.5, items=10)).state == STEADY
     assert judge.states == [STEADY]
 
 
-def test_what_others_said_is_remembered_and_garbage_is_not(reference):
+def test_drift_remembers_states_of_other_workers_and_ignores_invalid_ones(reference):
     judge = judge_of(reference)
     judge.restore([[WATCH], [DRIFTED, DRIFTED]])
     assert judge.states == [WATCH]
@@ -86,27 +86,27 @@ def test_what_others_said_is_remembered_and_garbage_is_not(reference):
 
 
 @pytest.mark.parametrize(("outside", "state"), [(30, STEADY), (70, WATCH), (120, DRIFTED)])
-def test_the_share_beyond_the_range_is_judged(reference, outside, state):
+def test_drift_tests_the_share_out_of_range(reference, outside, state):
     said = judge_of(reference).compare(counted(reference, 0.1, outside=outside))
     assert said.state == state
     assert said.subjects[0].out_of_range == outside / 1000
 
 
 @pytest.mark.parametrize(("missing", "state"), [(15, STEADY), (45, WATCH), (80, DRIFTED)])
-def test_the_share_of_missing_values_is_judged(reference, missing, state):
+def test_drift_tests_the_share_of_missing_values(reference, missing, state):
     said = judge_of(reference).compare(counted(reference, 0.1, missing=missing))
     assert said.state == state
     assert said.subjects[0].missing == missing / (1000 + missing)
 
 
-def test_all_items_missing_is_drift_and_no_error(reference):
+def test_drift_of_all_missing_items_is_drifted(reference):
     counts = np.zeros(reference.profile.width, np.int64)
     counts[MISSING] = 500
     (reading,) = judge_of(reference).compare(WindowCounts(500, counts)).subjects
     assert (reading.state, reading.missing, reading.psi) == (DRIFTED, 1.0, 0.0)
 
 
-def test_the_range_of_few_reference_items_is_not_trusted_to_the_item():
+def test_drift_tolerates_values_beyond_the_range_of_few_reference_items():
     """Shares beyond the range of 100 items: over what is allowed for in well under one of a thousand profiles."""
     generator = np.random.default_rng(5)
     samples = np.sort(generator.random((20_000, 100)), axis=1)
@@ -114,7 +114,7 @@ def test_the_range_of_few_reference_items_is_not_trusted_to_the_item():
     assert (beyond > UNSEEN_ITEMS / 101).mean() < 0.001
 
 
-def test_chance_raises_nothing_oftener_than_promised():
+def test_drift_false_alarms_are_below_the_set_rate():
     """Profiles and windows of one distribution, with several subjects at once: 2,000 looks, each a new profile."""
     card = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [-1, 5]}], "outputs": []}
     generator, alarms, looks = np.random.default_rng(11), 0, 0
@@ -184,14 +184,14 @@ def with_holes(images, generator):
 
 @pytest.mark.parametrize("spoil", [rotated, inverted, noisy, in_bytes, with_holes])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_spoilt_stream_of_real_digits_is_drift(digits, spoil, seed):
+def test_drift_of_damaged_digits_is_drifted(digits, spoil, seed):
     generator = np.random.default_rng(seed)
     images = digits.images[generator.permutation(500)[:200]]
     assert digits.compare(np.ascontiguousarray(spoil(images, generator))).state == DRIFTED
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_stream_of_few_classes_is_drift_of_the_class(digits, seed):
+def test_drift_of_few_classes_is_drift_of_the_class(digits, seed):
     generator = np.random.default_rng(seed)
     few = np.flatnonzero(np.isin(digits.labels, generator.choice(10, 3, replace=False)))
     said = digits.compare(digits.images[generator.choice(few, 300)])
@@ -199,7 +199,7 @@ def test_a_stream_of_few_classes_is_drift_of_the_class(digits, seed):
     assert reading.state == DRIFTED
 
 
-def test_the_untouched_test_part_is_steady_in_any_order_and_size(digits):
+def test_drift_of_the_unchanged_test_set_is_steady(digits):
     """200 windows of 200 to 500 items each, drawn in 200 orders."""
     images = digits.images
     outputs = digits.answer(images)["probabilities"]

@@ -54,17 +54,17 @@ def page(items=300, shift=0.0):
 @pytest.mark.parametrize(
     ("items", "shift", "word"), [(300, 0.0, "steady"), (300, 2.0, "drifted"), (10, 2.0, "too few items")]
 )
-def test_the_state_stands_in_words(items, shift, word):
+def test_drift_page_shows_the_state_in_words(items, shift, word):
     assert f"{word}</span></h2>" in page(items, shift)
 
 
-def test_names_out_of_the_profile_are_text():
+def test_drift_page_escapes_names_of_the_profile():
     text = page()
     assert "<script" not in text and "&lt;script&gt;" in text
     assert not [tag for tag, _ in Reader(text).tags if tag in ("script", "img", "link", "iframe", "b")]
 
 
-def test_every_tag_is_closed_and_every_picture_has_words():
+def test_drift_page_closes_every_tag_and_labels_every_picture():
     reader = Reader(page(shift=2.0))
     assert reader.open == []
     pictures = [attributes for tag, attributes in reader.tags if tag == "svg"]
@@ -74,7 +74,7 @@ def test_every_tag_is_closed_and_every_picture_has_words():
         assert "in the validation data" in attributes["aria-label"] and "now" in attributes["aria-label"]
 
 
-def test_nothing_comes_from_outside_and_no_script_may_run():
+def test_drift_page_loads_nothing_and_forbids_scripts():
     text = page()
     assert "default-src 'none'" in text
     assert not re.search(r"https?:|url\(|@import| on[a-z]+=| style=", text)

@@ -42,7 +42,7 @@ def profile():
     return learn(CARD, *batch(400))
 
 
-def test_every_kind_of_tensor_gives_its_subjects(profile):
+def test_profile_has_subjects_for_every_kind_of_tensor(profile):
     assert [subject.name for subject in profile.subjects] == [
         *("x.age", "x.pulse", "x.odd__name_", "note.length"),
         *("scan.brightness", "scan.contrast", "scan.sharpness", "scan.orientation"),
@@ -51,19 +51,19 @@ def test_every_kind_of_tensor_gives_its_subjects(profile):
     assert profile.items == 400 and not profile.softmax
 
 
-def test_a_profile_holds_counts_and_no_text(profile):
+def test_profile_holds_counts_and_no_text(profile):
     assert b"word" not in profile.encode()
     assert all(sum(subject.counts) + subject.missing == 400 for subject in profile.subjects)
 
 
-def test_what_is_written_is_read_again(profile):
+def test_profile_round_trips(profile):
     reference = SignedProfile.parse(profile.encode())
     assert reference.profile == profile
     reference.profile.verify(CARD)
     assert reference.digest != SignedProfile.parse(learn(CARD, *batch(400, seed=1)).encode()).digest
 
 
-def test_counts_do_not_depend_on_how_items_are_batched(profile):
+def test_profile_counts_do_not_depend_on_batches(profile):
     inputs, outputs = batch(100, seed=2)
     whole = profile.count(inputs, outputs)
     single = sum(
@@ -73,7 +73,7 @@ def test_counts_do_not_depend_on_how_items_are_batched(profile):
     assert (whole == single).all()
 
 
-def test_missing_and_infinite_values_are_counted_as_such(profile):
+def test_profile_counts_missing_and_infinite_values(profile):
     inputs, outputs = batch(10)
     inputs["x"][:4, 0], inputs["x"][4:6, 0], inputs["x"][6, 0] = np.nan, np.inf, -np.inf
     outputs["p"][:3] = np.nan
@@ -84,7 +84,7 @@ def test_missing_and_infinite_values_are_counted_as_such(profile):
         assert counted[name][MISSING] == 3 and counted[name][:MISSING].sum() == 7
 
 
-def test_scores_that_are_no_probabilities_become_some():
+def test_profile_converts_scores_to_probabilities():
     inputs, outputs = batch(200)
     logits = {"p": np.log(outputs["p"] + 1e-9) + 3}
     made, plain = learn(CARD, inputs, logits), learn(CARD, inputs, outputs)
@@ -93,7 +93,7 @@ def test_scores_that_are_no_probabilities_become_some():
         assert a.counts == b.counts
 
 
-def test_a_column_of_few_values_has_a_bin_for_each_and_a_constant_one_a_single_bin():
+def test_profile_bins_of_few_values_and_of_a_constant():
     card = {"inputs": [{"name": "x", "datatype": "INT64", "shape": [-1, 2]}], "outputs": []}
     values = np.stack([np.arange(200) % 3, np.full(200, 7)], 1)
     many, constant = learn(card, {"x": values}, {}).subjects
@@ -102,7 +102,7 @@ def test_a_column_of_few_values_has_a_bin_for_each_and_a_constant_one_a_single_b
     assert constant.count(np.array([7.0, 8.0]))[OUTSIDE] == 1
 
 
-def test_a_profile_needs_items_and_something_to_watch():
+def test_profile_needs_items_and_subjects():
     with pytest.raises(ConfigurationError, match="at least 100 items"):
         learn(CARD, *batch(99))
     fixed = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [3, 3, 3, 3, 3]}], "outputs": []}
@@ -137,7 +137,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize(("path", "value", "reason"), GARBAGE)
-def test_what_is_no_profile_is_refused_with_the_reason(profile, path, value, reason):
+def test_profile_that_is_invalid_is_refused_with_the_reason(profile, path, value, reason):
     document = json.loads(profile.encode())
     change(document, path, value)
     with pytest.raises(ManifestMismatchError, match=reason):
@@ -147,13 +147,13 @@ def test_what_is_no_profile_is_refused_with_the_reason(profile, path, value, rea
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"\xff", b'{"items": 500, "features": {}}', b"[" * 10_000, b" " * (MAX_BYTES + 1)]
 )
-def test_garbage_is_refused(content):
+def test_profile_random_bytes_are_refused(content):
     with pytest.raises(ManifestMismatchError, match="profile.json"):
         SignedProfile.parse(content)
 
 
 @given(st.data())
-def test_a_changed_byte_never_gives_anything_but_a_profile_or_a_refusal(profile, data):
+def test_profile_with_a_changed_byte_is_read_or_refused(profile, data):
     content = bytearray(msgspec.json.encode(profile))
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with suppress(ManifestMismatchError):
@@ -173,12 +173,12 @@ def test_a_changed_byte_never_gives_anything_but_a_profile_or_a_refusal(profile,
         {"classes": []},
     ],
 )
-def test_a_profile_of_another_model_is_refused(profile, changes):
+def test_profile_of_another_model_is_refused(profile, changes):
     with pytest.raises(ManifestMismatchError):
         profile.verify({**CARD, **changes})
 
 
-def test_images_are_measured_alike_in_every_layout():
+def test_measures_of_images_do_not_depend_on_the_layout():
     picture = np.zeros((1, 28, 28), np.float32)
     picture[0, :, 10:14] = 1  # an upright bar
     plain = image_measures(picture)
@@ -191,19 +191,19 @@ def test_images_are_measured_alike_in_every_layout():
     assert image_measures(np.zeros((2, 5, 5)))["orientation"].tolist() == [0, 0]
 
 
-def test_large_images_are_looked_at_through_a_grid():
+def test_measures_of_large_images_use_a_grid():
     images = np.zeros((2, 3, 1080, 1920), np.uint8)
     assert max(thin(images).shape) <= 64
     assert thin(thin(images)).shape == thin(images).shape
     assert np.shares_memory(thin(images), images)
 
 
-def test_lengths_are_of_all_texts_of_an_item():
+def test_measures_length_adds_all_texts_of_an_item():
     assert lengths(np.array([["ab", ""], ["äöü", "x"]], object)).tolist() == [2, 4]
     assert lengths(np.array(["abc"])).tolist() == [3]
 
 
-def test_entropy_is_nothing_when_all_is_sure_and_most_when_nothing_is():
+def test_measures_entropy_is_zero_if_certain_and_highest_if_uniform():
     sure, unsure = prediction_measures(np.array([[1.0, 0.0], [0.5, 0.5]]), softmax=False)["entropy"]
     assert sure == pytest.approx(0, abs=1e-9)
     assert unsure == pytest.approx(np.log(2))

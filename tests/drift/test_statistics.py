@@ -10,18 +10,18 @@ from governance.drift.statistics import chi2_p, gamma_q, ks, ks_p, poisson_p, ps
 
 
 @given(st.floats(0.5, 400), st.floats(0, 2000))
-def test_the_incomplete_gamma_function_is_scipys(a, x):
+def test_incomplete_gamma_equals_scipy(a, x):
     assert gamma_q(a, x) == pytest.approx(special.gammaincc(a, x), rel=1e-7, abs=1e-13)
 
 
-def test_the_incomplete_gamma_function_keeps_its_ends():
+def test_incomplete_gamma_at_its_limits():
     assert gamma_q(1.0, 0.0) == 1.0
     assert gamma_q(1.0, float("inf")) == 0.0
     assert gamma_q(0.5, 1e6) == 0.0
 
 
 @given(st.lists(st.tuples(st.integers(20, 900), st.integers(20, 900)), min_size=2, max_size=30))
-def test_the_test_of_homogeneity_is_scipys_where_bins_are_full(pairs):
+def test_chi2_equals_scipy_for_full_bins(pairs):
     table = np.array(pairs).T
     sums = table.sum(axis=1)
     if (table.sum(axis=0) < 5 * table.sum() / sums.min()).any():
@@ -29,7 +29,7 @@ def test_the_test_of_homogeneity_is_scipys_where_bins_are_full(pairs):
     assert chi2_p(*table) == pytest.approx(stats.chi2_contingency(table, correction=False).pvalue, rel=1e-6, abs=1e-12)
 
 
-def test_thin_bins_are_put_together_and_empty_ones_say_nothing():
+def test_chi2_merges_small_bins_and_ignores_empty_ones():
     reference, now = np.array([100, 1, 0, 1, 100]), np.array([100, 0, 0, 2, 100])
     assert chi2_p(reference, now) > 0.9
     assert chi2_p(np.array([500]), np.array([3])) == 1.0
@@ -37,7 +37,7 @@ def test_thin_bins_are_put_together_and_empty_ones_say_nothing():
 
 
 @given(st.integers(50, 3000), st.integers(50, 3000), st.floats(0.02, 0.9))
-def test_the_tail_of_the_distance_is_scipys(first, second, distance):
+def test_ks_p_equals_scipy(first, second, distance):
     # scipy's asymptotic form has none of Stephens' correction for small samples: both are near for what matters.
     size = first * second / (first + second)
     expected = special.kolmogorov((np.sqrt(size) + 0.12 + 0.11 / np.sqrt(size)) * distance)
@@ -45,16 +45,16 @@ def test_the_tail_of_the_distance_is_scipys(first, second, distance):
 
 
 @given(st.integers(0, 400), st.floats(0.01, 300))
-def test_the_poisson_tail_is_scipys(found, expected):
+def test_poisson_p_equals_scipy(found, expected):
     assert poisson_p(found, expected) == pytest.approx(stats.poisson.sf(found - 1, expected), rel=1e-6, abs=1e-9)
 
 
-def test_the_distance_is_the_greatest_gap_of_the_cumulative_shares():
+def test_ks_is_the_largest_gap_of_cumulative_shares():
     assert ks(np.array([10, 10, 10, 10]), np.array([0, 0, 20, 20])) == pytest.approx(0.5)
     assert ks(np.array([1, 2, 3]), np.array([10, 20, 30])) == pytest.approx(0)
 
 
-def test_binned_the_distance_is_at_most_the_true_one():
+def test_ks_of_bins_is_at_most_the_exact_one():
     generator = np.random.default_rng(3)
     for shift in (0.0, 0.2, 1.0):
         first, second = generator.normal(size=400), generator.normal(shift, size=300)
@@ -64,7 +64,7 @@ def test_binned_the_distance_is_at_most_the_true_one():
         assert true - 0.1 <= ks(*counts) <= true + 1e-12
 
 
-def test_the_stability_index_is_its_definition_and_survives_empty_bins():
+def test_psi_equals_its_definition_and_allows_empty_bins():
     reference, now = np.array([4000, 6000]), np.array([5000, 5000])
     expected = (0.5 - 0.4) * np.log(0.5 / 0.4) + (0.5 - 0.6) * np.log(0.5 / 0.6)
     assert psi(reference, now) == pytest.approx(expected, rel=1e-3)
@@ -72,7 +72,7 @@ def test_the_stability_index_is_its_definition_and_survives_empty_bins():
     assert 1 < psi(np.array([100, 0]), np.array([0, 100])) < 20
 
 
-def test_the_stability_index_of_unchanged_data_is_what_the_documents_say():
+def test_psi_of_unchanged_data_is_as_documented():
     """(bins - 1)(1/n + 1/m) on average (Yurdakul and Naranjo 2020)."""
     generator = np.random.default_rng(2)
     for items, expected in ((500, 0.036), (100, 0.108)):

@@ -37,7 +37,7 @@ def fill(window, items, now, seed=1):
         window.add(profile.count(batch(10, seed + start), {}), 10, now)
 
 
-def test_a_window_holds_the_last_items_alone(reference):
+def test_window_holds_only_the_last_items(reference):
     window = Window(reference, 200, 1000)
     fill(window, 100, now=1.0)
     assert window.counted(1.0).items == 100
@@ -46,7 +46,7 @@ def test_a_window_holds_the_last_items_alone(reference):
     assert len(window.parts()) == PARTS
 
 
-def test_what_is_old_leaves_without_anything_new(reference):
+def test_window_drops_old_items_without_new_ones(reference):
     window = Window(reference, 200, 100)
     fill(window, 50, now=1.0)
     fill(window, 50, now=60.0)
@@ -55,14 +55,14 @@ def test_what_is_old_leaves_without_anything_new(reference):
     assert window.counted(161.0).items == 0
 
 
-def test_slow_traffic_begins_a_part_by_time(reference):
+def test_window_starts_a_new_part_by_time(reference):
     window = Window(reference, 200, 100)
     for second in range(0, 100, 5):
         window.add(reference.profile.count(batch(1, second), {}), 1, float(second))
     assert len(window.parts()) == PARTS
 
 
-def test_windows_add_up(reference):
+def test_windows_of_workers_are_added(reference):
     first, second = Window(reference, 200, 100), Window(reference, 200, 100)
     fill(first, 60, 1.0)
     fill(second, 90, 1.0, seed=500)
@@ -72,7 +72,7 @@ def test_windows_add_up(reference):
     assert (both.counts == first.counted(2.0).counts + second.counted(2.0).counts).all()
 
 
-def test_counts_of_another_profile_or_width_are_left_out(reference):
+def test_window_snapshot_of_another_profile_or_width_is_skipped(reference):
     window = Window(reference, 200, 100)
     fill(window, 60, 1.0)
     parts = window.parts()
@@ -81,7 +81,7 @@ def test_counts_of_another_profile_or_width_are_left_out(reference):
     assert merged(reference, [ModelSnapshot(reference.digest, [], parts)], 1.0, 100).items == 0
 
 
-def test_a_window_goes_on_after_a_restart(reference):
+def test_window_continues_after_a_restart(reference):
     window = Window(reference, 200, 100)
     fill(window, 130, 1.0)
     content = Snapshot(1, 1.0, {"m": ModelSnapshot(reference.digest, [0] * 3, window.parts())}).encode()
@@ -92,7 +92,7 @@ def test_a_window_goes_on_after_a_restart(reference):
     assert again.counted(2.0).items == 200
 
 
-def test_a_snapshot_holds_whole_numbers_and_names_alone(reference):
+def test_window_snapshot_holds_only_integers_and_names(reference):
     window = Window(reference, 200, 100)
     fill(window, 60, 1.0)
     document = json.loads(Snapshot(1, 1.0, {"m": ModelSnapshot(reference.digest, [0], window.parts())}).encode())
@@ -114,7 +114,7 @@ def test_a_snapshot_holds_whole_numbers_and_names_alone(reference):
         b"[" * 50_000,
     ],
 )
-def test_what_is_no_snapshot_is_refused(content):
+def test_window_snapshot_that_is_invalid_is_refused(content):
     with pytest.raises(ConfigurationError, match="not a snapshot"):
         Snapshot.parse(content)
 
@@ -123,7 +123,7 @@ def waiting(reference, most=64):
     return SampleBuffer(reference.profile, most, np.random.default_rng(4))
 
 
-def test_items_wait_until_there_are_many_and_are_counted_as_if_at_once(reference):
+def test_sampling_buffers_items_and_counts_them_together(reference):
     pile = waiting(reference)
     told = [pile.add(batch(8, seed), {}) for seed in range(8)]
     assert told == [False] * 7 + [True]
@@ -134,20 +134,20 @@ def test_items_wait_until_there_are_many_and_are_counted_as_if_at_once(reference
     assert pile.take() == []
 
 
-def test_a_large_batch_is_sampled_and_does_not_fill_the_window(reference):
+def test_sampling_takes_part_of_a_large_batch(reference):
     pile = waiting(reference)
     pile.add(batch(100_000), {})
     (counted,) = pile.take()
     assert counted.items == SAMPLE
 
 
-def test_an_empty_batch_is_nothing(reference):
+def test_sampling_ignores_an_empty_batch(reference):
     pile = waiting(reference)
     assert not pile.add({"x": np.zeros((0, 2)), "note": np.array([], object)}, {})
     assert pile.take() == []
 
 
-def test_what_waits_is_a_copy_and_no_text(reference):
+def test_sampling_buffer_is_a_copy_and_holds_no_text(reference):
     pile, given = waiting(reference), batch(4, value=0.0)
     given["note"][:] = "Zacharias Canary"
     pile.add(given, {})
@@ -158,7 +158,7 @@ def test_what_waits_is_a_copy_and_no_text(reference):
     assert (counted.counts == reference.profile.count(batch(4, value=0.0) | {"note": given["note"]}, {})).all()
 
 
-def test_items_that_cannot_be_counted_are_let_go(reference):
+def test_sampling_drops_items_that_cannot_be_counted(reference):
     pile = waiting(reference)
     with pytest.raises(KeyError):
         pile.add({"x": np.zeros((2, 2))}, {})
@@ -168,7 +168,7 @@ def test_items_that_cannot_be_counted_are_let_go(reference):
     assert pile.take() == []
 
 
-def test_images_of_different_sizes_wait_together():
+def test_sampling_buffers_images_of_different_sizes_together():
     card = {"inputs": [{"name": "i", "datatype": "FP32", "shape": [-1, 3, -1, -1]}], "outputs": []}
     generator = np.random.default_rng(0)
     made = SignedProfile.parse(learn(card, {"i": generator.random((120, 3, 32, 32))}, {}).encode())

@@ -25,17 +25,17 @@ def private(tmp_path, content, mode=0o600):
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])
-def test_a_private_key_open_to_others_is_refused(tmp_path, mode):
+def test_private_key_file_readable_by_others_is_refused(tmp_path, mode):
     with pytest.raises(ConfigurationError, match="chmod 600"):
         open_secret(private(tmp_path, b"x", mode))
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_a_private_key_for_its_owner_alone_opens(tmp_path, mode):
+def test_private_key_file_of_the_owner_opens(tmp_path, mode):
     assert open_secret(private(tmp_path, base64.b64encode(b"s" * 32), mode)) == b"s" * 32
 
 
-def test_a_folder_or_pipe_is_no_key(tmp_path):
+def test_key_file_that_is_a_folder_or_pipe_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="regular file"):
         open_secret(f"file:{tmp_path}")
     os.mkfifo(tmp_path / "pipe", 0o600)
@@ -43,7 +43,7 @@ def test_a_folder_or_pipe_is_no_key(tmp_path):
         open_secret(f"file:{tmp_path / 'pipe'}")
 
 
-def test_a_missing_key_could_not_be_asked_for(tmp_path):
+def test_missing_key_is_unavailable(tmp_path):
     with pytest.raises(KeyUnavailableError, match="No such file"):
         open_secret(f"file:{tmp_path / 'absent'}")
     with pytest.raises(KeyUnavailableError, match="NO_SUCH"):
@@ -51,25 +51,25 @@ def test_a_missing_key_could_not_be_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("uri", ["", "file:", "hunter2", "http://x", "ENV:X", "hsm:x"])
-def test_what_is_no_uri_is_not_repeated(uri):
+def test_key_uri_that_is_invalid_is_not_repeated(uri):
     with pytest.raises(ConfigurationError) as refusal:
         open_secret(uri)
     assert "hunter2" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"short", base64.b64encode(b"s" * 31), b"\xff\xfe"])
-def test_a_malformed_secret_is_refused_without_showing_it(tmp_path, content):
+def test_malformed_secret_is_refused_without_showing_it(tmp_path, content):
     with pytest.raises(ConfigurationError) as refusal:
         open_secret(private(tmp_path, content))
     assert "short" not in str(refusal.value)
 
 
-def test_the_environment_is_a_provider():
+def test_env_provider_reads_keys_from_the_environment():
     assert read_private("K", {"K": "text"}) == b"text"
 
 
 @pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521"])
-def test_a_signature_is_its_keys_over_its_message(tmp_path, algorithm):
+def test_signature_verifies_only_with_its_key_and_message(tmp_path, algorithm):
     key = open_signing_key(private(tmp_path, generate_signing_key(algorithm).to_pem()))
     write_new(tmp_path / "pub", key.public_key.pem, mode=0o644)
     public = load_verifying_key(tmp_path / "pub")
@@ -87,7 +87,7 @@ def test_a_signature_is_its_keys_over_its_message(tmp_path, algorithm):
         generate_signing_key(algorithm).public_key.verify_signature(signature, b"message")
 
 
-def test_a_recipient_key_opens_only_what_was_wrapped_for_it(tmp_path):
+def test_recipient_key_unwraps_only_its_own_data_keys(tmp_path):
     made = generate_recipient_key("x-wing", lambda n: b"s" * n)
     key = open_recipient_key(private(tmp_path, made.to_pem()))
     write_new(tmp_path / "pub", made.public_key.to_pem(), mode=0o644)
@@ -103,7 +103,7 @@ def test_a_recipient_key_opens_only_what_was_wrapped_for_it(tmp_path):
             other.unwrap(sent, info)
 
 
-def test_x_wing_expands_a_seed_as_its_draft_says():
+def test_x_wing_expands_a_seed_as_the_draft_requires():
     """draft-connolly-cfrg-xwing-kem: ML-KEM seed and X25519 key are SHAKE256(seed), 64 and 32 bytes of it."""
     import hashlib
 
@@ -114,14 +114,14 @@ def test_x_wing_expands_a_seed_as_its_draft_says():
     assert generate_recipient_key("x-wing", lambda _: seed).public_key.raw[-32:] == x
 
 
-def test_a_key_never_shows_itself():
+def test_key_repr_shows_no_secret():
     assert "PRIVATE" not in repr(generate_signing_key())
     assert "73737373" not in repr(generate_recipient_key("x-wing", lambda n: b"s" * n)) and "ssss" not in repr(
         generate_recipient_key("x-wing", lambda n: b"s" * n)
     )
 
 
-def test_a_key_is_never_overwritten(tmp_path):
+def test_key_file_is_never_overwritten(tmp_path):
     write_new(tmp_path / "key", b"first", mode=0o600)
     with pytest.raises(ConfigurationError, match="never overwritten"):
         write_new(tmp_path / "key", b"second", mode=0o600)

@@ -10,11 +10,11 @@ ALL = list(things())
 
 
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
-def test_everything_public_is_explained(one):
+def test_api_reference_everything_public_has_a_docstring(one):
     assert undocumented(one) == []
 
 
-def test_the_page_has_a_part_for_everything_public():
+def test_api_reference_page_has_a_section_for_everything_public():
     page = api_page()
     for one in ALL:
         assert f"\n## {one.name}\n" in page
@@ -22,7 +22,7 @@ def test_the_page_has_a_part_for_everything_public():
             assert f"\n### {'.'.join(method.name.split('.')[-2:])}\n" in page
 
 
-def test_what_is_internal_is_there_and_is_not_shown(monkeypatch):
+def test_api_reference_internal_names_exist_and_are_not_shown(monkeypatch):
     assert not INTERNAL & {method.name for one in ALL for method in one.methods}
     monkeypatch.setattr(api, "INTERNAL", frozenset())
     assert {method.name for one in things() for method in one.methods} >= INTERNAL, "one is gone"
@@ -39,11 +39,11 @@ def test_what_is_internal_is_there_and_is_not_shown(monkeypatch):
         (Thing("a.C", (), "class C", parse("A thing."), (), (Thing("a.C.m", (), "def m()", parse("")),)), ["a.C.m"]),
     ],
 )
-def test_what_is_not_explained_is_noticed(one, faults):
+def test_api_reference_check_detects_missing_docstrings(one, faults):
     assert undocumented(one) == faults
 
 
-def test_a_docstring_is_split_into_prose_and_sections():
+def test_api_reference_splits_docstring_into_prose_and_sections():
     found = parse(
         "Do it.\n\nMore.\n\nArgs:\n    one, two: numbers,\n        of any size.\n    *three: rest.\n\n"
         "Raises:\n    ValueError: if not.\n\nExample: `do(1)`."
@@ -58,7 +58,7 @@ def test_a_docstring_is_split_into_prose_and_sections():
     assert found.sections["Example"] == "`do(1)`."
 
 
-def test_a_signature_is_as_the_source_writes_it():
+def test_api_reference_signature_equals_the_source():
     shown = thing("tools.reference.docstrings.parse")
     assert shown.signature == "def parse(text: str | None) -> Docstring" and shown.parameters == ("text",)
     long = next(one for one in ALL if one.name == "governance.settings.load_settings")

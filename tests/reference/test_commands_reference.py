@@ -43,7 +43,7 @@ def faults(context: click.Context, command: click.Command) -> list[str]:
 
 
 @pytest.mark.parametrize(("context", "command"), [row[1:] for row in ALL], ids=[row[0] for row in ALL])
-def test_every_command_explains_itself(context, command):
+def test_commands_reference_every_command_is_explained(context, command):
     assert faults(context, command) == []
 
 
@@ -58,12 +58,12 @@ def test_every_command_explains_itself(context, command):
         ("Do it.\n\n\b\nExamples:\n  try " + "x" * 90, {"help": "What."}, "longer than 80"),
     ],
 )
-def test_a_poor_help_is_noticed(help, settings, fault):
+def test_commands_reference_check_detects_poor_help(help, settings, fault):
     command = click.Command("try", params=[click.Option(["--what"], **settings)], help=help)
     assert any(fault in found for found in faults(click.Context(command, info_name="try", terminal_width=80), command))
 
 
-def test_a_list_that_click_cuts_off_is_noticed_and_ours_is_not_cut_off():
+def test_commands_help_lists_are_never_cut_off():
     long = "Write a very long sentence about a command " + "that goes on and on " * 5 + "until it ends."
     for kind, is_cut in ((click.Group, True), (Group, False)):
         group = kind("try", help="Try.\n\n\b\nExamples:\n  try", commands=[click.Command("one", help=long)])
@@ -72,19 +72,19 @@ def test_a_list_that_click_cuts_off_is_noticed_and_ours_is_not_cut_off():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_list_of_commands_says_what_each_command_says(name):
+def test_commands_list_equals_the_first_sentence_of_each_command(name):
     """The list is a table of its own, so that `--help` need not import every command."""
     command = root.get_command(click.Context(root), name)
     assert COMMANDS[name][1] == first_sentence(command)
 
 
-def test_the_exit_status_is_explained():
+def test_commands_reference_explains_the_exit_status():
     text = " ".join(root.help.split())
     assert all(f" {code} " in text for code in (0, 1, 2, *(code for _, code in EXIT_CODES)))
 
 
 @pytest.mark.parametrize(("context", "command"), [row[1:] for row in ALL], ids=[row[0] for row in ALL])
-def test_every_example_has_options_that_there_are(context, command):
+def test_commands_examples_use_existing_options(context, command):
     for words in examples(command):
         one, inner, rest = root, click.Context(root, info_name=words[0]), words[1:]
         while isinstance(one, click.Group) and rest[0][0] != "-":
@@ -96,7 +96,7 @@ def test_every_example_has_options_that_there_are(context, command):
         assert needed <= set(given), words
 
 
-def test_the_page_names_every_command_and_option():
+def test_commands_reference_page_names_every_command_and_option():
     page = commands_page()
     for path, _, command in ALL:
         assert f"\n## {path}\n" in page

@@ -14,19 +14,19 @@ def faults(kind: type[GovernanceError]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
-def test_every_error_has_a_code_a_meaning_and_a_remedy(kind):
+def test_errors_reference_every_error_has_code_meaning_and_remedy(kind):
     assert faults(kind) == []
     assert meaning(kind).endswith(".") and kind.remedy.endswith(".")
 
 
-def test_an_error_that_says_nothing_is_noticed():
+def test_errors_reference_check_detects_an_unexplained_error():
     class SilentError(GovernanceError):
         pass
 
     assert faults(SilentError) == ["code", "remedy", "__doc__"]
 
 
-def test_no_two_errors_have_one_code():
+def test_error_codes_are_unique():
     assert len({kind.code for kind in ALL}) == len(ALL) > 20
 
 
@@ -43,5 +43,5 @@ def test_no_two_errors_have_one_code():
         "| 7 | `drift check`:",
     ],
 )
-def test_the_page_has_the_status_of_each_error(row):
+def test_errors_reference_page_has_the_status_of_each_error(row):
     assert row in errors_page()

@@ -19,13 +19,13 @@ def faults(metric: Metric) -> list[str]:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_every_metric_is_documented(name):
+def test_metrics_reference_every_metric_is_documented(name):
     assert faults(TABLE[name]) == []
     assert f"| `{PREFIX}{name}` | " in metrics_page()
     assert all(f"`{label}`" in metrics_page() for label in TABLE[name].labels)
 
 
-def test_an_undocumented_metric_is_noticed():
+def test_metrics_reference_check_detects_an_undocumented_metric():
     assert faults(Metric("x_total", "counter", (), "")) == ["no sentence"]
     assert faults(Metric("x", "counter", (), "X.")) == ["name"]
     assert faults(Metric("x_seconds", "histogram", (), "X.")) == ["buckets"]

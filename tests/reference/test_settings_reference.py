@@ -34,11 +34,11 @@ def undocumented(root: type[BaseModel] = Settings) -> list[str]:
     return found
 
 
-def test_every_setting_is_documented():
+def test_settings_reference_every_setting_is_documented():
     assert undocumented() == []
 
 
-def test_an_undocumented_setting_is_noticed():
+def test_settings_reference_check_detects_an_undocumented_setting():
     class Inner(Section):
         """A section."""
 
@@ -54,7 +54,7 @@ def test_an_undocumented_setting_is_noticed():
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
-def test_every_example_is_a_valid_value_of_its_setting_and_not_its_default(model):
+def test_settings_examples_are_valid_and_differ_from_the_default(model):
     hints = typing.get_type_hints(model, include_extras=True)
     for name, field in model.model_fields.items():
         bounded = typing.Annotated[(hints[name], *field.metadata)] if field.metadata else hints[name]
@@ -63,14 +63,14 @@ def test_every_example_is_a_valid_value_of_its_setting_and_not_its_default(model
             assert field.is_required() or value != field.get_default(call_default_factory=True), name
 
 
-def test_every_example_can_be_read_as_toml():
+def test_settings_examples_are_toml():
     for model in models():
         for name, field in model.model_fields.items():
             for example in field.examples or ():
                 assert tomllib.loads(f"key = {toml_value(example)}")["key"] == example, name
 
 
-def test_the_page_names_every_setting_with_its_environment_variable():
+def test_settings_reference_page_names_every_setting_and_environment_variable():
     page = settings_page()
     assert "| `directory` | path | **required** |" in page
     for variable in (
@@ -84,7 +84,7 @@ def test_the_page_names_every_setting_with_its_environment_variable():
 
 
 @pytest.mark.parametrize("part", [part for part in sections() if part.prefix], ids=lambda part: part.heading)
-def test_the_environment_variable_of_the_page_reaches_its_setting(part, tmp_path):
+def test_settings_environment_variables_of_the_page_work(part, tmp_path):
     """A value that is wrong for every setting is refused by the name of this one."""
     (tmp_path / "governance.toml").write_text(MINIMAL)
     hints = typing.get_type_hints(part.model)
@@ -98,7 +98,7 @@ def test_the_environment_variable_of_the_page_reaches_its_setting(part, tmp_path
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("bentos/*/governance.toml")), ids=lambda file: file.parent.name)
-def test_the_schema_accepts_the_settings_of_our_services(file):
+def test_settings_schema_accepts_the_settings_of_our_services(file):
     jsonschema.validate(tomllib.loads(file.read_text()), settings_schema(), cls=jsonschema.Draft7Validator)
 
 
@@ -114,7 +114,7 @@ def test_the_schema_accepts_the_settings_of_our_services(file):
         MINIMAL + '[[routes]]\npath = "no-slash"\n',
     ],
 )
-def test_the_schema_refuses_what_the_service_refuses(text, tmp_path):
+def test_settings_schema_refuses_what_the_service_refuses(text, tmp_path):
     (tmp_path / "governance.toml").write_text(text)
     with pytest.raises(ConfigurationError):
         load_settings(tmp_path / "governance.toml", {})
@@ -122,5 +122,5 @@ def test_the_schema_refuses_what_the_service_refuses(text, tmp_path):
         jsonschema.validate(tomllib.loads(text), settings_schema(), cls=jsonschema.Draft7Validator)
 
 
-def test_the_schema_itself_is_valid():
+def test_settings_schema_is_a_valid_json_schema():
     jsonschema.Draft7Validator.check_schema(settings_schema())

@@ -17,7 +17,7 @@ def test_generators_make_the_same_files_at_every_call(generator):
 
 
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.name)
-def test_a_changed_and_a_missing_file_of_each_generator_is_refused(generator, tmp_path, capsys):
+def test_generate_check_refuses_changed_and_missing_files(generator, tmp_path, capsys):
     write(stale_files([generator], tmp_path), tmp_path)
     assert main(["--check"], [generator], tmp_path) == 0
     changed, *others = sorted(generator.files())
@@ -37,7 +37,7 @@ def numbers():
     return Generator("numbers", lambda: {"made/one.txt": "1\n", "made/two.txt": "2\n"}, owned=("made/*",))
 
 
-def test_generate_writes_what_is_stale_and_removes_what_is_left_over(numbers, tmp_path, capsys):
+def test_generate_writes_stale_files_and_removes_leftover_ones(numbers, tmp_path, capsys):
     (tmp_path / "made").mkdir()
     (tmp_path / "made/one.txt").write_text("1\n")
     (tmp_path / "made/three.txt").write_text("3\n")
@@ -47,7 +47,7 @@ def test_generate_writes_what_is_stale_and_removes_what_is_left_over(numbers, tm
     assert main(["--check"], [numbers], tmp_path) == 0
 
 
-def test_check_refuses_a_file_that_is_left_over_and_writes_nothing(numbers, tmp_path, capsys):
+def test_generate_check_refuses_leftover_files_and_writes_nothing(numbers, tmp_path, capsys):
     main([], [numbers], tmp_path)
     (tmp_path / "made/three.txt").write_text("3\n")
     (tmp_path / "made/one.txt").write_text("edited by hand\n")
@@ -57,7 +57,7 @@ def test_check_refuses_a_file_that_is_left_over_and_writes_nothing(numbers, tmp_
     assert (tmp_path / "made/three.txt").exists() and (tmp_path / "made/one.txt").read_text() == "edited by hand\n"
 
 
-def test_check_refuses_other_line_endings(numbers, tmp_path):
+def test_generate_check_refuses_other_line_endings(numbers, tmp_path):
     main([], [numbers], tmp_path)
     (tmp_path / "made/one.txt").write_bytes(b"1\r\n")
     assert main(["--check"], [numbers], tmp_path) == 1
@@ -75,12 +75,12 @@ def test_generate_refuses_an_unknown_name(numbers, tmp_path, capsys):
     assert "no generator is named letters; there are numbers" in capsys.readouterr().err
 
 
-def test_two_generators_of_one_file_are_refused(numbers, tmp_path):
+def test_generate_refuses_two_generators_of_one_file(numbers, tmp_path):
     with pytest.raises(ValueError, match="made/one.txt is made by two generators: numbers and again"):
         stale_files([numbers, Generator("again", lambda: {"made/one.txt": "1\n"})], tmp_path)
 
 
-def test_make_runs_the_generators_and_their_check():
+def test_make_targets_run_the_generators_and_their_check():
     makefile = (ROOT / "Makefile").read_text()
     assert "\tpython -m tools.generate\n" in makefile.replace("$(BIN)/", "")
     assert "\tpython -m tools.generate --check\n" in makefile.replace("$(BIN)/", "")

@@ -15,7 +15,7 @@ CHANGELOG = "# Changelog\n\n## [1.2.0] - 2027-03-01\n\n### Added\n"
 CHART = 'version: 1.2.0\nappVersion: "1.2.0"\n'
 
 
-def test_a_dated_version_with_all_committed_is_ready():
+def test_release_check_accepts_a_dated_committed_version():
     check_ready(CHANGELOG, "", CHART, "1.2.0")
 
 
@@ -29,30 +29,30 @@ def test_a_dated_version_with_all_committed_is_ready():
         (CHANGELOG, "", CHART.replace("1.2.0", "1.1.0"), "appVersion"),
     ],
 )
-def test_check_ready_refuses(changelog, uncommitted, chart, said):
+def test_release_check_refuses_undated_or_uncommitted_versions(changelog, uncommitted, chart, said):
     with pytest.raises(ReleaseError, match=said):
         check_ready(changelog, uncommitted, chart, "1.2.0")
 
 
-def test_the_changelog_has_a_section_for_this_version():
+def test_changelog_has_a_section_for_this_version():
     from governance import __version__
 
     assert f"\n## [{__version__}] - " in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_check_members_refuses_an_archive_that_lacks_a_file():
+def test_release_archive_that_lacks_a_file_is_refused():
     check_members(["a.py", "model.onnx", "LICENSE"], ["a.py", "model.onnx"], "x.whl")
     with pytest.raises(ReleaseError, match=r"x.whl lacks model.onnx \(1 files\)"):
         check_members(["a.py"], ["a.py", "model.onnx"], "x.whl")
 
 
 @pytest.mark.parametrize("stray", ["a/__pycache__/a.pyc", "bentos/digits/state/audit/log", "my.key", "m.sealed"])
-def test_check_members_refuses_caches_keys_and_state(stray):
+def test_release_archive_with_caches_keys_or_state_is_refused(stray):
     with pytest.raises(ReleaseError, match="holds"):
         check_members(["a.py", stray], ["a.py"], "x.whl")
 
 
-def test_members_of_both_kinds_of_archive_have_the_same_names(tmp_path):
+def test_release_sdist_and_wheel_members_have_the_same_names(tmp_path):
     (tmp_path / "a.py").write_text("")
     with zipfile.ZipFile(tmp_path / "x.whl", "w") as wheel:
         wheel.write(tmp_path / "a.py", "governance/a.py")
@@ -61,7 +61,7 @@ def test_members_of_both_kinds_of_archive_have_the_same_names(tmp_path):
     assert members(tmp_path / "x.whl") == members(tmp_path / "x.tar.gz") == {"governance/a.py"}
 
 
-def test_sums_are_of_the_archives_alone(tmp_path):
+def test_release_checksums_cover_only_the_archives(tmp_path):
     (tmp_path / "x.whl").write_text("wheel")
     (tmp_path / "note.txt").write_text("note")
     write_sums(tmp_path)
@@ -73,11 +73,11 @@ def test_sums_are_of_the_archives_alone(tmp_path):
 @pytest.mark.parametrize(
     ("version", "chart"), [("0.2.0", "0.2.0"), ("0.2.0.dev1", "0.2.0-dev.1"), ("1.0.0rc2", "1.0.0-rc.2")]
 )
-def test_the_chart_has_the_same_version_in_the_form_of_helm(version, chart):
+def test_release_chart_version_equals_the_version(version, chart):
     assert with_version(CHART, version) == f'version: {chart}\nappVersion: "{version}"\n'
 
 
-def test_every_file_of_the_packages_is_installed():
+def test_release_packages_contain_every_file():
     """A data file outside of the patterns in pyproject.toml would be missing from wheels; `.pyx` files are sources."""
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     for package in ("governance", "training"):

@@ -38,7 +38,7 @@ def other_process(store, clock):
     return ApiKeyStore(store.file, b"h" * 32, clock=clock)
 
 
-def test_a_token_names_its_caller_and_is_kept_nowhere(store, verifier, tmp_path):
+def test_api_key_names_its_caller_and_is_stored_nowhere(store, verifier, tmp_path):
     token, key = store.create("demo", ("classifier",), lifetime_seconds=None)
     assert verifier.verify_token(token) == Caller("demo", ("classifier",), key.key_id)
     content = (tmp_path / "keys.json").read_text()
@@ -47,7 +47,7 @@ def test_a_token_names_its_caller_and_is_kept_nowhere(store, verifier, tmp_path)
     assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_forged_tokens_are_refused_with_one_sentence(store, verifier):
+def test_api_key_forged_is_refused_with_one_sentence(store, verifier):
     token, key = store.create("demo", (), lifetime_seconds=None)
     other, _ = store.create("other", (), lifetime_seconds=None)
     swapped = f"bgk_{key.key_id}_{other[-43:]}"
@@ -69,13 +69,13 @@ def test_forged_tokens_are_refused_with_one_sentence(store, verifier):
     assert len(sentences) == 1
 
 
-def test_another_hash_key_opens_nothing(store, clock):
+def test_api_key_store_with_another_hash_key_accepts_no_key(store, clock):
     token, _ = store.create("demo", (), lifetime_seconds=None)
     with pytest.raises(UnauthenticatedError):
         ApiKeyVerifier(ApiKeyStore(store.file, b"x" * 32, clock=clock), monotonic=clock).verify_token(token)
 
 
-def test_a_key_expires_at_its_second_and_not_before(store, verifier, clock):
+def test_api_key_expires_exactly_at_its_time(store, verifier, clock):
     token, _ = store.create("demo", (), lifetime_seconds=10)
     clock.now += 9.9
     verifier.verify_token(token)
@@ -84,7 +84,7 @@ def test_a_key_expires_at_its_second_and_not_before(store, verifier, clock):
         verifier.verify_token(token)
 
 
-def test_revoking_in_another_process_takes_effect_without_a_restart(store, verifier, clock):
+def test_api_key_revoked_in_another_process_is_refused_without_a_restart(store, verifier, clock):
     token, key = store.create("demo", (), lifetime_seconds=None)
     verifier.verify_token(token)
     other_process(store, clock).revoke(key.key_id)
@@ -94,7 +94,7 @@ def test_revoking_in_another_process_takes_effect_without_a_restart(store, verif
     assert store.keys()[0].revoked
 
 
-def test_a_key_made_in_another_process_works_without_a_restart(store, verifier, clock):
+def test_api_key_created_in_another_process_works_without_a_restart(store, verifier, clock):
     with pytest.raises(UnauthenticatedError):
         verifier.verify_token("x")
     token, _ = other_process(store, clock).create("new", (), lifetime_seconds=None)
@@ -102,7 +102,7 @@ def test_a_key_made_in_another_process_works_without_a_restart(store, verifier, 
     assert verifier.verify_token(token).id == "new"
 
 
-def test_a_broken_store_lets_nobody_in_and_says_so(store, verifier, clock, tmp_path):
+def test_api_key_store_that_is_damaged_admits_no_caller_and_logs_it(store, verifier, clock, tmp_path):
     token, _ = store.create("demo", (), lifetime_seconds=None)
     verifier.verify_token(token)
     good = (tmp_path / "keys.json").read_text()
@@ -116,7 +116,7 @@ def test_a_broken_store_lets_nobody_in_and_says_so(store, verifier, clock, tmp_p
     assert verifier.verify_token(token).id == "demo"
 
 
-def test_a_removed_store_lets_nobody_in(store, verifier, clock, tmp_path):
+def test_api_key_store_that_is_removed_admits_no_caller(store, verifier, clock, tmp_path):
     token, _ = store.create("demo", (), lifetime_seconds=None)
     verifier.verify_token(token)
     (tmp_path / "keys.json").unlink()
@@ -125,14 +125,14 @@ def test_a_removed_store_lets_nobody_in(store, verifier, clock, tmp_path):
         verifier.verify_token(token)
 
 
-def test_a_store_open_to_others_is_refused(store, tmp_path):
+def test_api_key_store_readable_by_others_is_refused(store, tmp_path):
     store.create("demo", (), lifetime_seconds=None)
     os.chmod(tmp_path / "keys.json", 0o644)
     with pytest.raises(ConfigurationError, match="chmod 600"):
         store.load()
 
 
-def test_a_flood_of_unknown_tokens_takes_no_memory(store, verifier):
+def test_api_key_cache_does_not_grow_with_unknown_keys(store, verifier):
     store.create("demo", (), lifetime_seconds=None)
     for number in range(2000):
         with pytest.raises(UnauthenticatedError):
@@ -141,14 +141,14 @@ def test_a_flood_of_unknown_tokens_takes_no_memory(store, verifier):
 
 
 @pytest.mark.parametrize("name", ["", "a b", 'x"; permit', "-x", "a" * 65, "ü", "a\nb"])
-def test_names_that_could_confuse_a_policy_or_a_log_are_refused(store, name):
+def test_api_key_create_refuses_unsafe_caller_and_role_names(store, name):
     with pytest.raises(ConfigurationError):
         store.create(name, (), lifetime_seconds=None)
     with pytest.raises(ConfigurationError):
         store.create("demo", (name,), lifetime_seconds=None)
 
 
-def test_a_rotated_key_overlaps_with_its_successor(store, verifier, clock):
+def test_api_key_rotate_keeps_the_old_key_for_the_overlap(store, verifier, clock):
     old, key = store.create("demo", ("classifier",), lifetime_seconds=None)
     new, successor, _ = store.rotate(key.key_id, overlap_seconds=100, lifetime_seconds=1000)
     assert verifier.verify_token(old).id == verifier.verify_token(new).id == "demo"
@@ -159,7 +159,7 @@ def test_a_rotated_key_overlaps_with_its_successor(store, verifier, clock):
     assert verifier.verify_token(new).key_id == successor.key_id
 
 
-def test_rotating_never_makes_an_old_key_live_longer(store, clock):
+def test_api_key_rotate_never_extends_the_old_key(store, clock):
     _, key = store.create("demo", (), lifetime_seconds=50)
     _, _, old = store.rotate(key.key_id, overlap_seconds=100, lifetime_seconds=None)
     assert old.expires == key.expires
@@ -168,7 +168,7 @@ def test_rotating_never_makes_an_old_key_live_longer(store, clock):
         store.rotate(key.key_id, overlap_seconds=100, lifetime_seconds=None)
 
 
-def test_the_last_day_of_use_is_kept_by_all_workers_together(store, verifier, clock):
+def test_api_key_last_use_is_shared_by_all_workers(store, verifier, clock):
     token, key = store.create("demo", (), lifetime_seconds=None)
     other_token, other_key = store.create("other", (), lifetime_seconds=None)
     second_store = other_process(store, clock)
@@ -183,25 +183,25 @@ def test_the_last_day_of_use_is_kept_by_all_workers_together(store, verifier, cl
     assert str(days[key.key_id]) == str(days[other_key.key_id]) == "1970-01-13"
 
 
-def test_what_is_no_api_key_is_left_to_others(verifier):
+def test_api_key_verifier_ignores_other_credentials(verifier):
     assert verifier.identify(Credentials("a.b.c", None, "")) is None
     assert verifier.identify(Credentials(None, None, "")) is None
 
 
 @pytest.mark.parametrize("field", ["", "Bearer", "Bearer ", "Basic abc", "bearer" + "x", "Bearer " + "x" * 20_000])
-def test_another_authorization_is_refused(field):
+def test_bearer_token_refuses_other_authorization_headers(field):
     with pytest.raises(UnauthenticatedError):
         bearer_token(field)
 
 
-def test_no_authorization_is_no_token():
+def test_bearer_token_is_none_without_authorization_header():
     assert bearer_token(None) is None
 
 
-def test_the_scheme_is_case_insensitive():
+def test_bearer_token_scheme_is_case_insensitive():
     assert bearer_token("bEaReR abc") == "abc"
 
 
-def test_a_key_id_is_never_an_option_of_the_command_line(store, verifier):
+def test_api_key_id_never_begins_with_a_dash(store, verifier):
     token, key = store.create("demo", ("classifier",), lifetime_seconds=None, random=lambda size: b"\xfb" * size)
     assert not key.key_id.startswith("-") and verifier.verify_token(token).key_id == key.key_id

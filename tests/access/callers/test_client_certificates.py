@@ -34,22 +34,22 @@ def forwarded(field, peer=PROXY):
     return Credentials(None, field, peer)
 
 
-def test_a_trusted_proxys_word_is_believed():
+def test_client_certificate_header_of_trusted_proxy_is_accepted():
     caller = verifier().identify(forwarded(f'By=spiffe://x;Hash={HASH};Subject="CN=web,O=Hospital";URI={URI}'))
     assert (caller.id, caller.roles, caller.key_id) == (f"mesh:{URI}", ("classifier",), f"sha256:{HASH}")
 
 
-def test_a_common_name_and_a_dns_name_do_as_well():
+def test_client_certificate_common_name_and_dns_name_are_accepted():
     assert verifier("subject").identify(forwarded(f'Hash={HASH};Subject="CN=web,O=Hospital"')).id == "mesh:web"
     assert verifier("dns").identify(forwarded(f"Hash={HASH};DNS=web.hospital;DNS=other")).id == "mesh:web.hospital"
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.1", "127.0.0.1", "", "fe80::1", "10.1.2.3.evil"])
-def test_anybody_elses_word_is_not(peer):
+def test_client_certificate_header_of_other_peers_is_ignored(peer):
     assert verifier().identify(forwarded(f"Hash={HASH};URI={URI}", peer)) is None
 
 
-def test_a_bearer_token_comes_first():
+def test_client_certificate_is_ignored_if_there_is_a_bearer_token():
     assert verifier().identify(Credentials("token", f"Hash={HASH};URI={URI}", PROXY)) is None
 
 
@@ -69,18 +69,18 @@ def test_a_bearer_token_comes_first():
         f'Hash={HASH};Subject="a\\";URI={URI};DNS=""',
     ],
 )
-def test_a_field_that_is_not_clear_is_refused(field):
+def test_client_certificate_ambiguous_header_is_refused(field):
     with pytest.raises(UnauthenticatedError):
         verifier().identify(forwarded(field))
 
 
-def test_a_name_within_a_quoted_subject_is_no_name():
+def test_client_certificate_name_inside_a_quoted_subject_is_ignored():
     with pytest.raises(UnauthenticatedError):
         verifier().identify(forwarded(f'Hash={HASH};Subject="CN=x;URI={URI}"'))
 
 
 @given(st.text(max_size=200))
-def test_any_field_gives_a_caller_or_a_refusal(field):
+def test_client_certificate_random_header_gives_a_caller_or_a_refusal(field):
     with contextlib.suppress(UnauthenticatedError):
         assert verifier().identify(forwarded(field)).id.startswith("mesh:")
 
@@ -98,12 +98,12 @@ def certificate(**names):
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-def test_the_certificate_of_the_connection_itself_is_believed():
+def test_client_certificate_of_the_connection_is_accepted():
     assert verifier().identify(Credentials(None, None, "192.0.2.1", certificate(uri=URI))).id == f"mesh:{URI}"
     assert verifier("subject").identify(Credentials(None, None, "", certificate(cn="web"))).id == "mesh:web"
 
 
 @pytest.mark.parametrize("der", [certificate(uri="spiffe://stranger"), certificate(cn="web"), b"", b"x"])
-def test_a_strangers_certificate_is_refused(der):
+def test_client_certificate_unknown_is_refused(der):
     with pytest.raises(UnauthenticatedError):
         verifier().identify(Credentials(None, None, "", der))

@@ -114,7 +114,7 @@ def who(verifier, bearer):
     ("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256"), (ED_KEY, "EdDSA"), (ED_KEY, "Ed25519")]
 )
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # RFC 9864 renames it; issuers will use it for years.
-def test_a_token_names_its_caller(verifier, key, algorithm):
+def test_token_names_its_caller(verifier, key, algorithm):
     caller = who(
         verifier,
         token(
@@ -133,18 +133,18 @@ def test_a_token_names_its_caller(verifier, key, algorithm):
     assert dict(caller.attributes) == {"department": "er", "level": 3, "vip": True, "wards": ("a", "b")}
 
 
-def test_words_of_a_scope_are_roles_too(issuer, clock):
+def test_token_scope_words_give_roles(issuer, clock):
     from dataclasses import replace
 
     verifier = TokenVerifier([replace(issuer, roles_claim="/scope")], clock)
     assert who(verifier, token(scope="openid doctors")).roles == ("classifier",)
 
 
-def test_a_subject_can_have_roles_of_its_own(verifier):
+def test_token_subject_can_have_extra_roles(verifier):
     assert who(verifier, token(sub="robot")).roles == ("batch",)
 
 
-def test_a_claim_of_a_wrong_type_gives_no_role_and_no_attribute(verifier):
+def test_token_claim_of_wrong_type_gives_no_role_and_no_attribute(verifier):
     caller = who(verifier, token(realm={"roles": {"doctors": 1}}, dep=["x", 1], level=1.5, wards={"a": 1}))
     assert caller.roles == () and caller.attributes == ()
 
@@ -205,14 +205,14 @@ def confused(key):
 
 
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
-def test_a_bad_token_is_refused(verifier, forged):
+def test_token_that_is_invalid_is_refused(verifier, forged):
     with pytest.raises(UnauthenticatedError) as refusal:
         who(verifier, forged())
     assert not isinstance(refusal.value, UnknownKeyError)
     assert "alice" not in str(refusal.value)
 
 
-def test_the_clocks_may_differ_a_little(verifier):
+def test_token_times_allow_a_small_clock_difference(verifier):
     who(verifier, token(iat=int(NOW) - 600, exp=int(NOW) - 59))
     who(verifier, token(nbf=int(NOW) + 59))
 
@@ -230,16 +230,16 @@ def test_the_clocks_may_differ_a_little(verifier):
         "bgk_" + "A" * 12,
     ],
 )
-def test_what_is_nobodys_here_is_not_mine(verifier, foreign):
+def test_token_of_unknown_issuer_is_ignored(verifier, foreign):
     assert who(verifier, foreign) is None
 
 
 @pytest.mark.parametrize("other", [URL + "/", URL.upper(), "http" + URL[5:]])
-def test_the_issuer_is_compared_exactly(verifier, other):
+def test_token_issuer_is_compared_exactly(verifier, other):
     assert who(verifier, token(iss=other)) is None
 
 
-def test_a_remembered_token_still_expires(verifier, clock):
+def test_token_in_cache_still_expires(verifier, clock):
     bearer = token()
     assert who(verifier, bearer) is who(verifier, bearer)
     clock.now += 661
@@ -247,7 +247,7 @@ def test_a_remembered_token_still_expires(verifier, clock):
         who(verifier, bearer)
 
 
-async def test_a_remembered_token_goes_with_its_key(verifier, provider, keys):
+async def test_token_in_cache_is_dropped_with_its_key(verifier, provider, keys):
     bearer = token()
     who(verifier, bearer)
     provider.keys = (EC_KEY,)
@@ -256,7 +256,7 @@ async def test_a_remembered_token_goes_with_its_key(verifier, provider, keys):
         who(verifier, bearer)
 
 
-async def test_a_new_key_is_asked_for_at_a_bounded_rate(verifier, provider, keys, clock):
+async def test_key_set_download_is_rate_limited(verifier, provider, keys, clock):
     new = RSAKey.generate_key(2048, {"kid": "r2"})
     with pytest.raises(UnknownKeyError):
         who(verifier, token(new))
@@ -271,7 +271,7 @@ async def test_a_new_key_is_asked_for_at_a_bounded_rate(verifier, provider, keys
     assert who(verifier, token(new)).key_id == "r2"
 
 
-async def test_all_who_wait_share_one_question(provider, clock):
+async def test_key_set_download_is_shared_by_all_waiting_requests(provider, clock):
     import asyncio
 
     keys = KeySet("corp", provider, ask_again_seconds=10, monotonic=clock)
@@ -279,7 +279,7 @@ async def test_all_who_wait_share_one_question(provider, clock):
     assert provider.asked == 1
 
 
-async def test_while_the_provider_is_away_known_keys_work_and_unknown_ones_cannot_be_checked(
+async def test_key_set_without_provider_verifies_known_keys_and_is_not_ready_for_others(
     verifier, provider, keys, clock
 ):
     provider.away = True
@@ -305,7 +305,7 @@ async def test_while_the_provider_is_away_known_keys_work_and_unknown_ones_canno
         b'{"keys": ' + b"[" * 100_000,
     ],
 )
-async def test_a_broken_key_set_changes_nothing(keys, provider, content, monkeypatch):
+async def test_key_set_that_is_invalid_keeps_the_previous_keys(keys, provider, content, monkeypatch):
     before = keys.find("r1")
 
     async def broken():
@@ -316,7 +316,7 @@ async def test_a_broken_key_set_changes_nothing(keys, provider, content, monkeyp
     assert keys.find("r1") == before and before
 
 
-def test_only_keys_that_may_verify_are_taken():
+def test_key_set_takes_only_keys_for_verification():
     usable = EC_KEY.as_dict(private=False)
     weak = rsa.generate_private_key(65537, 1024).public_key()  # noqa: S505
     numbers = weak.public_numbers()
@@ -337,7 +337,7 @@ def part_of(number):
     return base64.urlsafe_b64encode(number.to_bytes((number.bit_length() + 7) // 8, "big")).rstrip(b"=").decode()
 
 
-def test_a_flood_of_tokens_takes_bounded_memory(verifier):
+def test_token_cache_is_bounded(verifier):
     from governance.access.memo import GENERATION, Memo
 
     for number in range(300):
@@ -361,7 +361,7 @@ def test_a_flood_of_tokens_takes_bounded_memory(verifier):
         "http://127.0.0.1.evil.example",
     ],
 )
-def test_an_issuer_is_not_asked_in_clear(url):
+def test_key_set_is_not_downloaded_without_tls(url):
     with pytest.raises(ConfigurationError):
         verify_url(url)
 
@@ -369,11 +369,11 @@ def test_an_issuer_is_not_asked_in_clear(url):
 @pytest.mark.parametrize(
     "url", ["https://login.example/x", "http://127.0.0.1:8000", "http://localhost:1", "http://[::1]:1"]
 )
-def test_loopback_may_be_asked_in_clear(url):
+def test_key_set_may_be_downloaded_without_tls_from_loopback(url):
     assert verify_url(url) == url
 
 
-def test_a_pointer_finds_a_claim():
+def test_token_claim_is_found_by_json_pointer():
     found = {"a": {"b/c": {"d~e": 1}}}
     assert find_claim(found, "/a/b~1c/d~0e") == 1
     assert find_claim(found, "/a/x/y") is None
@@ -386,7 +386,7 @@ STRICTER = {346, 347, 350, 351, 372, 373}
 
 
 @pytest.mark.skipif(not VECTORS.exists(), reason="shared/vectors is not here")
-def test_public_jws_vectors_are_verified_or_refused_as_they_say():
+def test_token_public_jws_vectors_have_the_expected_result():
     verified = 0
     for group in json.loads(VECTORS.read_text())["testGroups"]:
         material = group.get("public") or group["private"]
@@ -410,13 +410,13 @@ def verify_vector(material, compact):
     return "valid"
 
 
-def test_a_key_for_one_algorithm_verifies_no_other():
+def test_token_key_for_one_algorithm_verifies_no_other():
     key = PublicKey("r1", "PS256", RSA_KEY)
     with pytest.raises(UnauthenticatedError):
         verify_compact(token(), key, ["RS256", "PS256"])
 
 
-def test_a_p521_key_does_not_pass_for_p256(verifier):
+def test_token_p521_key_is_refused_for_p256(verifier):
     key = ec.generate_private_key(ec.SECP521R1())
     message = f"{part({'alg': 'ES256', 'kid': 'e1'})}.{part(claims())}"
     signature = key.sign(message.encode(), ec.ECDSA(hashes.SHA256()))

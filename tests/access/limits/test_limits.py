@@ -12,7 +12,7 @@ from governance.access.limits.shedding import Slots
 from governance.errors import OverloadedError, RateLimitedError
 
 
-def test_the_burst_passes_and_the_next_call_waits_for_its_token():
+def test_rate_limit_passes_the_burst_and_then_refills():
     buckets = TokenBuckets(rate_per_second=2, burst=3, max_callers=10)
     for _ in range(3):
         buckets.take("a", 100.0)
@@ -26,7 +26,7 @@ def test_the_burst_passes_and_the_next_call_waits_for_its_token():
 
 
 @given(st.lists(st.floats(0, 0.4), min_size=1, max_size=200), st.integers(1, 5), st.integers(1, 20))
-def test_no_pattern_of_calls_gets_more_than_burst_and_rate(gaps, burst, rate):
+def test_rate_limit_no_pattern_of_requests_exceeds_burst_and_rate(gaps, burst, rate):
     buckets, now, passed, first = TokenBuckets(rate, burst, 10), 50.0, 0, 50.0 + gaps[0]
     for gap in gaps:
         now += gap
@@ -38,7 +38,7 @@ def test_no_pattern_of_calls_gets_more_than_burst_and_rate(gaps, burst, rate):
     assert passed <= burst + (now - first) * rate + 1e-6
 
 
-def test_memory_is_bounded_and_a_flood_of_callers_frees_nobody():
+def test_rate_limit_memory_is_bounded_and_many_callers_reset_no_limit():
     buckets = TokenBuckets(rate_per_second=1, burst=2, max_callers=3)
     for _ in range(2):
         buckets.take("debtor", 0.0)
@@ -52,7 +52,7 @@ def test_memory_is_bounded_and_a_flood_of_callers_frees_nobody():
     assert len(buckets._full_at) <= 3
 
 
-def test_what_is_left_is_told():
+def test_rate_limit_reports_what_is_left():
     buckets = TokenBuckets(rate_per_second=2, burst=3, max_callers=10)
     assert [buckets.take("a", 100.0).left for _ in range(3)] == [2, 1, 0]
     standing = buckets.take("a", 101.0)
@@ -66,7 +66,7 @@ class Day:
         return self.now
 
 
-def test_a_daily_quota_ends_at_midnight():
+def test_daily_quota_ends_at_midnight():
     clock = Day()
     scope = LimitScope("m", Limit(requests_per_day=2, items_per_day=10), clock)
     scope.take("a", 0.0)
@@ -79,7 +79,7 @@ def test_a_daily_quota_ends_at_midnight():
     scope.take("a", 0.0)
 
 
-def test_items_of_batches_count_and_the_last_batch_may_go_over():
+def test_daily_quota_counts_items_and_the_last_batch_may_exceed_it():
     scope = LimitScope("m", Limit(items_per_day=10), Day())
     for _ in range(3):
         scope.take("a", 0.0)
@@ -89,7 +89,7 @@ def test_items_of_batches_count_and_the_last_batch_may_go_over():
     scope.take("b", 0.0)
 
 
-def test_daily_counts_are_bounded_and_a_flood_resets_nobody():
+def test_daily_quota_memory_is_bounded_and_many_callers_reset_no_quota():
     scope = LimitScope("m", Limit(requests_per_day=1), Day(), max_callers=3)
     for caller in ("a", "b", "c"):
         scope.take(caller, 0.0)
@@ -98,7 +98,7 @@ def test_daily_counts_are_bounded_and_a_flood_resets_nobody():
             scope.take(caller, 0.0)
 
 
-def test_so_many_at_a_time():
+def test_concurrency_limit_bounds_requests_at_a_time():
     running = Concurrency(2)
     running.enter("a")
     running.enter("a")
@@ -118,7 +118,7 @@ def slots(**changes):
     )
 
 
-async def test_a_slot_is_passed_on_in_order():
+async def test_overload_queue_passes_slots_in_order():
     pool, order = slots(), []
     entered = [await pool.enter(), await pool.enter()]
 
@@ -138,7 +138,7 @@ async def test_a_slot_is_passed_on_in_order():
     assert order == ["a", "b"] and (pool.running, pool.waiting) == (0, 0)
 
 
-async def test_who_waits_in_vain_is_refused_and_who_goes_away_leaves_no_slot_behind():
+async def test_overload_queue_timeout_is_refused_and_cancelled_requests_hold_no_slot():
     pool = slots(max_concurrent=1, max_wait_seconds=0.05)
     at = await pool.enter()
     with pytest.raises(OverloadedError) as refusal:
@@ -154,7 +154,7 @@ async def test_who_waits_in_vain_is_refused_and_who_goes_away_leaves_no_slot_beh
     assert pool.running == 0
 
 
-async def test_a_slot_that_comes_as_its_caller_goes_is_passed_on():
+async def test_overload_queue_passes_on_the_slot_of_a_cancelled_request():
     pool = slots(max_concurrent=1)
     at = await pool.enter()
     gone = asyncio.create_task(pool.enter())
@@ -165,7 +165,7 @@ async def test_a_slot_that_comes_as_its_caller_goes_is_passed_on():
     assert pool.running == 0
 
 
-async def test_who_would_wait_too_long_is_refused_at_once():
+async def test_overload_queue_refuses_immediately_if_the_wait_would_be_too_long():
     now = [0.0]
     pool = slots(max_concurrent=1, max_queue=100, max_wait_seconds=1.0, monotonic=lambda: now[0])
     for _ in range(50):
@@ -177,7 +177,7 @@ async def test_who_would_wait_too_long_is_refused_at_once():
         await pool.enter()
 
 
-async def test_a_late_event_loop_refuses():
+async def test_overload_refuses_when_the_event_loop_is_late():
     pool = slots(max_wait_seconds=0.1)
     watch = asyncio.create_task(pool.watch_lag())
     await asyncio.sleep(0)

@@ -75,7 +75,7 @@ async def count(replicas, limited, caller="a/b", times=20):
     return sum(await asyncio.gather(*(one(number) for number in range(times))))
 
 
-async def test_replicas_count_together(replicas):
+async def test_shared_limits_count_all_replicas_together(replicas):
     limited = scopes(rate_per_second=0.5, burst=5)
     assert await count(replicas, limited) == 5
     assert await count(replicas, limited, "b") == 5
@@ -84,7 +84,7 @@ async def test_replicas_count_together(replicas):
     assert 0 < refusal.value.retry_after_seconds <= 20
 
 
-async def test_a_days_quota_is_shared_too(replicas):
+async def test_shared_limits_share_the_daily_quota(replicas):
     limited = scopes(requests_per_day=3, items_per_day=10)
     assert await count(replicas, limited) == 3
     limited = scopes(items_per_day=10)
@@ -95,12 +95,12 @@ async def test_a_days_quota_is_shared_too(replicas):
         await replicas[1].take(limited, "c")
 
 
-async def test_nobodys_name_is_in_redis(redis, replicas):
+async def test_shared_limits_store_no_caller_name_in_redis(redis, replicas):
     await replicas[0].take(scopes(rate_per_second=1, burst=1, requests_per_day=5), "ada@hospital")
     assert redis.all_keys() and "ada" not in redis.all_keys()
 
 
-async def test_a_redis_that_is_gone_could_not_be_asked(redis, replicas):
+async def test_shared_limits_unreachable_redis_raises_not_ready(redis, replicas):
     limited = scopes(rate_per_second=100, burst=100)
     standings = await replicas[0].take(limited, "a")
     assert standings[0].left == 99
@@ -116,6 +116,6 @@ async def test_a_redis_that_is_gone_could_not_be_asked(redis, replicas):
     assert (await replicas[0].take(limited, "a"))[0].left >= 98
 
 
-def test_a_wrong_url_stops_the_start():
+def test_shared_limits_wrong_url_stops_the_start():
     with pytest.raises(ConfigurationError, match="not a Redis URL"):
         SharedLimits("nonsense://x", time.monotonic, time.time)

@@ -23,31 +23,31 @@ def limited(rule, array=SCORES, classes=3):
     return restrict({"y": array}, rule, classes)["y"]
 
 
-def test_label_leaves_the_likeliest_class_and_no_score():
+def test_output_label_keeps_the_most_likely_class_and_no_score():
     result = limited(OutputDetail("label"))
     assert result.tolist() == [[0, 1, 0], [1, 0, 0]]
     assert (result.dtype, result.shape) == (SCORES.dtype, SCORES.shape)
 
 
-def test_top_k_leaves_the_likeliest_scores():
+def test_output_top_k_keeps_the_highest_scores():
     np.testing.assert_allclose(limited(OutputDetail("top-k", 2)), [[0, 0.7, 0.2], [0.5, 0.25, 0]], rtol=1e-6)
     assert limited(OutputDetail("top-k", 9)).tolist() == SCORES.tolist()
 
 
-def test_top_k_of_scores_that_can_be_negative_keeps_their_order():
+def test_output_top_k_keeps_the_order_of_negative_scores():
     logits = np.array([[-5.0, -1.0, -3.0]], np.float32)
     result = limited(OutputDetail("top-k", 1), logits)
     assert result.argmax() == 1 and result[0, 1] == -1
     assert set(result[0, [0, 2]]) == {np.finfo(np.float32).min}
 
 
-def test_rounded_leaves_so_many_decimals():
+def test_output_rounded_keeps_the_given_decimals():
     np.testing.assert_allclose(limited(OutputDetail("rounded", 1)), [[0.1, 0.7, 0.2], [0.5, 0.2, 0.2]], rtol=1e-6)
     assert limited(OutputDetail("rounded", 0), np.array([1.4, -2.6], np.float64), 0).tolist() == [1, -3]
 
 
 @pytest.mark.parametrize("array", [np.array([3, 1]), np.array([True]), np.array([["a"]], object), np.array([b"x"])])
-def test_what_is_a_label_already_stays(array):
+def test_output_detail_keeps_labels(array):
     assert limited(OutputDetail("label"), array).tolist() == array.tolist()
 
 
@@ -55,7 +55,7 @@ def test_what_is_a_label_already_stays(array):
 @pytest.mark.parametrize(
     "array", [np.float32(0.5), np.zeros(4, np.float32), np.zeros((4, 1), np.float32), np.zeros((2, 768), np.float32)]
 )
-def test_numbers_that_are_no_scores_are_refused(rule, array):
+def test_output_detail_refuses_numbers_that_are_not_scores(rule, array):
     with pytest.raises(ForbiddenError, match="only labels"):
         limited(rule, np.asarray(array))
 
@@ -68,7 +68,7 @@ def test_numbers_that_are_no_scores_are_refused(rule, array):
     ),
     st.integers(1, 4),
 )
-def test_never_more_than_k_scores_leave(array, k):
+def test_output_top_k_never_exceeds_k_scores(array, k):
     result = limited(OutputDetail("top-k", k), array, 0)
     lowest = 0 if not (array < 0).any() else np.finfo(np.float32).min
     assert ((result != lowest).sum(axis=-1) <= k).all()
@@ -76,7 +76,7 @@ def test_never_more_than_k_scores_leave(array, k):
     assert (labels.sum(axis=-1) == 1).all()
 
 
-def test_not_a_number_is_no_way_around():
+def test_output_detail_cannot_be_avoided_with_nan():
     array = np.array([[np.nan, 0.3, 0.7]], np.float32)
     assert np.isfinite(limited(OutputDetail("label"), array)).all()
 
@@ -90,7 +90,7 @@ def test_not_a_number_is_no_way_around():
         ("full", None),
     ],
 )
-def test_an_annotation_is_read(text, output):
+def test_obligation_annotation_is_read(text, output):
     assert parse_obligations({"output": text}) == Obligations(output)
     assert output is None or str(output) == text
 
@@ -113,12 +113,12 @@ def test_an_annotation_is_read(text, output):
         "label ",
     ],
 )
-def test_an_annotation_that_cannot_be_carried_out_is_refused(text):
+def test_obligation_annotation_that_is_invalid_is_refused(text):
     with pytest.raises(ConfigurationError, match="@output"):
         parse_obligations({"output": text})
 
 
-def test_the_strictest_is_the_same_in_any_order():
+def test_obligations_strictest_does_not_depend_on_order():
     rules = [
         OutputDetail("rounded", 3),
         OutputDetail("top-k", 2),

@@ -41,18 +41,18 @@ def digits():
     return PolicyFiles(DIGITS / "policy.cedar", DIGITS / "schema.cedarschema").load()
 
 
-def test_an_empty_policy_file_denies_everything():
+def test_policy_set_empty_denies_everything():
     verdict = ask(policy_set(""))
     assert (verdict.allowed, verdict.policy_ids) == (False, ())
 
 
-def test_a_permit_allows_and_is_named(digits):
+def test_policy_set_permit_allows_and_is_named(digits):
     verdict = ask(digits)
     assert (verdict.allowed, verdict.policy_ids) == (True, ("classifiers-use-digit-models",))
     assert verdict.policy_digest.startswith("sha256:")
 
 
-def test_a_forbid_overrides(digits):
+def test_policy_set_forbid_overrides_permit(digits):
     verdict = ask(digits, purpose="advertising")
     assert (verdict.allowed, verdict.policy_ids) == (False, ("no-advertising",))
 
@@ -72,13 +72,13 @@ def test_a_forbid_overrides(digits):
         {"caller": "", "roles": ()},
     ],
 )
-def test_what_no_policy_permits_is_denied(digits, changes):
+def test_policy_set_denies_what_no_policy_permits(digits, changes):
     if changes.get("resource", ("Model",))[0] == "Model" and "resource" in changes:
         changes = {**changes, "groups": ()}
     assert not ask(digits, **changes).allowed
 
 
-def test_a_policy_that_errs_denies():
+def test_policy_set_policy_with_an_error_denies():
     schema = SCHEMA.replace("purpose?: String", "purpose?: String, count?: Long")
     erring = (
         PERMIT
@@ -89,7 +89,7 @@ def test_a_policy_that_errs_denies():
     assert verdict.errors
 
 
-def test_the_digest_changes_with_every_file():
+def test_policy_set_digest_changes_with_every_file():
     digests = {
         policy_set(p, s, e).digest
         for p, s, e in [("", SCHEMA, "[]"), (PERMIT, SCHEMA, "[]"), ("", SCHEMA + "\n", "[]"), ("", SCHEMA, "[ ]")]
@@ -115,24 +115,24 @@ def test_the_digest_changes_with_every_file():
         ('@id("a;b") permit (principal, action, resource)', "does not parse"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_found_at_start_with_its_line(policies, says):
+def test_policy_set_error_names_the_line_at_start(policies, says):
     with pytest.raises(ConfigurationError, match=says):
         policy_set(policies)
 
 
-def test_a_broken_schema_or_entity_is_found_at_start():
+def test_policy_set_refuses_invalid_schema_or_entities_at_start():
     with pytest.raises(ConfigurationError, match="schema does not parse"):
         policy_set(PERMIT, "entity ;")
     with pytest.raises(ConfigurationError, match="entities"):
         policy_set(PERMIT, SCHEMA, '[{"uid":{"type":"Nobody","id":"x"},"attrs":{},"parents":[]}]')
 
 
-def test_missing_files_are_named(tmp_path):
+def test_policy_set_error_names_missing_files(tmp_path):
     with pytest.raises(ConfigurationError, match="absent"):
         PolicyFiles(tmp_path / "absent", DIGITS / "schema.cedarschema").load()
 
 
-def test_a_decision_is_remembered_exactly(digits):
+def test_policy_decision_cache_is_exact(digits):
     assert ask(digits) is ask(digits)
     assert ask(digits) is not ask(digits, caller="other")
 
@@ -148,7 +148,7 @@ action metadata appliesTo { principal: [Caller], resource: [Model, Service], con
 """
 
 
-def test_the_context_holds_what_the_schema_declares():
+def test_policy_context_contains_what_the_schema_declares():
     text = """
     @id("inside") permit (principal, action == Action::"infer", resource)
       when { context has client_ip && context.client_ip.isInRange(ip("10.0.0.0/8")) };
@@ -169,14 +169,14 @@ def test_the_context_holds_what_the_schema_declares():
     assert not ask(policies, action="metadata", client_ip="10.1.2.3", purpose="x", emergency="y").errors
 
 
-def test_what_the_schema_does_not_declare_makes_no_new_decision(digits):
+def test_policy_decision_cache_ignores_context_outside_the_schema(digits):
     before = len(digits._memo)
     for minute in range(100):
         ask(digits, caller="minutes", client_ip=f"10.0.0.{minute}", minute=minute, attributes=(("department", "er"),))
     assert len(digits._memo) == before + 1
 
 
-def test_an_address_that_is_none_denies():
+def test_policy_invalid_client_ip_denies():
     text = '@id("a") permit (principal, action, resource) when { context has client_ip };'.replace(
         "action,", 'action == Action::"infer",'
     )
@@ -184,7 +184,7 @@ def test_an_address_that_is_none_denies():
     assert not verdict.allowed and verdict.errors
 
 
-def test_attributes_of_caller_and_model_count():
+def test_policy_sees_attributes_of_caller_and_model():
     text = """
     @id("own") permit (principal, action == Action::"infer", resource)
       when { principal has department && resource has data_classification && principal.department == resource.data_classification };
@@ -198,7 +198,7 @@ def test_attributes_of_caller_and_model_count():
     assert not ask(policies, action="explain", attributes=(("wards", "icu"),)).allowed
 
 
-def test_entities_of_a_file_count_and_roles_have_roles():
+def test_policy_sees_entities_of_a_file_and_nested_roles():
     entities = [
         {"uid": {"type": "Role", "id": "surgeon"}, "attrs": {}, "parents": [{"type": "Role", "id": "doctor"}]},
         {"uid": {"type": "ModelGroup", "id": "digits"}, "attrs": {}, "parents": [{"type": "ModelGroup", "id": "all"}]},
@@ -234,7 +234,7 @@ LINK = {
 }
 
 
-def test_a_template_permits_whom_it_is_linked_for():
+def test_policy_template_permits_its_links():
     policies = policy_set(TEMPLATE, SCHEMA, links=json.dumps([LINK]))
     verdict = ask(policies, caller="ada", roles=())
     assert verdict.policy_ids == ("share-with-ada",) and str(verdict.obligations) == "output=label"
@@ -255,18 +255,18 @@ def test_a_template_permits_whom_it_is_linked_for():
         {"resource": {"type": "Service", "id": "x"}},
     ],
 )
-def test_a_link_that_does_not_fit_is_refused(change):
+def test_policy_template_link_that_does_not_fit_is_refused(change):
     with pytest.raises(ConfigurationError):
         policy_set(TEMPLATE, SCHEMA, links=json.dumps([{**LINK, **change}]))
 
 
 @pytest.mark.parametrize("links", ["", "{}", "[1]", '[{"template": "share"}]', "[" * 100_000])
-def test_links_that_are_none_are_refused(links):
+def test_policy_template_links_file_that_is_invalid_is_refused(links):
     with pytest.raises(ConfigurationError):
         policy_set(TEMPLATE, SCHEMA, links=links)
 
 
-def test_the_strictest_of_the_deciding_permits_holds():
+def test_policy_obligations_of_deciding_permits_are_the_strictest():
     text = """
     @id("full") permit (principal, action == Action::"infer", resource);
     @id("rounded") @output("rounded:2") permit (principal in Role::"a", action == Action::"infer", resource);
@@ -280,7 +280,7 @@ def test_the_strictest_of_the_deciding_permits_holds():
     assert str(ask(policies, roles=("a", "b", "c")).obligations) == "output=label anonymize=strict"
 
 
-def test_a_folder_of_policies_is_read_in_order(tmp_path):
+def test_policy_folder_is_read_in_order(tmp_path):
     (tmp_path / "a.cedar").write_text(PERMIT)
     (tmp_path / "b.cedar").write_text('@id("none") forbid (principal, action, resource);')
     (tmp_path / "readme.txt").write_text("not a policy")
@@ -313,7 +313,7 @@ random_policy = st.tuples(
     st.sets(st.sampled_from(["g1", "g2"])),
 )
 @settings(max_examples=200, deadline=None)
-def test_looking_at_the_fitting_policies_alone_decides_as_looking_at_all(rows, caller, roles, asked, groups):
+def test_policy_slicing_decides_as_the_whole_set(rows, caller, roles, asked, groups):
     """The index leaves out what cannot match; Cedar over the whole set is the referee."""
     text = "\n".join(f'@id("p{n}") {effect} ({p}, {a}, {r}) {c};' for n, (effect, p, a, r, c) in enumerate(rows))
     entities = [{"uid": {"type": "Role", "id": "r1"}, "attrs": {}, "parents": [{"type": "Role", "id": "top"}]}]
@@ -353,7 +353,7 @@ def test_looking_at_the_fitting_policies_alone_decides_as_looking_at_all(rows, c
     assert (verdict.allowed, sorted(verdict.policy_ids)) == (result.allowed, sorted(names))
 
 
-def test_a_second_look_finds_what_can_never_decide():
+def test_policy_remarks_name_policies_that_can_never_decide():
     text = """
     @id("nobody") forbid (principal in Role::"guest", action, resource);
     @id("guests") permit (principal in Role::"guest", action == Action::"infer", resource in ModelGroup::"digits");
@@ -394,7 +394,7 @@ def test_a_second_look_finds_what_can_never_decide():
     assert remarks["again"] == "'some' already permits all of it"
 
 
-def test_a_flood_of_addresses_takes_bounded_memory():
+def test_policy_decision_cache_is_bounded():
     text = '@id("a") permit (principal, action == Action::"infer", resource) when { context has client_ip && context.client_ip.isInRange(ip("10.0.0.0/8")) };'
     policies = policy_set(text, RICH)
     policies._memo = Memo(100)

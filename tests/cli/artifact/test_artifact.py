@@ -117,7 +117,7 @@ TRANSCRIPT = [
 ]  # fmt: skip
 
 
-def test_the_daily_life_of_a_sealed_model(person):
+def test_artifact_commands_seal_inspect_verify_open_rewrap_approve(person):
     for line, expected in TRANSCRIPT:
         printed = re.sub(r"sha256:[0-9a-f]{16}…", "sha256:PREFIX…", person.reads(line))
         if expected is None:
@@ -129,7 +129,7 @@ def test_the_daily_life_of_a_sealed_model(person):
         assert "Traceback" not in printed
 
 
-def test_every_command_speaks_json(person):
+def test_artifact_commands_print_json(person):
     own = person.folder / "json"
     own.mkdir()
     for line in ("key create signing json/a.key", "key create signing json/b.key", "key create recipient json/r.key"):
@@ -157,7 +157,7 @@ def test_every_command_speaks_json(person):
     assert len(answers["rewrap"]["recipients"]) == 1
 
 
-def test_a_hostile_model_is_named_and_not_sealed(person):
+def test_artifact_seal_refuses_hostile_model(person):
     folder = person.folder / "hostile"
     folder.mkdir()
     shape = onnx.numpy_helper.from_array(np.array([2**40]), "s")
@@ -186,7 +186,7 @@ def test_a_hostile_model_is_named_and_not_sealed(person):
     assert done.returncode == 5 and "bomb" in done.stderr and not (person.folder / "h.sealed").exists()
 
 
-def test_a_key_under_a_passphrase_is_made_and_used(person):
+def test_key_create_with_passphrase_and_its_use(person):
     environment = {"PASSPHRASE": "correct horse"}
     made = person.types("key create signing under.key --passphrase env:PASSPHRASE", environment)
     assert made.returncode == 0 and "under a passphrase" in made.stdout
@@ -206,6 +206,6 @@ def test_a_key_under_a_passphrase_is_made_and_used(person):
     ("key create secret s.key --algorithm p256", "a secret key has no algorithm"),
     ("key create signing s.key --algorithm x25519", "a signing key has no algorithm 'x25519'"),
 ])  # fmt: skip
-def test_a_wrong_algorithm_is_named(person, line, says):
+def test_key_create_refuses_wrong_algorithm(person, line, says):
     done = person.types(line)
     assert done.returncode == 2 and says in done.stderr

@@ -55,7 +55,7 @@ def sealed(tmp_path_factory):
     return root
 
 
-def test_a_sealed_model_is_listed_without_decrypting_it(sealed):
+def test_bom_lists_sealed_model_without_decrypting_it(sealed):
     bill = valid(run("bom", sealed / "m.sealed", "--trust", sealed / "author.key.pub").output)
     (model,) = bill["components"]
     assert (model["type"], model["name"], model["version"]) == ("machine-learning-model", "m", "3")
@@ -64,7 +64,7 @@ def test_a_sealed_model_is_listed_without_decrypting_it(sealed):
     assert "modelCard" not in model and "classification" not in json.dumps(bill)
 
 
-def test_who_may_open_it_adds_what_the_card_says(sealed):
+def test_bom_with_recipient_key_adds_the_model_card(sealed):
     key = f"file:{sealed}/server.key"
     done = run("bom", sealed / "m.sealed", "--trust", sealed / "author.key.pub", "--recipient-key", key)
     card = valid(done.output)["components"][0]["modelCard"]
@@ -74,7 +74,7 @@ def test_who_may_open_it_adds_what_the_card_says(sealed):
     assert card["considerations"]["useCases"] == ["demonstration"]
 
 
-def test_models_stand_beside_the_packages_of_an_environment(sealed):
+def test_bom_adds_models_to_the_packages_of_an_environment(sealed):
     tool = Path(sys.executable).parent / "cyclonedx-py"
     arguments = ["requirements", "-", "--output-format", "JSON", "--spec-version", "1.6"]
     base = subprocess.run([tool, *arguments], input="numpy==2.0.0\n", capture_output=True, text=True, check=True).stdout
@@ -87,13 +87,13 @@ def test_models_stand_beside_the_packages_of_an_environment(sealed):
         run("bom", sealed / "m.sealed", "--trust", sealed / "author.key.pub", "--into", sealed / "both.json")
 
 
-def test_what_a_stranger_signed_is_not_listed(sealed):
+def test_bom_refuses_model_of_untrusted_signer(sealed):
     with pytest.raises(IntegrityError):
         run("bom", sealed / "m.sealed", "--trust", sealed / "stranger.key.pub")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"bomFormat": "CycloneDX", "specVersion": "1.4"}', b"\xff"])
-def test_models_are_added_to_a_bill_of_materials_alone(sealed, content):
+def test_bom_refuses_a_base_that_is_no_bill_of_materials(sealed, content):
     (sealed / "bad.json").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"CycloneDX 1\.6|not JSON|not a JSON object"):
         run("bom", sealed / "m.sealed", "--trust", sealed / "author.key.pub", "--into", sealed / "bad.json")

@@ -78,7 +78,7 @@ def serving(answer):
             thread.join()
 
 
-def test_fetch_keeps_what_was_meant(signed, tmp_path):
+def test_fetch_keeps_the_expected_artifact(signed, tmp_path):
     with serving(lambda _: (200, {}, signed.content)) as url:
         text = run("artifact", "fetch", f"{url}/m", tmp_path / "m", "--sha256", signed.sha256, *signed.trust)
     assert "small version 7, signed by sha256:" in text
@@ -86,7 +86,7 @@ def test_fetch_keeps_what_was_meant(signed, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["flipped", "longer", "shorter", "empty"])
-def test_fetch_keeps_nothing_else(signed, tmp_path, change):
+def test_fetch_keeps_no_other_content(signed, tmp_path, change):
     content = signed.content
     served = {
         "flipped": content[:-1] + bytes([content[-1] ^ 1]),
@@ -102,7 +102,7 @@ def test_fetch_keeps_nothing_else(signed, tmp_path, change):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_fetch_keeps_nothing_that_a_stranger_signed(signed, tmp_path):
+def test_fetch_keeps_no_artifact_of_untrusted_signer(signed, tmp_path):
     with serving(lambda _: (200, {}, signed.content)) as url, pytest.raises(GovernanceError) as caught:
         run(
             "artifact",
@@ -119,7 +119,7 @@ def test_fetch_keeps_nothing_that_a_stranger_signed(signed, tmp_path):
 
 
 @pytest.mark.parametrize("status", [204, 404, 500])
-def test_fetch_says_that_the_server_has_it_not(signed, tmp_path, status):
+def test_fetch_reports_404(signed, tmp_path, status):
     with serving(lambda _: (status, {}, b"")) as url, pytest.raises(KeyUnavailableError, match=str(status)):
         run("artifact", "fetch", url, tmp_path / "m", "--sha256", signed.sha256, *signed.trust)
 
@@ -133,7 +133,7 @@ def test_fetch_refuses_other_schemes_and_no_digest(signed, tmp_path, url, digest
         run("artifact", "fetch", url, tmp_path / "m", "--sha256", digest, *signed.trust)
 
 
-def test_nothing_is_asked_of_a_port_where_nobody_listens(signed, tmp_path):
+def test_fetch_reports_a_closed_port(signed, tmp_path):
     with pytest.raises(KeyUnavailableError, match="could not be downloaded"):
         run("artifact", "fetch", "http://127.0.0.1:9/m", tmp_path / "m", "--sha256", signed.sha256, *signed.trust)
 
@@ -178,7 +178,7 @@ def test_fetch_gets_a_blob_from_a_registry(signed, tmp_path, login):
     assert registry.asked[0][1] is None
 
 
-def test_a_registry_that_wants_another_login_gives_nothing(signed, tmp_path):
+def test_fetch_from_registry_that_refuses_the_login_fails(signed, tmp_path):
     with serving(Registry(signed.content, "a:b")) as url, pytest.raises(KeyUnavailableError, match="gives no token"):
         run("artifact", "fetch", f"{url}/v2/x/blobs/y", tmp_path / "m", "--sha256", signed.sha256, *signed.trust)
 
@@ -188,7 +188,7 @@ def test_a_registry_that_wants_another_login_gives_nothing(signed, tmp_path):
     ['{"token": "\u00e9"}'.encode(), b'{"token": "a\\nb"}', b'{"token": 7}', b'{"token": {"a": 1}}', b"[" * 100_000, b"[]",
      b'{"token": "%s"}' % (b"a" * 2**21), b'{"token": "a", "token": "b"}', b"\xff", b""],
 )  # fmt: skip
-def test_a_registry_whose_token_is_none_is_a_sentence(signed, tmp_path, body):
+def test_fetch_from_registry_with_invalid_token_reply_fails_with_one_sentence(signed, tmp_path, body):
     class Hostile(Registry):
         def __call__(self, request):
             return (200, {}, body) if request.path.startswith("/token") else super().__call__(request)
@@ -198,7 +198,7 @@ def test_a_registry_whose_token_is_none_is_a_sentence(signed, tmp_path, body):
     assert not list(tmp_path.iterdir())
 
 
-def test_no_password_goes_in_clear_to_where_a_stranger_sends_us(signed, tmp_path):
+def test_fetch_sends_no_password_without_tls_to_a_token_server(signed, tmp_path):
     challenge = {"www-authenticate": 'Bearer realm="http://evil.example/token",service="s"'}
     (tmp_path / "login").write_text("robot:password")
     with (
@@ -218,7 +218,7 @@ def test_no_password_goes_in_clear_to_where_a_stranger_sends_us(signed, tmp_path
         )
 
 
-def test_a_token_is_not_carried_to_another_host(signed, tmp_path):
+def test_fetch_sends_no_token_to_another_host(signed, tmp_path):
     seen = []
 
     def blobs(request):
@@ -246,7 +246,7 @@ def test_a_token_is_not_carried_to_another_host(signed, tmp_path):
     assert seen == ["Bearer secret", None]
 
 
-def test_a_folder_that_is_not_there_is_a_sentence(signed, tmp_path):
+def test_fetch_into_missing_folder_fails_with_one_sentence(signed, tmp_path):
     from governance.artifacts.trust.trust import Trust
 
     with pytest.raises(ConfigurationError, match="cannot write"):
@@ -258,7 +258,7 @@ def test_a_folder_that_is_not_there_is_a_sentence(signed, tmp_path):
         )
 
 
-def test_a_token_does_not_travel_in_clear(signed, tmp_path):
+def test_fetch_sends_no_token_without_tls(signed, tmp_path):
     (tmp_path / "token").write_text("secret")
     with pytest.raises(ConfigurationError, match="over https:// only"):
         run(
@@ -275,13 +275,13 @@ def test_a_token_does_not_travel_in_clear(signed, tmp_path):
 
 
 @pytest.mark.parametrize("realm", ["http://registry.example/token", "http://127.0.0.2/token", "", "file:///token"])
-def test_a_registry_behind_tls_sends_nobody_to_a_token_in_clear(realm):
+def test_fetch_from_registry_with_tls_refuses_a_token_server_without_tls(realm):
     challenge = Challenge(f'Bearer realm="{realm}",service="s"', "https://registry.example/v2/x/blobs/y")
     with httpx.Client() as client, pytest.raises(KeyUnavailableError, match="over TLS"):
         challenge.answer(client, "robot:password")
 
 
-def test_a_host_that_the_named_one_leads_to_asks_for_no_password(signed, tmp_path):
+def test_fetch_sends_no_password_to_a_host_it_was_redirected_to(signed, tmp_path):
     registry = Registry(signed.content, "robot:password")
     (tmp_path / "login").write_text("robot:password")
     with (

@@ -20,26 +20,26 @@ def key(tmp_path, monkeypatch):
     return tmp_path / "key", signing
 
 
-def test_the_passphrase_opens_it(key, tmp_path):
+def test_encrypted_key_opens_with_its_passphrase(key, tmp_path):
     path, signing = key
     assert open_signing_key(f"file:{path}?passphrase=env:PASS").public_key == signing.public_key
     write_new(tmp_path / "pass", b"correct horse\n", mode=0o600)
     assert open_signing_key(f"file:{path}?passphrase=file:{tmp_path}/pass").public_key == signing.public_key
 
 
-def test_any_kind_of_key_can_be_under_one(tmp_path, monkeypatch):
+def test_encrypted_key_can_be_of_any_kind(tmp_path, monkeypatch):
     recipient = generate_recipient_key("x-wing", os.urandom)
     write_new(tmp_path / "r", encrypt_key(recipient.to_pem(), b"p", os.urandom), mode=0o600)
     monkeypatch.setenv("PASS", "p")
     assert open_recipient_key(f"file:{tmp_path}/r?passphrase=env:PASS").key_id == recipient.key_id
 
 
-def test_without_a_passphrase_it_says_how_to_give_one(key):
+def test_encrypted_key_without_passphrase_error_says_how_to_give_one(key):
     with pytest.raises(KeyUnavailableError, match="passphrase=env:NAME"):
         open_signing_key(f"file:{key[0]}")
 
 
-def test_a_wrong_passphrase_and_a_changed_file_are_refused(key):
+def test_encrypted_key_refuses_wrong_passphrase_and_changed_file(key):
     path, _ = key
     with pytest.raises(KeyRefusedError, match="is wrong") as refusal:
         open_signing_key(f"file:{path}?passphrase=env:WRONG")
@@ -52,7 +52,7 @@ def test_a_wrong_passphrase_and_a_changed_file_are_refused(key):
             decrypt_key(b"\n".join(changed), b"correct horse", "key")
 
 
-def test_a_file_that_asks_for_too_much_memory_is_refused(key):
+def test_encrypted_key_that_requires_too_much_memory_is_refused(key):
     import base64
 
     lines = key[0].read_bytes().splitlines()
@@ -62,7 +62,7 @@ def test_a_file_that_asks_for_too_much_memory_is_refused(key):
         decrypt_key(b"\n".join([lines[0], base64.b64encode(data), lines[-1]]), b"correct horse", "key")
 
 
-def test_encrypted_pkcs8_of_openssl_is_read(tmp_path, monkeypatch):
+def test_encrypted_key_in_pkcs8_of_openssl_is_read(tmp_path, monkeypatch):
     signing = generate_signing_key()
     (tmp_path / "plain").write_bytes(signing.to_pem())
     command = ["openssl", "pkcs8", "-topk8", "-scrypt", "-in", str(tmp_path / "plain"), "-out", str(tmp_path / "key")]

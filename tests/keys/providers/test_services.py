@@ -111,7 +111,7 @@ def provider(request):
     return request.getfixturevalue(request.param)
 
 
-def test_what_it_wraps_opens_for_its_own_use_alone(provider):
+def test_key_service_unwraps_only_with_the_same_info(provider):
     recipient, key = open_recipient(provider["wraps"]), open_recipient_key(provider["wraps"])
     assert recipient.key_id == key.key_id and len(key.key_id) == 64
     wrapped = recipient.wrap(b"k" * 32, b"info")
@@ -122,7 +122,7 @@ def test_what_it_wraps_opens_for_its_own_use_alone(provider):
 
 
 @pytest.mark.parametrize("size", [10, 5000])
-def test_what_it_signs_verifies(provider, size):
+def test_key_service_signature_verifies(provider, size):
     if size > 4096 and provider["signs"].startswith("awskms"):
         pytest.skip("moto hashes a digest once more, which KMS does not")
     signer, message = open_signing_key(provider["signs"]), b"m" * size
@@ -131,12 +131,12 @@ def test_what_it_signs_verifies(provider, size):
         signer.public_key.verify_signature(signer.sign(message), message + b"x")
 
 
-def test_no_secret_comes_out(provider):
+def test_key_service_offers_no_secret(provider):
     with pytest.raises(ConfigurationError, match="cannot be read"):
         open_secret(provider["wraps"])
 
 
-def test_a_key_of_the_wrong_kind_is_named(kms, vault, token):
+def test_key_service_refuses_key_of_wrong_kind(kms, vault, token):
     for uri, says in (
         (kms["signs"], "needs a symmetric key"),
         (f"vault:transit/plain{vault['query']}", "derived=true"),
@@ -150,7 +150,7 @@ def test_a_key_of_the_wrong_kind_is_named(kms, vault, token):
             open_signing_key(uri)
 
 
-def test_what_is_refused_differs_from_what_could_not_be_asked(kms, vault, token):
+def test_key_service_refusal_differs_from_unavailability(kms, vault, token):
     nowhere = f"http://127.0.0.1:{free_port()}"
     refused = (
         f"awskms:alias/absent{kms['query']}",
@@ -172,17 +172,17 @@ def test_what_is_refused_differs_from_what_could_not_be_asked(kms, vault, token)
             open_recipient_key(uri)
 
 
-def test_an_alias_is_the_key_that_it_names(kms):
+def test_key_service_alias_names_its_key(kms):
     assert open_recipient(f"awskms:alias/models{kms['query']}").key_id == open_recipient(kms["wraps"]).key_id
 
 
-def test_an_edwards_key_signs_checkpoints(vault):
+def test_key_service_ed25519_key_signs_checkpoints(vault):
     signer = open_signing_key(f"vault:transit/edwards{vault['query']}")
     assert len(signer.public_key.raw) == 32
     assert signer.public_key.verify_signature(signer.sign(b"m"), b"m") == b"m"
 
 
-def test_a_rotated_key_still_opens_what_it_wrapped_before(vault):
+def test_key_service_rotated_key_still_unwraps(vault):
     wrapped = open_recipient(vault["wraps"]).wrap(b"k" * 32, b"info")
     vault["client"].secrets.transit.rotate_key("wraps")
     assert open_recipient_key(vault["wraps"]).unwrap(wrapped, b"info") == b"k" * 32
@@ -200,21 +200,21 @@ def test_a_rotated_key_still_opens_what_it_wrapped_before(vault):
         ("pkcs11:token=t;object=o?module-path=/x.so&pin-source=1234", "must be a URI"),
     ],
 )
-def test_a_wrong_uri_says_what_is_right_and_shows_no_secret(uri, says):
+def test_key_service_wrong_uri_error_shows_the_format_and_no_secret(uri, says):
     with pytest.raises(ConfigurationError, match=says) as refusal:
         open_recipient_key(uri)
     assert "hvs.secret" not in str(refusal.value) and "1234" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(("scheme", "package"), [("awskms", "boto3"), ("vault", "hvac"), ("pkcs11", "pkcs11")])
-def test_a_missing_package_is_named_with_its_extra(scheme, package, monkeypatch):
+def test_key_service_missing_package_is_named_with_its_extra(scheme, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"governance.keys.providers.{scheme}", raising=False)
     with pytest.raises(ConfigurationError, match=rf"'{package}': pip install 'bento-governance\[{scheme}\]'"):
         open_recipient_key(f"{scheme}:x/y")
 
 
-def test_an_artifact_for_all_three_opens_with_each_and_is_signed_by_each(kms, vault, token, tmp_path):
+def test_key_service_artifact_of_all_three_providers_opens_and_verifies(kms, vault, token, tmp_path):
     from datetime import UTC, datetime
 
     from governance.artifacts.amend import rewrap

@@ -1,5 +1,6 @@
 """Shared by all tests: the hypothesis profile, the public test vectors, and skipping where a package may be missing."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,13 +45,22 @@ def pytest_ignore_collect(collection_path, config):
 def missing_module(config: pytest.Config, error: BaseException | None) -> str | None:
     """Return the module whose absence led to this error, for example `"boto3"`; `None` unless `--may-lack` allows it."""
     allowed = config.getoption("--may-lack").split(",")
-    while error is not None:
-        if isinstance(error, ModuleNotFoundError) and error.name:
-            name = error.name.partition(".")[0]
+    for cause in causes(error):
+        if isinstance(cause, ModuleNotFoundError) and cause.name:
+            name = cause.name.partition(".")[0]
             if name in allowed or ("any" in allowed and not (config.rootpath / name).is_dir()):
                 return name
-        error = error.__cause__ or error.__context__
     return None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and all that led to it, the members of groups included."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for member in error.exceptions:
+                yield from causes(member)
+        error = error.__cause__ or error.__context__
 
 
 @pytest.hookimpl(tryfirst=True)

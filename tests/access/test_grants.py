@@ -1,4 +1,4 @@
-"""Breaking the glass: two keys, a listed reason, a short while, one caller, and nothing beyond."""
+"""Break-glass grants: signed by two keys, with a listed reason, limited in time, caller, actions and models."""
 
 import pytest
 
@@ -71,7 +71,7 @@ BAD = {
     "a stranger's second signature": lambda: signed(keys=[KEYS[0], generate_signing_key()]),
     "for too long": lambda: signed(ends=NOW + 3601),
     "for no time": lambda: signed(ends=NOW),
-    "for a reason of its own": lambda: signed(reason="curiosity"),
+    "for a reason that is not listed": lambda: signed(reason="curiosity"),
     "with more than a grant has": lambda: signed(also=1),
     "without a caller": lambda: signed(caller=""),
     "for every action": lambda: signed(actions="infer"),

@@ -1,4 +1,4 @@
-"""The kill switch: signed, never jammed by removing or garbling its file, never turned back."""
+"""The kill switch: signed; removing, damaging or rolling back its file does not resume a model."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""A small real model, sealed, with everything that it takes to open it."""
+"""A small sealed model, with the keys that open it."""
 
 import json
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def small_model() -> bytes:
 
 @dataclass
 class Sealed:
-    """One sealed artifact, and the keys around it."""
+    """A sealed artifact and its keys."""
 
     folder: Path
     file: Path

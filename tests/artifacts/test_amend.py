@@ -1,4 +1,4 @@
-"""Amending: approvals and recipients change, header and parts never, and an interruption loses nothing."""
+"""Amending: approvals and recipients change, header and parts do not, and an interruption loses nothing."""
 
 import os
 import shutil
@@ -113,7 +113,7 @@ def test_what_an_untrusted_author_signed_is_not_approved(sealed, file):
 
 @pytest.mark.parametrize("written", [0, 1, 100, 10**6])
 def test_an_interrupted_change_is_finished_by_the_next(sealed, file, monkeypatch, written):
-    """The journal is whole, and the file has got some bytes of its new trailer."""
+    """The journal is complete, and the file already has some bytes of its new trailer."""
     new = another()
 
     def torn(path, offset, tail):

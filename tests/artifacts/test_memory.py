@@ -1,4 +1,4 @@
-"""Plaintext in memory: sealed, shared by inheritance alone, wiped, and never in a file."""
+"""Plaintext in memory: sealed, shared only by inheritance, wiped, and never in a file."""
 
 import ctypes
 import os
@@ -88,7 +88,7 @@ def test_swap_is_told_from_its_table(tmp_path):
 
 @linux
 def test_no_file_is_made_or_written_while_a_model_opens(sealed, tmp_path, monkeypatch):
-    """inotify watches the artifact's folder, the working directory and every temporary folder."""
+    """inotify watches the folder of the artifact, the working directory and every temporary folder."""
     libc = ctypes.CDLL(None, use_errno=True)
     watch = libc.inotify_init1(os.O_NONBLOCK)
     monkeypatch.chdir(tmp_path)
@@ -112,7 +112,7 @@ def test_no_file_is_made_or_written_while_a_model_opens(sealed, tmp_path, monkey
     assert b"seen" in events()
     with sealed.open() as opened:
         assert opened.files
-    # Other processes may use /tmp; ours names nothing like this.
+    # Other processes may use /tmp; this process uses none of these names.
     ours = [
         name for name in events() if b"model" in name or b"card" in name or b"onnx" in name or b"governance" in name
     ]

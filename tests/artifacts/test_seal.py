@@ -1,4 +1,4 @@
-"""Sealing and opening: what comes out is what went in, and anything else is refused at its step."""
+"""Sealing and opening: a round trip returns the same files, and every change is refused at its step."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The entry takes words that may be kept, by type: no plain text has a place in it."""
+"""Audit entries: their types accept only words that may be kept, and no free text."""
 
 from typing import get_args, get_type_hints
 
@@ -6,7 +6,7 @@ import pytest
 
 from governance.audit.entry import Entry, LogWord, known_word, number_word, printable_word
 
-# Hex of hashes, closed by their making.
+# Hexadecimal hashes, which the log computes itself.
 COMMITMENTS = {"request", "reply"}
 
 

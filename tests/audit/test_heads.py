@@ -1,4 +1,4 @@
-"""The heads of all logs below a folder, read from their ends alone."""
+"""The heads of all logs in a folder, read from the end of their files only."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ KEY = generate_signing_key("ed25519")
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two logs of one service, of 300 and of no entries; the first has many checkpoints."""
+    """Two logs of one service: one with 300 entries and many checkpoints, one without entries."""
 
     async def write():
         first = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1e-9)

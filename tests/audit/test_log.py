@@ -1,4 +1,4 @@
-"""The log: nothing acknowledged is lost, and nothing changed goes unnoticed."""
+"""The audit log: no acknowledged entry is lost, and every change is detected."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""RFC 6962: the public vectors, and laws of the tree."""
+"""Merkle trees of RFC 6962: public vectors, and properties of roots and proofs."""
 
 import base64
 import json

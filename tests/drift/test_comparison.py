@@ -1,4 +1,4 @@
-"""The judgement: both large and certain, steady once it is raised, and rarely wrong; proved on real digits."""
+"""Comparison of windows with profiles: thresholds, significance, hysteresis, false alarms; with real digits."""
 
 import json
 from functools import cache
@@ -133,7 +133,7 @@ def digits_of_mnist():
 
 
 class Digits:
-    """A real model, its reference profile, and the untouched test part."""
+    """A trained model, its reference profile, and the unchanged test set."""
 
     def __init__(self, name):
         folder = ROOT / f".state/training/{name}/export"

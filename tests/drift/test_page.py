@@ -1,4 +1,4 @@
-"""The report's page: names are shown and never obeyed, pictures have words, and nothing comes from outside."""
+"""The HTML report: names are escaped, pictures have labels, and nothing is loaded from another host."""
 
 import re
 from html.parser import HTMLParser

@@ -1,4 +1,4 @@
-"""The reference profile: learnt, read strictly, and fitting its model alone."""
+"""Reference profiles: learned, read strictly, and accepted only for their own model."""
 
 import json
 from contextlib import suppress

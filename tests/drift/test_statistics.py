@@ -1,4 +1,4 @@
-"""The statistics against scipy's, and against what they are by definition."""
+"""The statistics, compared with scipy and with their definitions."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_chi2_merges_small_bins_and_ignores_empty_ones():
 
 @given(st.integers(50, 3000), st.integers(50, 3000), st.floats(0.02, 0.9))
 def test_ks_p_equals_scipy(first, second, distance):
-    # scipy's asymptotic form has none of Stephens' correction for small samples: both are near for what matters.
+    # The asymptotic form of scipy lacks Stephens' correction for small samples; both are close in the range of interest.
     size = first * second / (first + second)
     expected = special.kolmogorov((np.sqrt(size) + 0.12 + 0.11 / np.sqrt(size)) * distance)
     assert ks_p(distance, first, second) == pytest.approx(expected, rel=1e-6, abs=1e-9)

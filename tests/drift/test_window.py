@@ -1,4 +1,4 @@
-"""Windows: the last items alone, in constant memory, that add up; and their snapshots."""
+"""Windows of recent items: constant memory, sums of several workers, and snapshots."""
 
 import json
 
@@ -125,8 +125,8 @@ def waiting(reference, most=64):
 
 def test_sampling_buffers_items_and_counts_them_together(reference):
     pile = waiting(reference)
-    told = [pile.add(batch(8, seed), {}) for seed in range(8)]
-    assert told == [False] * 7 + [True]
+    full = [pile.add(batch(8, seed), {}) for seed in range(8)]
+    assert full == [False] * 7 + [True]
     (counted,) = pile.take()
     expected = sum(reference.profile.count(batch(8, seed), {}) for seed in range(8))
     assert counted.items == 64 == MAX_WAITING_ROWS

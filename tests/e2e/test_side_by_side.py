@@ -1,4 +1,4 @@
-"""A guarded service beside the plain one: statuses, sentences, background work, streams and time-outs are the same."""
+"""A guarded service compared with the same service without guard: statuses, messages, background tasks, streams, time-outs."""
 
 import json
 import os

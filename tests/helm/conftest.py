@@ -32,7 +32,7 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True)
 class Helm:
-    """The helm binary, with a configuration folder of its own instead of the user's."""
+    """The helm binary, with a temporary configuration folder instead of the user's."""
 
     binary: Path
     home: Path

@@ -1,4 +1,4 @@
-"""DSSE envelopes: the protocol's own test vector, k of n, and nothing that was changed."""
+"""DSSE envelopes: the test vector of the protocol, k of n signatures, and refusal of any change."""
 
 import base64
 import contextlib

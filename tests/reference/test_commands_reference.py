@@ -73,7 +73,7 @@ def test_commands_help_lists_are_never_cut_off():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_list_equals_the_first_sentence_of_each_command(name):
-    """The list is a table of its own, so that `--help` need not import every command."""
+    """`--help` lists commands from a separate table, so that it need not import every command."""
     command = root.get_command(click.Context(root), name)
     assert COMMANDS[name][1] == first_sentence(command)
 

@@ -1,4 +1,4 @@
-"""Every error has a code of its own, says what it means and what to do, and is on the page."""
+"""Every error has a unique code, a meaning and a remedy, and is on the page."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every fact that the built-in plugins share is explained, with who provides and who reads it."""
+"""Every fact that the built-in plugins share is explained, with the plugins that provide and read it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""API keys: forged, wrong, expired and revoked ones are refused; the store never holds a key."""
+"""API keys: forged, unknown, expired and revoked ones are refused; the store holds only hashes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Client certificates: believed of TLS itself and of trusted proxies, of nobody else."""
+"""Client certificates: accepted from the TLS connection and from trusted proxies, and from no other peer."""
 
 import contextlib
 import ipaddress

@@ -1,4 +1,4 @@
-"""Tokens of identity providers: forged, confused, stale and foreign ones are refused; the public JWS vectors pass."""
+"""Tokens of identity providers: forged, invalid, expired and foreign ones are refused; the public JWS vectors pass."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ def jwks(*keys):
 
 
 class Provider:
-    """Answers with a key set, or is away."""
+    """An HTTP transport that returns a key set, or fails as an unreachable provider."""
 
     def __init__(self, *keys):
         self.keys, self.asked, self.away = keys, 0, False
@@ -113,7 +113,9 @@ def who(verifier, bearer):
 @pytest.mark.parametrize(
     ("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256"), (ED_KEY, "EdDSA"), (ED_KEY, "Ed25519")]
 )
-@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # RFC 9864 renames it; issuers will use it for years.
+@pytest.mark.filterwarnings(
+    "ignore:EdDSA is deprecated"
+)  # RFC 9864 renames EdDSA; issuers will use the old name for years.
 def test_token_names_its_caller(verifier, key, algorithm):
     caller = who(
         verifier,
@@ -160,7 +162,7 @@ FORGED = {
         [token().split(".")[0], token(sub="admin").split(".")[1], token().split(".")[2]]
     ),
     "a key of its own in the header": lambda: embedded(STRANGER),
-    "a critical header that nobody knows": lambda: relabelled("RS256", crit=["x"], x=1),
+    "an unknown critical header": lambda: relabelled("RS256", crit=["x"], x=1),
     "of another type": lambda: token(header={"typ": "dpop+jwt"}),
     "expired": lambda: token(iat=int(NOW) - 700, exp=int(NOW) - 61),
     "not yet valid": lambda: token(nbf=int(NOW) + 61),
@@ -170,9 +172,9 @@ FORGED = {
     "an end that is true": lambda: token(exp=True),
     "an end beyond reason": lambda: token(exp=10**12),
     "valid for too long": lambda: token(exp=int(NOW) + 90_000),
-    "for somebody else": lambda: token(aud="other"),
+    "for another audience": lambda: token(aud="other"),
     "for a list of others": lambda: token(aud=["other", "another"]),
-    "for nobody": lambda: token(aud=None),
+    "without an audience": lambda: token(aud=None),
     "for an object": lambda: token(aud={"bento": 1}),
     "without a subject": lambda: token(sub=None),
     "a subject that is a number": lambda: token(sub=7),
@@ -182,7 +184,7 @@ FORGED = {
 
 
 def signed(header, payload, key=RSA_KEY):
-    """Sign as a JOSE library would refuse to."""
+    """Sign with a header that a JOSE library would refuse to make."""
     message = f"{part(header)}.{part(payload)}".encode()
     signature = key.private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
     return f"{message.decode()}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
@@ -380,7 +382,7 @@ def test_token_claim_is_found_by_json_pointer():
     assert find_claim(found, "/a/b~1c/d~0e/f") is None
 
 
-# What the vectors call valid and is refused here: a label that differs from the key's own `alg` (346, 347, 350, 351: also
+# Vectors that are marked valid and are refused here: a label that differs from the key's own `alg` (346, 347, 350, 351: also
 # "ES521", which no standard names), and characters outside base64url, which the vectors let a parser skip (372, 373).
 STRICTER = {346, 347, 350, 351, 372, 373}
 
@@ -393,7 +395,7 @@ def test_token_public_jws_vectors_have_the_expected_result():
         for case in group["tests"]:
             outcome = verify_vector(material, case["jws"])
             verified += outcome == "valid"
-            # Symmetric keys are no keys of an issuer: every case with one is refused, the valid ones too.
+            # An issuer has no symmetric keys, so every case with one is refused, including the valid ones.
             if material["kty"] != "oct" and case["tcId"] not in STRICTER:
                 assert outcome == case["result"], case
             assert outcome == "invalid" or case["result"] == "valid", case

@@ -1,4 +1,4 @@
-"""Limits: both sides of each, nobody escapes a debt, and a quick no when there is too much to do."""
+"""Limits: both sides of each limit, no way to reset a limit, and an immediate refusal under overload."""
 
 import asyncio
 import time
@@ -185,7 +185,7 @@ async def test_overload_refuses_when_the_event_loop_is_late():
     await asyncio.sleep(0.01)
     with pytest.raises(OverloadedError):
         await pool.enter()
-    # Once it is in time again, it lets requests in.
+    # When the event loop is in time again, requests pass.
     for _ in range(100):
         await asyncio.sleep(0.1)
         if pool.lag_seconds < 0.1:

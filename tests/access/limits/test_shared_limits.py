@@ -1,4 +1,4 @@
-"""Limits in a real Redis: replicas count together, and its absence is told from a refusal."""
+"""Limits in a real Redis: replicas count together, and an unreachable Redis differs from a refusal."""
 
 import asyncio
 import shutil
@@ -109,7 +109,7 @@ async def test_shared_limits_unreachable_redis_raises_not_ready(redis, replicas)
     for _ in range(50):
         with pytest.raises(NotReadyError):
             await replicas[0].take(limited, "a")
-    # It is left alone for a while, so that a caller's wait is not multiplied.
+    # After a failure, Redis is not tried for a while, so that requests do not wait for it again and again.
     assert time.monotonic() - started < 5
     redis.start()
     await asyncio.sleep(1.1)

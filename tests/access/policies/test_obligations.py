@@ -1,4 +1,4 @@
-"""Output obligations: no more detail than permitted leaves, and what cannot be limited is refused."""
+"""Output obligations: replies contain only the permitted detail, and outputs that cannot be limited are refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Cedar: default deny, named policies, and every mistake found at start with its line."""
+"""Cedar policies: default deny, names of policies, and errors reported at start with their line."""
 
 import json
 from pathlib import Path
@@ -314,13 +314,13 @@ random_policy = st.tuples(
 )
 @settings(max_examples=200, deadline=None)
 def test_policy_slicing_decides_as_the_whole_set(rows, caller, roles, asked, groups):
-    """The index leaves out what cannot match; Cedar over the whole set is the referee."""
+    """The index skips policies that cannot match; Cedar with the whole set gives the expected decision."""
     text = "\n".join(f'@id("p{n}") {effect} ({p}, {a}, {r}) {c};' for n, (effect, p, a, r, c) in enumerate(rows))
     entities = [{"uid": {"type": "Role", "id": "r1"}, "attrs": {}, "parents": [{"type": "Role", "id": "top"}]}]
     try:
         policies = policy_set(text, RICH, json.dumps(entities))
     except ConfigurationError:
-        return  # A scope that fits no action is refused by the validator.
+        return  # The validator refuses a scope that fits no action.
     action, resource = asked
     groups = groups if resource[0] == "Model" else ()
     verdict = ask(

@@ -1,4 +1,4 @@
-"""The cipher: every public Wycheproof case, through our own functions."""
+"""The cipher: every public Wycheproof case, decrypted with our functions."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def test_public_vectors_are_decrypted_or_refused_as_they_say(vectors):
     for group in document["testGroups"]:
         for case in group["tests"]:
             key, context = bytes.fromhex(case["key"]), bytes.fromhex(case["ctx"])
-            ciphertext = zlib.decompress(bytes.fromhex(case["ct"]))  # The public file holds them deflated.
+            ciphertext = zlib.decompress(bytes.fromhex(case["ct"]))  # The public file contains the messages compressed.
             results[case["result"]] += 1
             lengths = range(max(len(ciphertext) - 56, 0) + 1) if len(ciphertext) < 200 else [None]
             if case["result"] == "valid":

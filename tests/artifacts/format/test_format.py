@@ -1,4 +1,4 @@
-"""FORMAT.md's worked example, read from the page and checked with code that shares nothing with the package's."""
+"""The worked example of FORMAT.md, checked with code that is independent of the package."""
 
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ DATA_KEY = SEED = bytes(range(32))
 
 @pytest.fixture(scope="module")
 def page():
-    """The example's table: what → value."""
+    """Return the table of the example: name to value."""
     text = Path(governance.artifacts.__file__).with_name("FORMAT.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([^|]+) \| `(.+)` \|$", text.split("## A worked example")[1], re.MULTILINE)
     return dict(rows)

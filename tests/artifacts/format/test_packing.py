@@ -1,4 +1,4 @@
-"""Packing: large tensors lie aligned in one file, and the model computes the same."""
+"""Packing: large tensors move into one file, aligned, and the outputs of the model stay the same."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""Hostile artifacts: whatever is done to the bytes, the right error, and never plaintext, a traceback or a hang."""
+"""Hostile artifacts: any change of the bytes gives the expected error, and never plaintext, a traceback or a hang."""
 
 import json
 import random
@@ -15,7 +15,7 @@ MUTATIONS = 10_000
 
 
 def mutated(content, chance):
-    """Return the content with one random harm done to it."""
+    """Return the content with one random mutation."""
     place, other = chance.randrange(len(content)), chance.randrange(len(content))
     length = chance.choice((1, 2, 4, 16, 64, 200))
     match chance.randrange(8):
@@ -51,12 +51,12 @@ def test_ten_thousand_random_mutations_are_all_refused(sealed, tmp_path):
         assert "step " in str(refusal.value) and "MatMul" not in str(refusal.value)
         refused += 1
     assert refused > MUTATIONS * 0.9
-    # ru_maxrss is in KiB: no mutation made it take memory that the file does not hold.
+    # ru_maxrss is in KiB: no mutation makes the process allocate more than the size of the file justifies.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
 def rebuilt(sealed, change):
-    """Return the artifact with a changed header: canonical, so that only its meaning is wrong."""
+    """Return the artifact with a changed header in canonical JSON, so that only its content is wrong."""
     container = inspect_sealed(sealed.file)
     header = json.loads(container.header_bytes)
     change(header)
@@ -127,7 +127,7 @@ def test_a_block_is_read_up_to_its_limit_and_not_beyond(sealed, tmp_path, limit,
 
 
 def test_two_files_cannot_change_places(sealed, tmp_path):
-    """Same size, same key, another path: the context is of the path."""
+    """The files have the same size and key; the encryption context contains the path."""
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "a.txt").write_bytes(b"a" * 64)
@@ -144,7 +144,7 @@ def test_two_files_cannot_change_places(sealed, tmp_path):
 
 
 def test_a_signer_who_lies_about_a_digest_is_found_out(sealed, tmp_path, monkeypatch):
-    """The header is signed, and its digest of a file is not that of what was encrypted."""
+    """The header is signed, but its digest of a file differs from the encrypted content."""
     import governance.artifacts.seal as seal
     from governance.artifacts.format.manifest import FileEntry, Manifest
 

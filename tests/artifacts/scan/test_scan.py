@@ -1,4 +1,4 @@
-"""ONNX admission: a signature says who made a model, not that it is harmless."""
+"""The scan of ONNX models: hostile models are refused even if they are signed."""
 
 import os
 import time

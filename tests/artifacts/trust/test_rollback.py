@@ -1,4 +1,4 @@
-"""Rollback floors: no version below the highest one served, and no quiet way around it."""
+"""Rollback floors: no version below the highest served one opens, and the floor file cannot be changed unnoticed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""OpenSSF Model Signing: the public bundles are taken or refused as they say; certificates; co-signatures."""
+"""OpenSSF Model Signing: public bundles with their expected result, certificates, co-signatures."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ def bundle(vectors, name):
 
 
 def recovered_keys(digest, signature, curve):
-    """Recover the two P-384 keys that can have made a signature (SEC 1, section 4.1.6)."""
+    """Return the two P-384 keys that may have made a signature (SEC 1, section 4.1.6)."""
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
     p = 2**384 - 2**128 - 2**96 + 2**32 - 1
@@ -76,7 +76,7 @@ def recovered_keys(digest, signature, curve):
 
 
 def test_the_valid_public_key_bundle_verifies(vectors):
-    """Its public key is not published; the one that its signature implies has the fingerprint that it hints at."""
+    """The public key is not published; the key recovered from the signature has the fingerprint in the hint."""
     valid = bundle(vectors, "valid/key")
     payload, signature = envelope_of(valid)
     digest = hashlib.sha384(pre_authentication_encoding(PAYLOAD_TYPE, payload)).digest()
@@ -85,7 +85,7 @@ def test_the_valid_public_key_bundle_verifies(vectors):
     key = next(key for key in keys if key.fingerprint == unverified_signer(valid))
     _, digests = verify_model_statement(valid, key)
     assert set(digests) == {"signme-1", "signme-2"}
-    # The same signature under a changed predicate is not this key's any more.
+    # The same signature with a changed predicate does not verify with this key.
     with pytest.raises(SignatureError):
         verify_statement(bundle(vectors, "invalid-payload/wrong-predicate"), key)
 
@@ -126,7 +126,7 @@ def test_what_is_no_bundle_is_refused(wrong):
 
 
 class Authority:
-    """A root, an intermediate, and signing certificates of theirs."""
+    """A root authority, an intermediate, and signing certificates that they issued."""
 
     def __init__(self):
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -241,7 +241,7 @@ def test_a_trusted_cosigner_must_have_signed_the_same_bytes(sealed, tmp_path, ml
     other = Trust((sealed.signer.public_key,), 1, cosigners=(generate_signing_key("ml-dsa-65").public_key,))
     with pytest.raises(SignatureError, match="not by a trusted"):
         sealed.open(tmp_path / "x", trust=other)
-    # Who does not ask for it still refuses an artifact in which it was touched: the trailer's MAC covers it.
+    # Without a required cosigner, a changed co-signature is refused too, because the MAC of the trailer covers it.
     content = (tmp_path / "x").read_bytes()
     cosignature = json.loads(json.dumps(inspect_sealed(tmp_path / "x").trailer.signatures[0]))["cosignature"]["model"]
     changed = cosignature[:100] + ("A" if cosignature[100] != "A" else "B") + cosignature[101:]

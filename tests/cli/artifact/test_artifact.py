@@ -1,4 +1,4 @@
-"""Transcripts: what a person types and what is printed, from the first key to a rotated recipient."""
+"""Transcripts of the artifact and key commands, from the first key to a rotated recipient."""
 
 import json
 import os
@@ -17,14 +17,14 @@ BIN = Path(sys.executable).parent / "bento-governance"
 
 
 class Person:
-    """Types commands in one folder; digests and sizes are named, so that a transcript is the same each time."""
+    """Runs commands in one folder; replaces digests and sizes by names, so that each transcript is the same."""
 
     def __init__(self, folder):
         self.folder = folder
 
     def types(self, line, environment=None):
         command = [str(BIN), *shlex.split(line)]
-        # PYTHONPATH: run the checkout under test, where it is not the installed one.
+        # PYTHONPATH: run the code of this checkout, even if another one is installed.
         kept = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **kept, **(environment or {})}
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, env=environment)

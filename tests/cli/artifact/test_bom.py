@@ -1,4 +1,4 @@
-"""The bill of materials: what a reviewer's tools read of sealed models, valid by CycloneDX's own schema."""
+"""`bom`: bills of materials of sealed models, valid according to the CycloneDX schema."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""`artifact fetch`: what comes is what was meant, and credentials go where they belong."""
+"""`artifact fetch`: keeps only the expected artifact, and sends credentials only to the intended host."""
 
 import hashlib
 import http.server
@@ -139,7 +139,7 @@ def test_fetch_reports_a_closed_port(signed, tmp_path):
 
 
 class Registry:
-    """As the distribution specification says: a blob for a token, a token for a login or for anybody."""
+    """A registry of the OCI distribution specification: blobs need a token; a token needs the login, if there is one."""
 
     def __init__(self, content, login=None):
         self.content, self.login, self.asked = content, login, []
@@ -174,7 +174,7 @@ def test_fetch_gets_a_blob_from_a_registry(signed, tmp_path, login):
         "/token",
         f"/v2/ml/small/blobs/sha256:{signed.sha256}",
     ]
-    # The password goes for a token alone.
+    # The password is sent to the token server only.
     assert registry.asked[0][1] is None
 
 

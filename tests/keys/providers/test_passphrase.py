@@ -1,4 +1,4 @@
-"""Keys under a passphrase: opened with it alone, and refused with a clear word otherwise."""
+"""Keys encrypted with a passphrase: they open only with it, and every refusal has a clear message."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Key services and tokens, each against a real server: what they sign verifies, what they wrap opens, for its use alone."""
+"""Key services and hardware tokens with real servers: signatures verify, and wrapped keys open only with their info."""
 
 import os
 import shutil

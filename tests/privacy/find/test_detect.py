@@ -46,7 +46,7 @@ def test_detectors_accept_a_number_near_its_context_word():
     assert entities("born on 17 May 1984") == [("DATE_OF_BIRTH", "17 May 1984")]
     assert entities("due on 17 May 1984") == [("DATE_TIME", "17 May 1984")]
     assert entities("护照号 E12345678") == [("US_PASSPORT", "E12345678")]
-    # A word within a word speaks for nothing.
+    # A context word inside another word does not count.
     assert entities("glasses 536904399") == []
 
 
@@ -88,7 +88,7 @@ def test_detectors_return_disjoint_findings_within_any_text(text):
 )
 @pytest.mark.parametrize("detect", [DETECT, SLOW], ids=["hyperscan", "re"])
 def test_detectors_take_time_in_proportion_to_the_text(text, detect):
-    # Twice the text may not take four times as long: a hundred seconds stand for "for ever", not for a speed.
+    # Twice the text may not take four times as long. The limit of a hundred seconds only stops an endless run.
     started = time.monotonic()
     detect.find(text)
     assert time.monotonic() - started < 100

@@ -30,7 +30,7 @@ class Greeting:
 
 
 class GreetingPlugin(Plugin):
-    """A plugin that uses everything that a foreign plugin may use."""
+    """A plugin that uses everything that a third-party plugin may use."""
 
     name = "greeting"
     requires = frozenset({Caller})

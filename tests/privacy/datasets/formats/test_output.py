@@ -1,4 +1,4 @@
-"""Files are complete or absent, also on systems without nameless files."""
+"""Output files are complete or absent, also on systems without unnamed files (O_TMPFILE)."""
 
 import os
 
@@ -8,9 +8,9 @@ from governance.errors import ConfigurationError
 from governance.privacy.datasets.formats.output import complete_or_absent
 
 
-@pytest.fixture(params=["without a name", "beside its place"])
+@pytest.fixture(params=["without a name", "with a temporary name"])
 def folder(request, tmp_path, monkeypatch):
-    if request.param == "beside its place":
+    if request.param == "with a temporary name":
         monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""What is compiled where a compiler is; where none is, Python does the same. All else stands in pyproject.toml."""
+"""Compiles the optional loops if there is a compiler; without one, Python code does the same. See pyproject.toml."""
 
 import sys
 from pathlib import Path

@@ -36,7 +36,7 @@ from tools.pythons import find_pythons
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 PACKAGES = ("governance", "training")
-# Beside the packages: what building needs, and what a reader of the sources looks for.
+# Files in the source archive besides the packages: what building needs, and what readers look for.
 IN_SOURCES = ("CHANGELOG.md", "LICENSE", "README.md", "THREATS.md", "constraints.txt", "pyproject.toml", "setup.py")
 
 # Runs in the environment where one archive was installed, in an empty folder. Arguments: the version, then the files.

@@ -79,7 +79,7 @@ def seal_folder(
         recipients: what encrypts the data key for each recipient.
         created: the time of sealing, with a time zone.
         limits: the limits of the scan that the model must pass.
-        random: returns so many random bytes.
+        random: returns the given number of random bytes.
         part_bytes: plaintext bytes of one encrypted part.
         progress: is called with the number of bytes of plaintext processed; in total, twice the folder's size.
 

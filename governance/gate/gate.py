@@ -132,7 +132,7 @@ class Gate:
 
 
 async def _end(exchange: Exchange) -> None:
-    """Run all callbacks for the end of the exchange; one that fails is logged, and the others run all the same."""
+    """Run all callbacks for the end of the exchange; one that fails is logged, and the others still run."""
 
     async def attempt(call: Lifecycle) -> None:
         try:

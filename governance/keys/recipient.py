@@ -221,7 +221,7 @@ def generate_recipient_key(algorithm: str, random: Callable[[int], bytes]) -> Re
 
     Args:
         algorithm: `x-wing`, `x25519` or `p256`.
-        random: Returns so many random bytes; not used for `p256`.
+        random: Returns the given number of random bytes; not used for `p256`.
 
     Raises:
         ConfigurationError: if there is no such algorithm.

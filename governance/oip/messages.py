@@ -65,7 +65,7 @@ def parse_infer_request(body: bytes, header_length: str | None) -> tuple[InferRe
     if len(request.id) > MAX_ID_CHARACTERS:
         raise BadRequestError(f"the id is longer than {MAX_ID_CHARACTERS} characters")
     if not 1 <= len(request.inputs) <= MAX_TENSORS or len(request.outputs) > MAX_TENSORS:
-        raise BadRequestError(f"a request has 1 to {MAX_TENSORS} inputs and at most so many outputs")
+        raise BadRequestError(f"a request has 1 to {MAX_TENSORS} inputs and at most {MAX_TENSORS} outputs")
     for name in request.parameters:
         if name.startswith("sequence_"):
             raise BadRequestError(f"the parameter '{name[:40]}' asks for a stateful model, and none is served here")

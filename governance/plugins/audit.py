@@ -108,7 +108,7 @@ class AuditPlugin(Plugin):
             await self._record(exchange, outcome, error.code)
             raise
         except asyncio.CancelledError:
-            # The caller has disconnected; its entry is written all the same.
+            # The caller has disconnected; the entry is written anyway.
             await asyncio.shield(self._record(exchange, "failed", "cancelled"))
             raise
         except Exception:
@@ -118,7 +118,7 @@ class AuditPlugin(Plugin):
             salt = await self._record(exchange, "answered", None, reply, stream="begun")
             ending = _Ending(begin_commitment("reply", salt))
             record = partial(self._record_end, exchange, reply, salt, ending)
-            # A stream of which nothing could be sent gets its second entry all the same.
+            # A stream gets its second entry even if nothing of it could be sent.
             exchange.at_end.append(record)
             return reply.through(partial(_to_the_end, ending=ending, record=record))
         await self._record(exchange, "answered", None, reply)

@@ -1,7 +1,8 @@
 """Drift: compares the inputs and answers of models with the reference profile that is sealed with them.
 
-It sees what the model was given, so what privacy left of a request; what was refused, it does not see. On the way of a
-request it only keeps a few numbers; statistics are made beside it. No error of it keeps an answer from leaving.
+It sees the inputs that the model got, after privacy has changed them, and no refused request. While a request is
+answered, it only keeps a few numbers; a background task computes the statistics. An error of this plugin never stops an
+answer.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ logger = logging.getLogger("governance.drift")
 
 @dataclass(slots=True)
 class _Watched:
-    """One model: items that wait to be counted, the window, and the last judgement."""
+    """One model: items that wait to be counted, the window, and the result of the last comparison."""
 
     waiting: SampleBuffer
     window: Window
@@ -68,14 +69,14 @@ class DriftPlugin(Plugin):
         self._dirty = False
 
     async def open(self) -> None:
-        """Claim this worker's file in the directory, and begin to judge periodically."""
+        """Claim this worker's file in the directory, and begin the periodic comparison."""
         self._models.clear()
         directory = self._settings.directory
         self._place = _Place.claim(directory) if directory is not None else None
         self._watch = Watch("drift", self._settings.refresh_seconds, self.refresh)
 
     async def close(self) -> None:
-        """Judge once more, and release the file."""
+        """Compare a last time, and release the file."""
         if self._watch is not None:
             await self._watch.stop()
         try:
@@ -145,7 +146,7 @@ class DriftPlugin(Plugin):
             )
 
     async def refresh(self) -> None:
-        """Count waiting items, exchange snapshots with the other workers, and judge all windows."""
+        """Count waiting items, exchange snapshots with the other workers, and compare all windows with the profiles."""
         for model, watched in self._models.items():
             try:
                 self._count(watched)
@@ -155,7 +156,7 @@ class DriftPlugin(Plugin):
         self._dirty |= await asyncio.to_thread(self._judge, mine, dirty)
 
     def _judge(self, mine: Snapshot, dirty: bool) -> bool:
-        """Exchange snapshots, and judge all windows together; return whether there is a change to write next time."""
+        """Exchange snapshots, and compare the windows of all workers; return whether there is a change to write."""
         others: Sequence[Snapshot] = ()
         changed = False
         if self._place is not None:
@@ -176,7 +177,7 @@ class DriftPlugin(Plugin):
         return Snapshot(1, self._clock(), models)
 
     def measurements(self) -> Iterable[Measurement]:
-        """Return the last judgements, by model and subject."""
+        """Return the last results, by model and subject."""
         for model, watched in self._models.items():
             last = watched.last
             yield Measurement("drift_window_items", last.items, (model,))
@@ -193,7 +194,7 @@ class DriftPlugin(Plugin):
             yield Measurement("drift_failures_total", count, (model,))
 
     def summary(self) -> Mapping[str, Any]:
-        """Return the last judgements for JSON: state, items and subjects of each model."""
+        """Return the last results for JSON: state, items and subjects of each model."""
         return {
             model: {**watched.last.to_row(), "failures": self._failures.get(model, 0)}
             for model, watched in self._models.items()

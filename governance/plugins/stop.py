@@ -48,7 +48,7 @@ class StopPlugin(Plugin):
         Raises:
             StoppedError: if the model, or the whole service, is stopped.
         """
-        # An operator needs to see what there is while everything is stopped.
+        # Actions that only read metadata pass, so that operators see the models while all are stopped.
         if not exchange.route.public and exchange.route.action not in READING:
             self._board.verify(exchange.model)
             exchange.put(self._board)

@@ -12,7 +12,7 @@ logger = logging.getLogger("governance.watch")
 
 
 class Watch:
-    """A task that calls `look` every `seconds`; a call that fails is logged, and the next one follows all the same.
+    """A task that calls `look` every `seconds`; a call that fails is logged, and the calls continue.
 
     Args:
         what: the subject, for the log line.

@@ -1,7 +1,8 @@
 """Devices: the execution providers for ONNX Runtime, and the proof of the device on which the nodes run.
 
-ONNX Runtime lists CUDA as available on machines without a GPU, logs an error, and runs on the CPU
-(mlflow #13388, bentoml #4412 are what that does to people). Asking is therefore never believed.
+ONNX Runtime lists CUDA as available on machines without a GPU, logs an error, and runs on the CPU (see the issues
+mlflow #13388 and bentoml #4412). So this module checks where the nodes really run, and does not rely on the requested
+provider.
 """
 
 from __future__ import annotations

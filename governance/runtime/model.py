@@ -293,9 +293,11 @@ def _verify_card(card: Mapping[str, Any], model: Model) -> None:
     for side, specs in (("inputs", model.inputs), ("outputs", model.outputs)):
         graph = [{"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)} for spec in specs]
         listed = card.get(side)
-        told = [{key: item.get(key) for key in ("name", "datatype", "shape")} for item in listed] if listed else listed
-        if told != graph:
-            raise ManifestMismatchError(f"card.json says its {side} are {told}, and the graph's are {graph}")
+        declared = (
+            [{key: item.get(key) for key in ("name", "datatype", "shape")} for item in listed] if listed else listed
+        )
+        if declared != graph:
+            raise ManifestMismatchError(f"card.json declares the {side} {declared}, but the graph has {graph}")
 
 
 def _refusal(error: Exception, name: str) -> Exception:

@@ -1,7 +1,7 @@
 """The models of one process: opened from sealed artifacts, their plaintext shared with the workers of the node.
 
-The master verifies and decrypts each artifact once, into memory that is sealed, and its children inherit that memory;
-they trust their parent, and nobody else: the record names the parent's process id.
+The master verifies and decrypts each artifact once, into sealed memory, and its child processes inherit that memory. A
+child accepts it only from its parent: the record contains the process id of the parent.
 """
 
 from __future__ import annotations

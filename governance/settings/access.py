@@ -25,7 +25,7 @@ class PolicySettings(Section):
     entities: Path | None = Field(
         default=None,
         description="JSON file with entities, in Cedar's format: roles in roles, groups in groups, attributes. "
-        "Default: there are none but those of the request.",
+        "Default: only the entities of the request.",
         examples=["entities.json"],
     )
     links: Path | None = Field(

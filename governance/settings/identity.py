@@ -82,8 +82,8 @@ class IssuerSettings(Section):
     ask_again_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="A token with an unknown key makes the service fetch the keys at once, but at most once in so "
-        "many seconds.",
+        description="A token with an unknown key makes the service fetch the keys at once, but at most once in "
+        "this number of seconds.",
         examples=[30.0],
     )
     subject_claim: Pointer = Field(

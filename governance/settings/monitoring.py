@@ -86,7 +86,7 @@ class DriftSettings(Section):
         default=1000,
         ge=100,
         le=10_000_000,
-        description="Items in a window: about so many of the latest items are compared with the validation.",
+        description="Size of the window: about this number of the latest items is compared with the validation.",
         examples=[5000],
     )
     window_seconds: float = Field(

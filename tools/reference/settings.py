@@ -257,7 +257,7 @@ def _for_editors(node: Any) -> Any:
     }
     if "anyOf" in plain:
         kinds = [kind for kind in plain.pop("anyOf") if kind != {"type": "null"}]
-        # Draft 7 ignores what stands beside `$ref`, hence `allOf`.
+        # Draft 7 ignores other keywords next to `$ref`, so it is put into `allOf`.
         plain |= {"anyOf": kinds} if len(kinds) > 1 else {"allOf": kinds} if "$ref" in kinds[0] else kinds[0]
     elif "$ref" in plain and len(plain) > 1:
         plain["allOf"] = [{"$ref": plain.pop("$ref")}]

@@ -145,7 +145,7 @@ class ApiKeyStore:
             caller: Id of the caller: 1 to 64 letters, digits and `. _ @ -`.
             roles: Cedar roles, of the same form.
             lifetime_seconds: Seconds until the key expires, or None.
-            random: Returns so many random bytes.
+            random: Returns the given number of random bytes.
 
         Raises:
             ConfigurationError: if a name has another form, or the file cannot be written.

@@ -108,7 +108,7 @@ def scan(
 
     With --json, each line {"id", "text"} is answered at once by a line {"id", "findings": [{"entity", "start", "end",
     "score"}]}, with offsets in code points. A line of another form is answered by {"id": null, "error"}; the others are
-    answered all the same, and the exit status is 6 at the end.
+    answered too, and the exit status is then 6.
     """
     if as_json:
         if not search.is_default or reports.paths or read.format not in (None, "jsonl"):
@@ -144,7 +144,7 @@ def _printable(name: str) -> str:
 
 
 def _answer(file: Path, detectors: Detectors) -> None:
-    """Print the answers to JSON lines as soon as the lines have come."""
+    """Read JSON lines, and print the result of each line immediately."""
     refused = 0
     with open_binary(file) as stream, ended_by_closed_pipe():
         try:

@@ -40,7 +40,7 @@ def encrypt_key(content: bytes, passphrase: bytes, random: Callable[[int], bytes
     Args:
         content: Content of the key file.
         passphrase: The passphrase.
-        random: Returns so many random bytes.
+        random: Returns the given number of random bytes.
     """
     header = bytes([1, MEMORY_LOG2_KIB, ITERATIONS, LANES]) + random(_SALT_BYTES) + random(_NONCE_BYTES)
     text = base64.b64encode(header + AESGCM(_derive(header, passphrase)).encrypt(_nonce(header), content, header))

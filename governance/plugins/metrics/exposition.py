@@ -1,7 +1,7 @@
 """`/metrics` as OpenMetrics with exemplars, which prometheus_client does not support across processes.
 
-BentoML answers in Prometheus' classic text. Where a scraper takes OpenMetrics, that text is rendered so, and the newest
-exemplar of each bucket is put beside it. Each worker keeps its own in a file beside prometheus_client's.
+BentoML answers in Prometheus' classic text format. If a scraper accepts OpenMetrics, the text is converted, and each
+bucket gets its newest exemplar. Each worker writes its exemplars to a file in the folder of prometheus_client.
 Source: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
 """
 
@@ -108,7 +108,7 @@ class _Collected:
 
 
 def _put_beside(family: Any, newest: dict[tuple[tuple[str, ...], int], Exemplar]) -> None:
-    from prometheus_client.samples import Exemplar as Beside
+    from prometheus_client.samples import Exemplar as SampleExemplar
 
     bounds: dict[tuple[str, ...], list[float]] = {}
     for sample in family.samples:
@@ -121,8 +121,8 @@ def _put_beside(family: Any, newest: dict[tuple[tuple[str, ...], int], Exemplar]
         bucket = sorted(bounds[labels]).index(float(sample.labels["le"]))
         found = newest.get((labels, bucket))
         if found is not None:
-            beside = Beside({"trace_id": found.trace_id}, found.seconds, round(found.time, 3))
-            family.samples[place] = sample._replace(exemplar=beside)
+            attached = SampleExemplar({"trace_id": found.trace_id}, found.seconds, round(found.time, 3))
+            family.samples[place] = sample._replace(exemplar=attached)
 
 
 def _labels(sample: Any) -> tuple[str, ...]:

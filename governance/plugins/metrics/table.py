@@ -191,7 +191,7 @@ _DRIFT = (
     _counter(
         "drift_failures_total",
         "model",
-        "Times that items could not be counted; the requests were answered all the same.",
+        "Times that items could not be counted; the requests were answered anyway.",
     ),
 )
 _BUILD = (_gauge("build_info", "version", "livemax", "1, with the version of bento-governance."),)

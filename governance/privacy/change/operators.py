@@ -335,7 +335,7 @@ _ROWS = (
     OperatorDefinition(
         "shift-date",
         keeps="days between the dates of one subject",
-        hides="the date, by up to so many days; one known date of a subject shows the shift of all",
+        hides="the date, by up to the given number of days; one known date of a subject shows the shift of all",
         change_text=dates.shift,
         change_date=dates.shift_date,
         parameter=Parameter("most days that a date moves", default=365.0, example=30, is_positive=True),

@@ -124,7 +124,7 @@ def test_key_service_unwraps_only_with_the_same_info(provider):
 @pytest.mark.parametrize("size", [10, 5000])
 def test_key_service_signature_verifies(provider, size):
     if size > 4096 and provider["signs"].startswith("awskms"):
-        pytest.skip("moto hashes a digest once more, which KMS does not")
+        pytest.skip("moto hashes a digest again, which KMS does not")
     signer, message = open_signing_key(provider["signs"]), b"m" * size
     assert signer.public_key.verify_signature(signer.sign(message), message) == message
     with pytest.raises(SignatureError):

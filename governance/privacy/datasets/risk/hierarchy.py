@@ -71,12 +71,12 @@ def levels_of(column: EncodedColumn, given: Mapping[str, Any] | None) -> list[Hi
         if level.groups < levels[-1].groups:
             levels.append(level)
     if levels[-1].groups > 1:
-        levels.append(_level(column, "all the same", lambda _: TOP))
+        levels.append(_level(column, "one value for all", lambda _: TOP))
     return levels
 
 
 def _level(column: EncodedColumn, name: str, label: Label) -> HierarchyLevel:
-    labels = [label(value) if value is not None or name == "all the same" else None for value in column.values]
+    labels = [label(value) if value is not None or name == "one value for all" else None for value in column.values]
     places: dict[Any, int] = {}
     codes = np.array([places.setdefault(item, len(places)) for item in labels], np.int64)
     return HierarchyLevel(name, labels, codes, _loss(column.values, codes))

@@ -31,15 +31,18 @@ def test_levels_of_chooses_levels_by_the_values():
         "ranges of 10",
         "ranges of 20",
         "ranges of 40",
-        "all the same",
+        "one value for all",
     ]
     assert names(["94105", "94110", "10001"]) == [
-        "as it is", "first 3 characters", "all the same",
+        "as it is", "first 3 characters", "one value for all",
     ]  # fmt: skip
     assert names(["2024-01-02", "2024-01-03", "2024-02-03", "1999-01-01"]) == [
-        "as it is", "month", "year", "all the same",
+        "as it is", "month", "year", "one value for all",
     ]  # fmt: skip
-    assert names(["F", "M"]) == ["as it is", "all the same"] and names([None, 3.5]) == ["as it is", "all the same"]
+    assert names(["F", "M"]) == ["as it is", "one value for all"] and names([None, 3.5]) == [
+        "as it is",
+        "one value for all",
+    ]
     age = levels_of(column("age", ["42", "47", "8"]), {"buckets": [10]})[1]
     assert age.labels == ["40-49", "40-49", "0-9"]
     job = levels_of(column("job", ["nurse", "cook"]), {"table": {"nurse": ["care"], "cook": ["food"]}})

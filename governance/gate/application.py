@@ -30,7 +30,7 @@ def behind(app: AsgiApp, max_reply_bytes: int, background: Background, hide_erro
 
     The audit entry commits to every byte of the answer and is written before the first byte is sent, so the answer is
     collected first. On a route that streams, the first entry records the decision, and a second one commits to the
-    answer. An answer is complete with its last message: what the application does after it goes on in the background.
+    answer. An answer is complete with its last message: what the application does after it continues in the background.
 
     Args:
         app: the application behind the gate.

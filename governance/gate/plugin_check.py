@@ -65,7 +65,7 @@ def check_order(plugins: Sequence[Plugin]) -> None:
     """Refuse a chain in which a plugin reads a fact that is provided too late, or two plugins provide the same.
 
     Raises:
-        ConfigurationError: with the plugin, the fact, and the order at hand.
+        ConfigurationError: with the plugin, the fact, and the present order.
     """
     order = ", ".join(plugin.name for plugin in plugins)
     names = [plugin.name for plugin in plugins]

@@ -63,7 +63,7 @@ class GovernedModel:
             inputs: a tensor for each input's name, shapes and types as `inputs` says.
 
         Raises:
-            ForbiddenError: if the request at hand was permitted for another model.
+            ForbiddenError: if the current request was permitted for another model.
             BadRequestError: if a tensor has the wrong shape or type.
             NotReadyError: if the model could not be opened on the device it must have.
         """

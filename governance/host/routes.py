@@ -77,7 +77,7 @@ def plugin_routes(plugins: Sequence[Plugin]) -> tuple[list[Route], dict[str, Pro
 
 
 def _plugin_server(answers: Mapping[tuple[str, str], Proceed]) -> Proceed:
-    """Return one server that calls the handler of the route at hand."""
+    """Return one server that calls the handler of the requested route."""
 
     async def answer(exchange: Exchange) -> Reply:
         return await answers[exchange.route.method, exchange.route.template](exchange)

@@ -88,7 +88,7 @@ class IdentityPlugin(Plugin):
             yield from expiries("api-key", self._store.expiries, time.time())
 
     async def _flush(self) -> None:
-        """Store the last use of each API key. If the store is read-only (a mounted secret), log that and go on."""
+        """Store the last use of each API key. If the store is read-only (a mounted secret), log that and continue."""
         if self._store is None:
             return
         try:

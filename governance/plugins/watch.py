@@ -1,4 +1,4 @@
-"""Periodic work of a worker: it goes on after a failure, which is logged."""
+"""Periodic work of a worker; a failure is logged, and the work continues."""
 
 from __future__ import annotations
 

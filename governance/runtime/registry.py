@@ -157,7 +157,9 @@ class ModelRegistry:
             return OpenedArtifact.adopt(inherited)
         settings, model = self._settings.artifacts, self.declared[name]
         if settings is None:
-            raise ConfigurationError("models need an [artifacts] section: whom to trust, and the key that opens")
+            raise ConfigurationError(
+                "models need an [artifacts] section with the trusted signers and the recipient key"
+            )
         place = str(model.artifact)
         floors = self._floors()
         opened = open_sealed(

@@ -1,4 +1,4 @@
-"""The models to serve: their artifacts, whom to trust, and where they run."""
+"""The models to serve: their artifacts, the trusted signers, and the devices."""
 
 from __future__ import annotations
 

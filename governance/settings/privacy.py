@@ -210,8 +210,8 @@ class PrivacySettings(Section):
     )
     reveal: bool = Field(
         default=False,
-        description="Add the route `POST /governance/reveal`, which turns tokens back into values for callers whom a "
-        "policy permits the action `reveal`. Needs `hash_key`.",
+        description="Add the route `POST /governance/reveal`, which turns tokens back into values for callers whose "
+        "policies permit the action `reveal`. Needs `hash_key`.",
         examples=[True],
     )
     tagger: Path | None = Field(

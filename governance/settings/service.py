@@ -49,8 +49,8 @@ class ServiceSettings(Section):
     max_background: int = Field(
         default=100,
         ge=0,
-        description="How many requests of one worker may go on working after their answer, as a BentoML task does. The "
-        "answers of others wait until their work has ended.",
+        description="How many requests of one worker may continue to work after their answer, as a BentoML task does. "
+        "The answers of others wait until their work has ended.",
         examples=[1000],
     )
     background_seconds: float = Field(

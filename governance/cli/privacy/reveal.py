@@ -1,4 +1,4 @@
-"""`privacy reveal`: decrypts tokens for a caller whom a policy permits it, with an entry in the audit log."""
+"""`privacy reveal`: decrypts tokens for a caller with permission, with an entry in the audit log."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def open_tagger(settings: Settings) -> TaggerCall:
 
     Raises:
         IntegrityError: if it is not what was signed.
-        ConfigurationError: if it cannot be read, or nothing says whom to trust.
+        ConfigurationError: if it cannot be read, or there are no trusted signers.
     """
     from governance.privacy.tagger.model import TaggerModel, shipped_tagger
 
@@ -26,7 +26,9 @@ def open_tagger(settings: Settings) -> TaggerCall:
     if path is None:
         return shipped_tagger().find
     if artifacts is None:
-        raise ConfigurationError("a sealed tagger needs an [artifacts] section: whom to trust, and the key that opens")
+        raise ConfigurationError(
+            "a sealed tagger needs an [artifacts] section with the trusted signers and the recipient key"
+        )
     trust = Trust.from_files(artifacts.trusted_signers, artifacts.threshold, artifacts.trusted_cosigners)
     key = open_recipient_key(artifacts.recipient_key)
     with open_sealed(path, name=TAGGER, minimum_version=1, trust=trust, recipient_key=key) as opened:

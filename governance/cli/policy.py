@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import msgspec
 
 from governance.access.policies.policy_set import PolicySet
 from governance.access.policies.review import Remark, review
+from governance.access.policies.route_check import DecidedRoute, verify_routes
 from governance.access.policies.verdict import PolicyRequest, Verdict
 from governance.audit.entry import Entry, decode_entry
 from governance.audit.log_files import ENTRIES, logs_below
@@ -70,7 +72,7 @@ def command() -> None:
 @click.option("--strict", is_flag=True, help="Fail if there are remarks.")
 @json_option
 def check(settings: Path, strict: bool, as_json: bool) -> None:
-    """Parse the policies and validate them against the schema.
+    """Parse the policies and validate them, and the routes of the settings, against the schema.
 
     Also prints a remark for each policy that can never apply, for example because it names a model that is not served.
 
@@ -81,6 +83,7 @@ def check(settings: Path, strict: bool, as_json: bool) -> None:
     """
     loaded = load_settings(settings)
     policies = _policies(loaded, settings)
+    verify_routes(policies, loaded.service.name, _decided_routes(loaded))
     remarks = list(_review(policies, loaded))
     if as_json:
         document = {"digest": policies.digest, "policies": sorted(policies.policies)}
@@ -278,6 +281,13 @@ def _review(policies: PolicySet, settings: Settings) -> list[Remark]:
     service = ("Service", settings.service.name)
     resources[service] = policies.ancestors([service])
     return list(review(policies.policies.values(), frozenset(actions), resources, policies.ancestors))
+
+
+def _decided_routes(settings: Settings) -> Iterator[DecidedRoute]:
+    for route in settings.routes:
+        if not route.public:
+            models = {route.model, *route.models} - {None}
+            yield DecidedRoute(route.path, route.action, tuple(sorted(map(str, models))))
 
 
 def _policies(settings: Settings, file: Path) -> PolicySet:

@@ -28,9 +28,11 @@ class Chain:
     Attributes:
         stages: the names of the plugins, outermost first, and `server` last; `Exchange.marks` has this order.
         metrics: the metrics that the plugins declare.
+        routes: the routes of the settings and of plugins; not those that every service has.
     """
 
     stages: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
     metrics: tuple[Metric, ...] = ()
 
     async def announce(self, event: Event) -> None:

@@ -11,6 +11,7 @@ from governance.contract.exchange import Exchange, Reply
 from governance.contract.measurements import Measurement, MeasurementSource, Sample
 from governance.contract.models import DEMANDS, ModelLoad, ModelRefusal
 from governance.contract.plugin import SERVER, Chain, Plugin, Proceed
+from governance.contract.routes import Route
 from governance.errors import ConfigurationError
 from governance.gate.plugin_check import check_order, check_plugin
 
@@ -23,16 +24,19 @@ class Pipeline(Chain):
     Args:
         plugins: the plugins of the chain.
         sources: objects with measurements besides the plugins.
+        routes: the routes of the settings and of plugins.
 
     Raises:
         ConfigurationError: if one is no valid plugin, or the order is wrong.
     """
 
-    def __init__(self, plugins: Sequence[Plugin], sources: Sequence[MeasurementSource] = ()) -> None:
+    def __init__(
+        self, plugins: Sequence[Plugin], sources: Sequence[MeasurementSource] = (), routes: Sequence[Route] = ()
+    ) -> None:
         for plugin in plugins:
             check_plugin(plugin)
         check_order(plugins)
-        self.plugins = tuple(plugins)
+        self.plugins, self.routes = tuple(plugins), tuple(routes)
         self.stages = (*(plugin.name for plugin in plugins), SERVER)
         self.metrics = tuple(metric for plugin in plugins for metric in plugin.metrics)
         self._sources = (*(plugin for plugin in plugins if overrides(plugin, "measurements")), *sources)

@@ -32,7 +32,7 @@ from governance.host.inner import inner_gate, introduce_to_inner_services, make_
 from governance.host.logs import remove_caller_data_from_logs
 from governance.host.model import GovernedModel, current_exchange
 from governance.host.plugins import load_plugins
-from governance.host.routes import cors_of, plugin_routes, service_routes
+from governance.host.routes import cors_of, own_routes, plugin_routes, service_routes
 from governance.host.servers import native_server, oip_server, status_server
 from governance.host.store import save_model, stored_artifact
 from governance.plugins.privacy.tagger import open_tagger
@@ -180,8 +180,9 @@ class Governance:
             ConfigurationError: if plugins or routes are wrong.
         """
         plugins = load_plugins(self.settings)
-        pipeline = Pipeline(plugins, (_Build(), GpuNumbers(self.settings.runtime)))
         added, plugin_servers = plugin_routes(plugins)
+        own = [*own_routes(self.settings, self._registry.declared, service), *added]
+        pipeline = Pipeline(plugins, (_Build(), GpuNumbers(self.settings.runtime)), own)
         background = Background(self.settings.service.max_background, self.settings.service.background_seconds)
 
         async def open() -> None:
@@ -234,13 +235,14 @@ class Governance:
             plugins = load_plugins(self.settings)
             added, _ = plugin_routes(plugins)
             RouteTable([*self.routes(service), *added])
-            asyncio.run(self._preflight(plugins))
+            own = [*own_routes(self.settings, self._registry.declared, service), *added]
+            asyncio.run(self._preflight(plugins, own))
         except GovernanceError as error:
             raise SystemExit(f"bento-governance: {error.code}: {error}") from None
 
-    async def _preflight(self, plugins: Sequence[Plugin]) -> None:
+    async def _preflight(self, plugins: Sequence[Plugin], routes: Sequence[Route]) -> None:
         Pipeline(plugins)
-        here = Pipeline([plugin for plugin in plugins if not plugin.worker_only])
+        here = Pipeline([plugin for plugin in plugins if not plugin.worker_only], (), routes)
         await here.open()
         try:
             here.introduce(self._registry.open())

@@ -47,9 +47,18 @@ def service_routes(settings: Settings, models: Mapping[str, ModelSettings], serv
         routes.append(Route("GET", SCHEMA, "metadata", "bentoml"))
     if settings.service.status_page:
         routes.extend(status_routes())
-    routes.extend(one for route in settings.routes for one in _native_routes(route, models, service))
+    routes.extend(own_routes(settings, models, service))
     _verify_privacy_routes(settings, {route.template for route in routes})
     return routes
+
+
+def own_routes(settings: Settings, models: Mapping[str, ModelSettings], service: Service[Any]) -> list[Route]:
+    """Return the routes of the settings, completed by the signatures of the service.
+
+    Raises:
+        ConfigurationError: if one names a model that does not exist.
+    """
+    return [one for route in settings.routes for one in _native_routes(route, models, service)]
 
 
 def plugin_routes(plugins: Sequence[Plugin]) -> tuple[list[Route], dict[str, Proceed]]:

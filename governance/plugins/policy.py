@@ -15,6 +15,7 @@ from governance.access.grants import GrantFolder, GrantRules
 from governance.access.policies.model_card import ModelFacts, read_card
 from governance.access.policies.policy_files import PolicyFiles
 from governance.access.policies.policy_set import PolicySet
+from governance.access.policies.route_check import DecidedRoute, verify_routes
 from governance.access.policies.verdict import Decision, PolicyRequest, Verdict
 from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Reply
@@ -22,7 +23,7 @@ from governance.contract.facts import Admitted, is_admitted
 from governance.contract.measurements import Measurement, expiries
 from governance.contract.models import ModelLoad
 from governance.contract.plugin import Plugin, Proceed
-from governance.contract.routes import READING
+from governance.contract.routes import READING, Route
 from governance.errors import (
     BadRequestError,
     ConfigurationError,
@@ -179,7 +180,14 @@ class PolicyPlugin(Plugin):
         shadow = None if self._shadow_files is None else self._shadow_files.load()
         for policies in filter(None, (loaded, shadow)):
             self._verify_profiles(policies)
+            routes = [route for route in self.chain.routes if not route.public]
+            verify_routes(policies, self._service, map(self._decided, routes))
         return loaded, shadow
+
+    def _decided(self, route: Route) -> DecidedRoute:
+        chosen = {route.model, *route.models} - {None}
+        models = self._groups if "{model}" in route.template else sorted(map(str, chosen))
+        return DecidedRoute(route.template, route.action, tuple(models))
 
     def _verify_profiles(self, policies: PolicySet) -> None:
         """Refuse policies with an obligation that no plugin would carry out."""

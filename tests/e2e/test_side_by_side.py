@@ -206,3 +206,24 @@ def test_hidden_application_errors_and_drained_background_work(folder, key):
         assert (refused.status_code, refused.json()["detail"]) == (409, "Conflict")
         assert client.get("/later/").status_code == 200
     assert "cancelled at the shutdown" not in log.read_text()
+
+
+def test_route_that_the_schema_cannot_decide_stops_the_start_with_one_line(folder, key):
+    assert key
+    broken = folder / "broken"
+    shutil.copytree(SIDE, broken)
+    for name in ("checkpoint.key", "hash.key", "api-keys.json"):
+        shutil.copy(folder / name, broken / name)
+    schema = (broken / "schema.cedarschema").read_text()
+    (broken / "schema.cedarschema").write_text(schema.replace("action infer, metadata", "action metadata"))
+    (broken / "policy.cedar").write_text('@id("all") permit (principal, action, resource);')
+    _, server, log = serve(broken, "guarded:Guarded")
+    with (
+        pytest.raises(RuntimeError, match="every request of the route /status .*does not exist.*Declare|declare"),
+        server,
+    ):
+        pass
+    assert len(log.read_text().strip().splitlines()) == 1
+    command = [BIN / "bento-governance", "policy", "check", "--settings", broken / "governance.toml"]
+    check = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert check.returncode == 3 and "every request of the route /status" in check.stderr

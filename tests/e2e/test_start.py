@@ -159,7 +159,7 @@ def test_guarded_service_works_with_several_workers_and_dependencies(state, tmp_
                 reply = running.client.post("/twice", json={"number": number})
                 assert (reply.status_code, reply.text) == (200, str(2 * number))
             assert running.client.post("/hidden", json={}).status_code == 404
-            assert running.client.post("/twice", json={"number": "x"}).status_code == 422
+            assert running.client.post("/twice", json={"number": "x"}).status_code == 400
     finally:
         state.environment = original
     logs = list((tmp_path / "audit").glob("worker-*/entries.jsonl"))

@@ -25,9 +25,10 @@ from governance.access.policies.cedar.text import Policy, parse_policies
 from governance.access.policies.obligations import strictest
 from governance.access.policies.verdict import PolicyRequest, Verdict
 from governance.canonical import DIGEST_PREFIX
+from governance.errors import ConfigurationError
 
-# Attributes of the context besides `route`; a decision gets those that the schema declares.
-OPTIONAL_CONTEXT = frozenset({"purpose", "client_ip", "time", "data_classes", "emergency"})
+# Attributes of the context; a decision gets those that the schema declares.
+OPTIONAL_CONTEXT = frozenset({"route", "purpose", "client_ip", "time", "data_classes", "emergency"})
 
 
 class PolicySet:
@@ -103,6 +104,29 @@ class PolicySet:
             found.append((policy, f"errs: {str(errors[0])[:300]}" if errors else applies))
         return found
 
+    def verify_request(self, request: PolicyRequest) -> None:
+        """Refuse a request that Cedar cannot decide with this schema, whatever the policies say.
+
+        Raises:
+            ConfigurationError: with Cedar's reason, for example that the schema lacks the action.
+        """
+        fitted = self._fitted(request)
+        problem = self._problem(fitted)
+        if problem and fitted.route is None:
+            # Of an action that does not apply to the resource, no context is declared: that is the cause to name.
+            other = self._problem(fitted._replace(route=request.route))
+            problem = other if other and "resource type" in other else problem
+        if problem:
+            raise ConfigurationError(problem)
+
+    def _problem(self, request: PolicyRequest) -> str | None:
+        """Return why Cedar cannot decide a request; without policies, every error is about the request."""
+        try:
+            problems = self._authorize(request, []).diagnostics.errors
+        except ValueError as error:
+            problems = [str(error)]
+        return str(problems[0]).removeprefix("failed to build request: ")[:300] if problems else None
+
     def _fitted(self, request: PolicyRequest) -> PolicyRequest:
         """Return the request without what the schema does not declare.
 
@@ -117,7 +141,7 @@ class PolicySet:
             action,
             request.resource,
             request.groups,
-            request.route,
+            request.route if "route" in context else None,
             request.purpose if "purpose" in context else None,
             own and self._declared_of("principal", own, action, kind),
             models and self._declared_of("resource", models, action, kind),
@@ -197,7 +221,9 @@ def _uids(request: PolicyRequest) -> tuple[Uid, Uid, list[Uid], list[Uid]]:
 
 
 def _context(request: PolicyRequest) -> dict[str, Any]:
-    context: dict[str, Any] = {"route": request.route}
+    context: dict[str, Any] = {}
+    if request.route is not None:
+        context["route"] = request.route
     if request.purpose is not None:
         context["purpose"] = request.purpose
     if request.client_ip is not None:

@@ -35,7 +35,7 @@ class PolicyRequest(NamedTuple):
     action: str
     resource: tuple[str, str]
     groups: tuple[str, ...]
-    route: str
+    route: str | None
     purpose: str | None = None
     attributes: tuple[tuple[str, AttributeValue], ...] = ()
     model_attributes: tuple[tuple[str, AttributeValue], ...] = ()

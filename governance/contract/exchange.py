@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from governance.contract.routes import Route
+from governance.errors import BadRequestError
 
 Fact = TypeVar("Fact")
 ReadBody = Callable[[], Awaitable[bytes]]
@@ -124,6 +125,17 @@ class Exchange:
         """Return the value of the header field `name` (lower-case), or None if it is absent or occurs twice or more."""
         values = [value for key, value in self.headers if key == name]
         return values[0].decode("latin-1") if len(values) == 1 else None
+
+    def single_header(self, name: bytes) -> str | None:
+        """Return the value of a header field that decides how the body is read, or None if it is absent.
+
+        Raises:
+            BadRequestError: if it occurs more than once: two readers could take different ones.
+        """
+        values = [value for key, value in self.headers if key == name]
+        if len(values) > 1:
+            raise BadRequestError(f"the header field {name.decode('latin-1')} occurs more than once: send it once")
+        return values[0].decode("latin-1") if values else None
 
     async def read_body(self) -> bytes:
         """Read the body once, within the route's limit, and return the body that the model gets.

@@ -123,7 +123,7 @@ class OipServer:
         if not model.ready:
             raise NotReadyError(f"the model '{model.name}' is not ready")
         body = await exchange.read_body()
-        request, tail = parse_infer_request(body, exchange.header(b"inference-header-content-length"))
+        request, tail = parse_infer_request(body, exchange.single_header(b"inference-header-content-length"))
         wanted = _wanted_outputs(request, model)
         inputs = _inputs(request, tail, model, self._max_batch[model.name])
         items = next((array.shape[0] for array in inputs.values() if array.ndim), 1)

@@ -37,6 +37,8 @@ DATATYPE_OF = {
     "tensor(double)": "FP64",
     "tensor(string)": "BYTES",
 }
+# Errors of a run that the tensors cause; a failed device (`EPFail`, `EngineError`) is not the caller's fault.
+REFUSALS = frozenset({"Fail", "InvalidArgument", "NotImplemented", "RuntimeException", "TypeError", "ValueError"})
 # A longer run would block the other requests of the event loop, so it goes to a thread.
 INLINE_SECONDS = 0.001
 _SMOOTHING = 0.1
@@ -302,6 +304,6 @@ def _verify_card(card: Mapping[str, Any], model: Model) -> None:
 
 def _refusal(error: Exception, name: str) -> Exception:
     """Return an error without ONNX Runtime's own text, which may quote the input."""
-    if type(error).__name__ in ("InvalidArgument", "RuntimeException", "ValueError"):
+    if type(error).__name__ in REFUSALS:
         return BadRequestError(f"the model '{name}' refuses these tensors: see its metadata for shapes and types")
     return error

@@ -255,3 +255,10 @@ def test_oip_text_tensor_round_trips_in_json_and_binary(texts):
     raw = memoryview(bytes(binary_from_array(array)))
     assert array_from_binary(InputTensor("x", [len(texts)], "BYTES"), raw).tolist() == texts
     assert json_from_array(array) == texts
+
+
+async def test_oip_refuses_a_repeated_length_of_the_json_part():
+    one = exchange(b"{}", length=2)
+    one.headers = [*one.headers, *one.headers]
+    with pytest.raises(BadRequestError, match="inference-header-content-length occurs more than once"):
+        await server().answer(one)

@@ -109,3 +109,35 @@ def test_runtime_model_that_is_closed_is_not_ready():
 
 def test_runtime_test_graph_is_valid_onnx():
     onnx.checker.check_model(onnx.load_model_from_string(graph()))
+
+
+class Failing:
+    """A session whose run fails with an error of ONNX Runtime."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def run(self, names, inputs):
+        raise self._error
+
+
+@pytest.mark.parametrize("name", ["Fail", "InvalidArgument", "NotImplemented", "RuntimeException"])
+def test_runtime_model_refuses_what_onnx_runtime_refuses(name):
+    from onnxruntime.capi import onnxruntime_pybind11_state
+
+    model = opened()
+    model._session = Failing(getattr(onnxruntime_pybind11_state, name)("jane@example.org"))
+    with pytest.raises(BadRequestError, match="see its metadata") as refusal:
+        model.run({"x": np.ones((5, 2), np.float32)})
+    assert "jane" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["EPFail", "EngineError"])
+def test_runtime_model_does_not_blame_the_caller_for_a_failed_device(name):
+    from onnxruntime.capi import onnxruntime_pybind11_state
+
+    kind = getattr(onnxruntime_pybind11_state, name)
+    model = opened()
+    model._session = Failing(kind("device"))
+    with pytest.raises(kind):
+        model.run({"x": np.ones((5, 2), np.float32)})

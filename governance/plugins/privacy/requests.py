@@ -92,7 +92,7 @@ def _split(exchange: Exchange, body: bytes) -> tuple[memoryview, memoryview]:
     view = memoryview(body)
     media_type = media_type_of_fields(exchange.headers)
     is_oip = exchange.route.server == "oip"
-    length = exchange.header(HEAD_LENGTH) if is_oip else None
+    length = exchange.single_header(HEAD_LENGTH) if is_oip else None
     if length is not None and (media_type in JSON_TYPES or media_type == BINARY_TYPE):
         if not (length.isascii() and length.isdigit() and len(length) < 12) or int(length) > len(body):
             raise BadRequestError("Inference-Header-Content-Length is not the length of the JSON part")

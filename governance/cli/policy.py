@@ -1,4 +1,4 @@
-"""`bento-governance policy`: check and test Cedar policies, explain a decision, replay a log against candidates."""
+"""`bento-governance policy`: check, test and explain Cedar policies, and try new ones on the audit log's requests."""
 
 from __future__ import annotations
 

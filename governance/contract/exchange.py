@@ -129,6 +129,9 @@ class Exchange:
     def single_header(self, name: bytes) -> str | None:
         """Return the value of a header field that decides how the body is read, or None if it is absent.
 
+        Args:
+            name: the field's name, lower case.
+
         Raises:
             BadRequestError: if it occurs more than once: two readers could take different ones.
         """

@@ -1,4 +1,4 @@
-"""Facts that the gate, the servers and the plugins share on an `Exchange`; each is written once.
+"""Facts: typed values about one request that servers and plugins share on its `Exchange`; each is written once.
 
 Facts of a domain package are defined there: `Caller`, `Decision`, `KillSwitch`, `Redactions`, `ReplyFindings`.
 """

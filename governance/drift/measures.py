@@ -1,4 +1,4 @@
-"""Measures of tensors: a few numbers for each item, computed by the same code in training and in serving.
+"""Measures of tensors: mean, spread and the like for each item of a batch, by one code for training and serving.
 
 Each measure takes a batch and returns one float64 per item, shape (n,); NaN means that the value is missing.
 """

@@ -1,4 +1,4 @@
-"""Logs of other libraries, without data of callers."""
+"""Filters the logs of other libraries, so that they contain no data of the service's callers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's server: three public static files, and the data for callers with permission for the action `status`."""
+"""The status page's server: three public files, and the data for callers with permission for the action `status`."""
 
 from __future__ import annotations
 

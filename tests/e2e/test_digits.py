@@ -89,7 +89,7 @@ def refusals(digit):
     yield "a body over the limit", 413, "POST", path, {"content": bytes(17_000_000)}
     yield "a pickle", 415, "POST", path, {"content": b"\x80\x04.", "headers": pickle}
     yield "a pickle elsewhere", 415, "POST", "/classify", {"content": b"\x80\x04.", "headers": pickle}
-    yield "no picture", 422, "POST", "/classify", {"files": {"image": ("x.png", b"x")}}
+    yield "no picture", 400, "POST", "/classify", {"files": {"image": ("x.png", b"x")}}
     yield "a URL for a picture", 422, "POST", "/classify", {"files": {"image": (None, "http://127.0.0.1:1/x")}}
 
 

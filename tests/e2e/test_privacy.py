@@ -211,7 +211,7 @@ def test_canaries_in_query_form_image_and_stream_are_in_no_log_metric_or_file(cl
             client.post("/tell", json={"text": canary, "times": canary})
             with client.stream("POST", "/tell", json={"text": f"{canary} " * 99, "times": 10**6}) as reply:
                 next(reply.iter_bytes(), None)
-    assert clinic.client.post("/late", json={"text": CARD}).status_code == 500
+    assert clinic.client.post("/late", json={"text": CARD}).status_code == 504
     held = {"the metrics": clinic.client.get("/metrics").content, "the log": clinic.log.read_bytes()}
     held |= {str(file): file.read_bytes() for file in clinic.state.folder.rglob("*") if file.is_file() and file.name != "service.py"}  # fmt: skip
     assert sum("entries.jsonl" in name for name in held) and b"RuntimeError" in held["the log"]

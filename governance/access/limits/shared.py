@@ -1,4 +1,4 @@
-"""Limits counted in Redis for all replicas: per scope and caller, a sliding window and daily quotas.
+"""Limits counted in Redis for all replicas: a sliding window and daily quotas for each caller, in total and by model.
 
 A rate of r per second with bursts of b becomes a window of b requests in b/r seconds, rounded up to whole seconds.
 Concurrency is still counted in each process. Source: the package `limits` (https://limits.readthedocs.io).

@@ -1,1 +1,1 @@
-"""The `.sealed` file, byte by byte: container, manifest, encryption, recipients and packing. See ../FORMAT.md."""
+"""Reads and writes the `.sealed` file: container, manifest, encryption, recipients, packing of large tensors."""

@@ -1,1 +1,1 @@
-"""Signatures on artifacts: who signed, who is trusted, and which versions may be served."""
+"""Trust in artifacts: their signatures, the trusted signers, and the lowest version that may be served."""

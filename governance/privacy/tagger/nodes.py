@@ -1,4 +1,4 @@
-"""Reading the nodes of an ONNX graph, for those modules that rewrite one."""
+"""Helpers that read nodes of an ONNX graph, for the modules that rewrite the tagger's graph to make it faster."""
 
 from __future__ import annotations
 

@@ -164,5 +164,6 @@ def test_detectors_find_numbers_generated_by_faker(kind, sentence, locale):
         assert wanted <= covered, text
 
 
+@pytest.mark.needs("phonenumbers")
 def test_documented_examples_of_detectors_are_true():
     assert doctest.testmod(detect_module) == (0, 2)

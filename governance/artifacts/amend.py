@@ -19,7 +19,7 @@ from governance.artifacts.format.container import MAX_TRAILER_BYTES, Trailer, bl
 from governance.artifacts.format.manifest import Progress
 from governance.artifacts.format.recipients import authenticate, recipient_key_id, unwrap_with, wrap_for
 from governance.artifacts.opening import inspect_sealed, open_sealed, steps_3_and_4_data_key
-from governance.artifacts.scan.rules import DEFAULT_SCAN_LIMITS, ScanLimits
+from governance.artifacts.scan.limits import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.seal import SealedFacts, admission_of
 from governance.artifacts.trust.signing import ModelSigner, sign_model, unverified_signer
 from governance.artifacts.trust.trust import Trust, render_time

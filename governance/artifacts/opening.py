@@ -22,7 +22,7 @@ from governance.artifacts.format.container import Header, SealedPart, Unverified
 from governance.artifacts.format.manifest import Progress
 from governance.artifacts.format.recipients import unwrap_with, verify_commitment
 from governance.artifacts.memory import PlaintextMemory
-from governance.artifacts.scan.rules import DEFAULT_SCAN_LIMITS, ScanLimits
+from governance.artifacts.scan.limits import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.scan.scan import admit, scanned_memory
 from governance.artifacts.seal import SealedFacts, admission_of
 from governance.artifacts.trust.trust import Trust, verify_signed_by

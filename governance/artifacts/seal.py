@@ -25,7 +25,7 @@ from governance.artifacts.format.manifest import Manifest, Progress, hash_source
 from governance.artifacts.format.packing import pack_models
 from governance.artifacts.format.recipients import authenticate, wrap_for
 from governance.artifacts.format.sources import SourceFile, read_folder
-from governance.artifacts.scan.rules import DEFAULT_SCAN_LIMITS, ScanLimits
+from governance.artifacts.scan.limits import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.scan.scan import admit, scanned_sources
 from governance.artifacts.trust.signing import Admission, ModelSigner, sign_model
 from governance.artifacts.trust.trust import render_time

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from governance.artifacts.opening import OpenedArtifact, open_sealed
-from governance.artifacts.scan.rules import ScanLimits
+from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.rollback import RollbackFloors
 from governance.artifacts.trust.trust import Trust
 from governance.contract.models import ModelLoad

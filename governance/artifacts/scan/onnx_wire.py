@@ -1,7 +1,7 @@
-"""Walk an ONNX file's protobuf wire format, and count what it holds, before any parser builds objects of it.
+"""Counting of the protobuf messages in an ONNX file by its wire format, before a parser builds objects.
 
-A parsed message can take a hundred times the bytes of its file, and its nesting a whole stack; this walk takes neither.
-Sources: protobuf.dev/programming-guides/encoding, onnx/onnx.proto (field numbers).
+Parsed messages can take a hundred times the bytes of their file, and deep nesting overflows a parser's stack; this walk
+needs neither memory nor stack. Sources: protobuf.dev/programming-guides/encoding, onnx/onnx.proto (field numbers).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from governance.errors import ManifestMismatchError
 
-# The messages inside messages that matter: by message, field number → message.
+# For each kind of message: field number -> kind of the message in that field. Other fields are skipped.
 _FIELDS: Mapping[str, Mapping[int, str]] = MappingProxyType(
     {
         "model": {7: "graph", 8: "opset", 14: "entry", 20: "training", 25: "function"},
@@ -50,10 +50,15 @@ _MAX_VARINT_BYTES = 10
 
 
 def count_messages(content: memoryview, *, max_messages: int, max_depth: int) -> Counter[str]:
-    """Return how many messages of each kind a ModelProto holds.
+    """Return the number of messages of each kind in a ModelProto.
+
+    Args:
+        content: Bytes of the file.
+        max_messages: Greatest number of all messages.
+        max_depth: Greatest nesting of graphs and types.
 
     Raises:
-        ManifestMismatchError: if it is not well-formed, or over one of the limits.
+        ManifestMismatchError: if it is malformed or exceeds a limit.
     """
     counts: Counter[str] = Counter()
     pending = [("model", 0, len(content), 0)]
@@ -68,15 +73,17 @@ def count_messages(content: memoryview, *, max_messages: int, max_depth: int) ->
             elif wire == _BYTES:
                 length, position = _varint(content, position, end)
                 if length > end - position:
-                    raise ManifestMismatchError("it is not an ONNX model: a field is longer than what holds it")
+                    raise ManifestMismatchError("it is not an ONNX model: a field is longer than its message")
                 inner = fields.get(number)
                 if inner is not None:
                     counts[inner] += 1
                     deeper = depth + (inner in ("graph", "type"))
                     if deeper > max_depth:
-                        raise ManifestMismatchError(f"its graphs or types are nested deeper than {max_depth}")
+                        raise ManifestMismatchError(f"its graphs or types are nested more than {max_depth} deep")
                     if counts.total() > max_messages:
-                        raise ManifestMismatchError(f"it holds more than {max_messages} nodes, tensors and attributes")
+                        raise ManifestMismatchError(
+                            f"it has more than {max_messages} nodes, tensors and attributes"
+                        )
                     pending.append((inner, position, position + length, deeper))
                 position += length
             elif wire in (_FIXED32, _FIXED64):
@@ -84,7 +91,7 @@ def count_messages(content: memoryview, *, max_messages: int, max_depth: int) ->
             else:
                 raise ManifestMismatchError("it is not an ONNX model: a field has an unknown wire type")
         if position != end:
-            raise ManifestMismatchError("it is not an ONNX model: it is cut short")
+            raise ManifestMismatchError("it is not an ONNX model: it is truncated")
     return counts
 
 
@@ -92,7 +99,7 @@ def _varint(content: memoryview, position: int, end: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if position >= end or shift >= 7 * _MAX_VARINT_BYTES:
-            raise ManifestMismatchError("it is not an ONNX model: a number is cut short or too long")
+            raise ManifestMismatchError("it is not an ONNX model: a number is truncated or too long")
         byte = content[position]
         value |= (byte & 0x7F) << shift
         position, shift = position + 1, shift + 7

@@ -1,7 +1,7 @@
-"""The ONNX admission scan: every model of an artifact, read in a child process with limits on time and memory.
+"""The scan of an artifact: file types, and every ONNX model, read in a child process with limits on time and memory.
 
-Whatever a hostile file does to a parser happens there; what comes back is a list of findings. A scan that does not end
-well is a finding too.
+A hostile file can only harm the child, which returns a list of findings. A child that crashes or exceeds its limits is
+a finding too.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from governance.artifacts.format.sources import SourceFile
+from governance.artifacts.scan.limits import ScanFinding, ScanLimits
 from governance.artifacts.scan.onnx_wire import count_messages
-from governance.artifacts.scan.rules import ScanFinding, ScanLimits, ScanRules
+from governance.artifacts.scan.rules import ScanRules
 from governance.errors import ManifestMismatchError
 
 MAX_FINDINGS = 100
@@ -40,7 +41,7 @@ RUNNABLE_SUFFIXES = (
     ".npy",
     ".npz",
 )
-# Beside what the graph itself takes when it is parsed: the interpreter, numpy and onnx.
+# Memory of a parsed graph per byte of its file; `ScanLimits.memory_bytes` is for the interpreter, numpy and onnx.
 _PARSED_FACTOR = 6
 _CHILD = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from governance.artifacts.scan.scan import child; child()"
@@ -49,7 +50,14 @@ _CHILD = (
 
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
-    """One file: `content` for a graph alone, the first bytes for any other."""
+    """What the scan reads of one file.
+
+    Attributes:
+        path: Path in the artifact.
+        size: Size in bytes.
+        head: First bytes, from which the file type is recognized.
+        content: Whole content of an ONNX graph, None for any other file.
+    """
 
     path: str
     size: int
@@ -58,7 +66,7 @@ class ScannedFile:
 
 
 def scanned_sources(files: Iterable[SourceFile]) -> tuple[ScannedFile, ...]:
-    """Return what the scan needs of files to be sealed."""
+    """Return the input of the scan for files that are to be sealed."""
     return tuple(_scanned_source(file) for file in files)
 
 
@@ -70,7 +78,7 @@ def _scanned_source(file: SourceFile) -> ScannedFile:
 
 
 def scanned_memory(files: Mapping[str, memoryview]) -> tuple[ScannedFile, ...]:
-    """Return what the scan needs of files in memory."""
+    """Return the input of the scan for files in memory, by path."""
     return tuple(
         ScannedFile(path, len(content), bytes(content[:HEAD_BYTES]), content if _is_graph(path) else None)
         for path, content in files.items()
@@ -78,10 +86,10 @@ def scanned_memory(files: Mapping[str, memoryview]) -> tuple[ScannedFile, ...]:
 
 
 def admit(files: Sequence[ScannedFile], limits: ScanLimits) -> None:
-    """Refuse an artifact in which the scan finds anything.
+    """Scan files and refuse them if there is any finding.
 
     Raises:
-        ManifestMismatchError: naming file, node and reason of the first finding, and how many there are.
+        ManifestMismatchError: with file, node and reason of the first finding, and the number of others.
     """
     findings = scan(files, limits)
     if findings:
@@ -90,7 +98,7 @@ def admit(files: Sequence[ScannedFile], limits: ScanLimits) -> None:
 
 
 def scan(files: Sequence[ScannedFile], limits: ScanLimits) -> tuple[ScanFinding, ...]:
-    """Return all findings over an artifact's files; the graphs are read in a child process."""
+    """Return the findings on all files, at most `MAX_FINDINGS`; graphs are read in a child process."""
     findings = [finding for file in files if (finding := _kind_of(file)) is not None]
     if not findings and any(file.content is not None for file in files):
         findings.extend(_scan_in_child(files, limits))
@@ -98,11 +106,11 @@ def scan(files: Sequence[ScannedFile], limits: ScanLimits) -> tuple[ScanFinding,
 
 
 def scan_graph(path: str, content: memoryview, sizes: Mapping[str, int], limits: ScanLimits) -> Iterator[ScanFinding]:
-    """Yield the findings over one graph, in this process: for the child alone."""
+    """Yield the findings on one graph, read in this process; only the child process calls this."""
     try:
         counts = count_messages(content, max_messages=limits.max_messages, max_depth=limits.max_depth)
         if counts["node"] > limits.max_nodes:
-            raise ManifestMismatchError(f"it has {counts['node']} nodes, and {limits.max_nodes} may be")
+            raise ManifestMismatchError(f"it has {counts['node']} nodes; the limit is {limits.max_nodes}")
         model = onnx.load_model_from_string(bytes(content))
     except ManifestMismatchError as error:
         yield ScanFinding(path, "", str(error))
@@ -115,14 +123,14 @@ def scan_graph(path: str, content: memoryview, sizes: Mapping[str, int], limits:
     for finding in rules.findings():
         found = True
         yield finding
-    # Only what passed our own rules meets the checker: it can be hung and blown up by what they refuse.
+    # The checker sees only models that passed the rules: models that they refuse can make it hang or crash.
     if not found:
         yield from _checked(path, model, rules)
 
 
 def _checked(path: str, model: Any, rules: ScanRules) -> Iterator[ScanFinding]:
     for tensor in model.graph.initializer:
-        # The checker would look for the file; our rules did.
+        # The checker would search the file on the disk; the rules have already checked it.
         tensor.ClearField("external_data")
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.ClearField("data_location")
@@ -131,7 +139,7 @@ def _checked(path: str, model: Any, rules: ScanRules) -> Iterator[ScanFinding]:
             tensor.raw_data = b""
     try:
         onnx.checker.check_model(model)
-    # A message of the checker's own may hold bytes that are no text: it fails in telling what is wrong.
+    # The checker raises ValueError when its own message contains bytes that are not UTF-8.
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
         yield ScanFinding(path, "", f"onnx.checker refuses it: {next(iter(str(error).splitlines()), '')[:200]}")
         return
@@ -143,7 +151,7 @@ def _checked(path: str, model: Any, rules: ScanRules) -> Iterator[ScanFinding]:
 
 
 def _kind_of(file: ScannedFile) -> ScanFinding | None:
-    """Name files that run code when they are loaded, whatever they are called."""
+    """Return a finding for a file of a type that can run code when it is loaded, by content or by name."""
     head, kind = file.head, None
     if head[:4] == b"\x89HDF":
         kind = "a Keras or HDF5 file"
@@ -152,7 +160,7 @@ def _kind_of(file: ScannedFile) -> ScanFinding | None:
     elif head[:4] == b"PK\x03\x04" and file.path.lower().endswith((*RUNNABLE_SUFFIXES, ".zip", ".bin", GRAPH_SUFFIX)):
         kind = "a PyTorch or NumPy archive"
     elif file.path.lower().endswith(RUNNABLE_SUFFIXES):
-        kind = "a file of a kind that holds code"
+        kind = "a file of a type that can contain code"
     if kind is None:
         return None
     return ScanFinding(file.path, "", f"{kind} can run code when it is loaded: export the model to ONNX")
@@ -190,13 +198,13 @@ def _scan_in_child(files: Sequence[ScannedFile], limits: ScanLimits) -> list[Sca
     except ValueError:
         answer = None
     if not isinstance(answer, list):
-        reason = f"the scan did not end within {limits.seconds} seconds and {memory // 2**20} MiB: it may be a bomb"
+        reason = f"the scan exceeded {limits.seconds} seconds or {memory // 2**20} MiB, or crashed"
         return [ScanFinding(graphs[0].path, "", reason)]
     return [ScanFinding(*map(str, item)) for item in answer]
 
 
 def child() -> None:
-    """Read a task and the graphs' bytes from standard input, and write the findings to standard output."""
+    """Run the scan in the child: read task and graphs from standard input, write the findings to standard output."""
     task = json.loads(sys.stdin.buffer.readline())
     limits = ScanLimits(**{**task["limits"], "domains": frozenset(task["limits"]["domains"])})
     resource.setrlimit(resource.RLIMIT_CPU, (limits.seconds, limits.seconds + 1))

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from governance.artifacts import amend
-from governance.artifacts.scan.rules import ScanLimits
+from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.trust import Trust
 from governance.cli.artifact.options import (
     KEY_URIS,

@@ -11,7 +11,7 @@ import click
 
 from governance.artifacts.format.container import UnverifiedContainer
 from governance.artifacts.opening import inspect_sealed, open_sealed
-from governance.artifacts.scan.rules import ScanLimits
+from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.trust import Trust
 from governance.cli.artifact.options import PATH, json_option, recipient_key_option, scan_options, trust_options
 from governance.cli.artifact.output import show_progress, size_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from governance.artifacts.scan.rules import ScanLimits
+from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.certificates import load_certificates
 from governance.artifacts.trust.signing import ModelSigner
 from governance.artifacts.trust.trust import Trust

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from governance.artifacts.scan.rules import ScanLimits
+from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.seal import seal_folder
 from governance.cli.artifact.options import KEY_URIS, PATH, SignerOptions, json_option, scan_options, signer_options
 from governance.cli.artifact.output import print_facts, show_progress

@@ -11,7 +11,7 @@ import click
 from governance.artifacts.format.manifest import hash_sources
 from governance.artifacts.format.sources import read_folder
 from governance.artifacts.opening import open_sealed, verify_sealed
-from governance.artifacts.scan.rules import ScanLimits
+from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.signing import parse_bundle
 from governance.artifacts.trust.trust import Trust, verify_folder_signature
 from governance.cli.artifact.options import PATH, json_option, scan_options, trust_options

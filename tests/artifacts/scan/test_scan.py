@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from governance.artifacts.format.sources import read_folder
-from governance.artifacts.scan.rules import ScanLimits
+from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.scan.scan import admit, scan, scan_graph, scanned_memory, scanned_sources
 from governance.errors import ManifestMismatchError
 
@@ -133,27 +133,27 @@ HOSTILE = [
     (external("other.data"), "not in the artifact"),
     (external("w.data", offset="1"), "beyond the end"),
     (external("w.data", offset="-4"), "beyond the end"),
-    (external("w.data", length="x"), "does not say where"),
-    (external("w.data", dims=(2,)), "its shape says otherwise"),
-    (lying_tensor(), "shape says otherwise"),
-    (typed_lying_tensor(), "elements, and it holds"),
-    (bomb(), "unfolds to"),
+    (external("w.data", length="x"), "missing or wrong"),
+    (external("w.data", dims=(2,)), "does not fit its shape"),
+    (lying_tensor(), "does not fit its shape"),
+    (typed_lying_tensor(), "elements, and its data"),
+    (bomb(), "expands to"),
     (recursion(), "calls itself"),
     (endless(), "nothing bounds"),
     (looping(10**12), "it runs 1000000000000 times"),
     (nested_loops(), "it runs 100000000 times"),
-    (model([helper.make_node("ConstantOfShape", ["s"], ["y"])], [ints("s", [2**38])]), "out of nothing"),
-    (model([helper.make_node("Constant", [], ["s"], value_ints=[2**20, 2**20]), helper.make_node("ConstantOfShape", ["s"], ["y"])]), "out of nothing"),
-    (model([helper.make_node("Expand", ["x", "s"], ["y"])], [ints("s", [2**40])]), "out of nothing"),
-    (model([helper.make_node("Tile", ["x", "s"], ["y"])], [ints("s", [2**40])]), "out of nothing"),
-    (model([helper.make_node("Range", ["a", "b", "c"], ["y"])], [ints("a", 0), ints("b", 2**40), ints("c", 1)]), "out of nothing"),
-    (model([helper.make_node("RandomNormal", [], ["y"], shape=[2**20, 2**20])]), "out of nothing"),
-    (model([helper.make_node("Pad", ["x", "p"], ["y"])], [ints("p", [2**40, 0])]), "out of nothing"),
-    (model([IDENTITY], inputs=[helper.make_tensor_value_info("x", TensorProto.FLOAT, [2**20, 2**20])]), "may be"),
+    (model([helper.make_node("ConstantOfShape", ["s"], ["y"])], [ints("s", [2**38])]), "it creates a tensor"),
+    (model([helper.make_node("Constant", [], ["s"], value_ints=[2**20, 2**20]), helper.make_node("ConstantOfShape", ["s"], ["y"])]), "it creates a tensor"),
+    (model([helper.make_node("Expand", ["x", "s"], ["y"])], [ints("s", [2**40])]), "it creates a tensor"),
+    (model([helper.make_node("Tile", ["x", "s"], ["y"])], [ints("s", [2**40])]), "it creates a tensor"),
+    (model([helper.make_node("Range", ["a", "b", "c"], ["y"])], [ints("a", 0), ints("b", 2**40), ints("c", 1)]), "it creates a tensor"),
+    (model([helper.make_node("RandomNormal", [], ["y"], shape=[2**20, 2**20])]), "it creates a tensor"),
+    (model([helper.make_node("Pad", ["x", "p"], ["y"])], [ints("p", [2**40, 0])]), "it creates a tensor"),
+    (model([IDENTITY], inputs=[helper.make_tensor_value_info("x", TensorProto.FLOAT, [2**20, 2**20])]), "the limit is"),
     (model([helper.make_node("Run", ["x"], ["y"], domain="evil")], opsets=[helper.make_opsetid("evil", 1)]), "domain 'evil'"),
     (model([helper.make_node("EPContext", ["x"], ["y"])]), "compiled blob"),
     (model([helper.make_node("NoSuchOperator", ["x"], ["y"])]), "checker"),
-    (deep(20), "nested deeper"),
+    (deep(20), "nested more than"),
     (b"\xff" * 40, "not an ONNX model"),
     (b"", "checker"),
 ]  # fmt: skip
@@ -197,8 +197,8 @@ def test_files_that_run_code_when_loaded_are_refused_by_content(name, content):
 def test_the_child_reports_what_it_found():
     files = scanned_memory({"a/model.onnx": memoryview(bomb().SerializeToString()), "card.json": memoryview(b"{}")})
     (finding,) = scan(files, ScanLimits())
-    assert finding.path == "a/model.onnx" and "unfolds" in finding.reason
-    with pytest.raises(ManifestMismatchError, match="a/model.onnx: it unfolds"):
+    assert finding.path == "a/model.onnx" and "expands" in finding.reason
+    with pytest.raises(ManifestMismatchError, match="a/model.onnx: it expands"):
         admit(files, ScanLimits())
     admit(scanned_memory({"model.onnx": memoryview(model([IDENTITY]).SerializeToString())}), ScanLimits())
 
@@ -207,7 +207,7 @@ def test_a_scan_that_runs_out_of_its_limits_is_a_finding():
     many = model([helper.make_node("Identity", [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i in range(50_000)])
     files = scanned_memory({"model.onnx": memoryview(many.SerializeToString())})
     (finding,) = scan(files, ScanLimits(memory_bytes=2**24))
-    assert "did not end" in finding.reason
+    assert "exceeded" in finding.reason
 
 
 def test_a_link_in_a_folder_is_refused(tmp_path):

@@ -177,7 +177,7 @@ def test_artifact_seal_refuses_hostile_model(person):
     assert json.loads(done.stdout)["findings"][0]["path"] == "weights.pkl"
     (folder / "weights.pkl").unlink()
     done = person.types("artifact scan hostile")
-    assert done.returncode == 5 and "model.onnx: node 'bomb' (ConstantOfShape): it makes a tensor of" in done.stdout
+    assert done.returncode == 5 and "model.onnx: node 'bomb' (ConstantOfShape): it creates a tensor of" in done.stdout
     person.types("key create signing h.key")
     person.types("key create recipient h2.key")
     done = person.types(

@@ -21,8 +21,10 @@ from governance.artifacts.format.recipients import authenticate, recipient_key_i
 from governance.artifacts.opening import inspect_sealed, open_sealed, steps_3_and_4_data_key
 from governance.artifacts.scan.limits import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.seal import SealedFacts, admission_of
-from governance.artifacts.trust.signing import ModelSigner, sign_model, unverified_signer
-from governance.artifacts.trust.trust import Trust, render_time
+from governance.artifacts.trust.bundle import unverified_signer
+from governance.artifacts.trust.signing import ModelSigner, sign_model
+from governance.artifacts.trust.statement import render_time
+from governance.artifacts.trust.trust import Trust
 from governance.errors import ConfigurationError, IntegrityError
 from governance.keys import Unwrapper, VerifyingKey, Wrapper
 

@@ -27,8 +27,8 @@ from governance.artifacts.format.recipients import authenticate, wrap_for
 from governance.artifacts.format.sources import SourceFile, read_folder
 from governance.artifacts.scan.limits import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.scan.scan import admit, scanned_sources
-from governance.artifacts.trust.signing import Admission, ModelSigner, sign_model
-from governance.artifacts.trust.trust import render_time
+from governance.artifacts.trust.signing import ModelSigner, sign_model
+from governance.artifacts.trust.statement import Admission, render_time
 from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError
 from governance.keys import Wrapper
 

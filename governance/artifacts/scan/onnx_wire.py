@@ -81,9 +81,7 @@ def count_messages(content: memoryview, *, max_messages: int, max_depth: int) ->
                     if deeper > max_depth:
                         raise ManifestMismatchError(f"its graphs or types are nested more than {max_depth} deep")
                     if counts.total() > max_messages:
-                        raise ManifestMismatchError(
-                            f"it has more than {max_messages} nodes, tensors and attributes"
-                        )
+                        raise ManifestMismatchError(f"it has more than {max_messages} nodes, tensors and attributes")
                     pending.append((inner, position, position + length, deeper))
                 position += length
             elif wire in (_FIXED32, _FIXED64):

@@ -1,7 +1,7 @@
-"""Rollback floors: the highest version of each model that was ever served here, so that none lower is served again.
+"""Rollback floors: the highest version of each model that was served, so that no lower one is served again.
 
-The file lies beside the audit log, signed by the log's checkpoint key: whoever can write there can remove it, and
-not lower it. Once the log has entries the file must be there.
+The floors are a file in the folder of the audit log, signed by the checkpoint key: somebody who can write there can
+remove the file, but not lower a floor. If the log has entries and the file is missing, no model is opened.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class RollbackFloors:
     """The floors of one service.
 
     Args:
-        directory: where the audit log lies.
-        key: signs and verifies the file.
+        directory: Folder of the audit log.
+        key: Key that signs and verifies the file.
     """
 
     def __init__(self, directory: Path, key: Signer) -> None:
         self._directory, self._file, self._key = directory, directory / FILE, key
 
     def read(self) -> Mapping[str, int]:
-        """Return the floor of each model.
+        """Return the floor of each model; none if neither the file nor entries of the log exist.
 
         Raises:
-            RollbackError: if the file is gone though the log has entries, or is not as this service wrote it.
+            RollbackError: if the file is missing and the log has entries, or its signature is wrong.
             ConfigurationError: if it cannot be read.
         """
         try:
@@ -47,7 +47,7 @@ class RollbackFloors:
         except FileNotFoundError:
             if _log_has_entries(self._directory):
                 raise RollbackError(
-                    f"{self._file} is gone, and the audit log beside it is not empty: bring the file back, "
+                    f"{self._file} is missing, and the audit log in its folder has entries: restore the file, "
                     "or archive the whole folder and begin a new log"
                 ) from None
             return {}
@@ -56,11 +56,14 @@ class RollbackFloors:
         return self._verified(content)
 
     def raise_to(self, versions: Mapping[str, int]) -> None:
-        """Remember the versions that are served now; a floor never sinks.
+        """Raise the floors to the versions that are served now; a floor is never lowered.
+
+        Args:
+            versions: Version of each served model.
 
         Raises:
-            RollbackError: if what is there is not as this service wrote it.
-            ConfigurationError: if it cannot be written.
+            RollbackError: as `read`.
+            ConfigurationError: if the file cannot be written.
         """
         before = self.read()
         floors = {name: max(before.get(name, 0), versions.get(name, 0)) for name in {*before, *versions}}
@@ -76,7 +79,7 @@ class RollbackFloors:
             floors, signature = document["floors"], base64.b64decode(document["signature"], validate=True)
             self._key.public_key.verify_signature(signature, _CONTEXT + canonical_json(floors))
         except (BadRequestError, SignatureError, LookupError, TypeError, ValueError, binascii.Error):
-            raise RollbackError(f"{self._file} is not as this service wrote it") from None
+            raise RollbackError(f"{self._file} was changed: its signature is wrong") from None
         result: dict[str, Any] = floors
         return result
 

@@ -1,29 +1,27 @@
-"""Trust: whose signatures count, how many of them it takes, and the check that an artifact has them."""
+"""Trust: whose signatures count, how many are required, and the check that an artifact has them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 
 from governance.artifacts.format.manifest import Manifest
-from governance.artifacts.trust.certificates import MARKER, load_certificates, verify_chain
-from governance.artifacts.trust.signing import (
-    COSIGNATURE_ALGORITHM,
+from governance.artifacts.trust.bundle import (
     PAYLOAD_TYPE,
-    Admission,
-    decode,
+    decode_base64,
     envelope_of,
-    read_model_statement,
     unverified_signer,
     unverified_statement,
     verify_rendering,
-    verify_statement,
 )
+from governance.artifacts.trust.certificates import MARKER, load_certificates, verify_chain
+from governance.artifacts.trust.signing import COSIGNATURE_ALGORITHM, verify_statement
+from governance.artifacts.trust.statement import Admission, parse_time, read_model_statement
 from governance.errors import ConfigurationError, ManifestMismatchError, SignatureError
 from governance.keys import VerifyingKey, load_verifying_key
 from governance.keys.dsse import pre_authentication_encoding
@@ -31,7 +29,6 @@ from governance.keys.operations import verify_counted
 from governance.keys.providers.file import read_public
 
 ROLES = ("author", "approver")
-_TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +36,10 @@ class Trust:
     """Whose signatures on artifacts count.
 
     Attributes:
-        keys: public keys of signers.
-        threshold: how many different signers must have signed.
-        authorities: certificates; a signer whose certificate one of them has issued counts too.
-        cosigners: ML-DSA-65 keys; if there are any, each signature needs one by such a key as well.
+        keys: Public keys of trusted signers.
+        threshold: Number of different trusted signers that must have signed.
+        authorities: Trusted certificates; a signer with a certificate issued by one of them is trusted too.
+        cosigners: Trusted ML-DSA-65 keys; if there are any, each signature needs a co-signature by one of them.
     """
 
     keys: tuple[VerifyingKey, ...]
@@ -56,11 +53,11 @@ class Trust:
 
         Args:
             paths: PEM files with public keys or certificates of authorities.
-            threshold: how many different signers must have signed.
+            threshold: Number of different trusted signers that must have signed.
             cosigners: PEM files with ML-DSA-65 public keys.
 
         Raises:
-            ConfigurationError: if one cannot be read, or the threshold cannot be met by distinct signers.
+            ConfigurationError: if a file cannot be read, or there are fewer keys than the threshold.
         """
         keys: dict[str, VerifyingKey] = {}
         authorities: list[x509.Certificate] = []
@@ -72,10 +69,10 @@ class Trust:
                 keys[key.fingerprint] = key
         if threshold < 1 or (not authorities and threshold > len(keys)):
             raise ConfigurationError(f"a threshold of {threshold} cannot be met by {len(keys)} trusted keys")
-        beside = tuple(map(load_verifying_key, cosigners))
-        if any(key.algorithm != COSIGNATURE_ALGORITHM for key in beside):
-            raise ConfigurationError("trusted co-signers have ML-DSA-65 keys")
-        return cls(tuple(keys.values()), threshold, tuple(authorities), beside)
+        cosigning = tuple(map(load_verifying_key, cosigners))
+        if any(key.algorithm != COSIGNATURE_ALGORITHM for key in cosigning):
+            raise ConfigurationError("the key of a trusted co-signer is not ML-DSA-65")
+        return cls(tuple(keys.values()), threshold, tuple(authorities), cosigning)
 
     def __str__(self) -> str:
         return f"{len(self.keys)} trusted keys" + (
@@ -84,14 +81,19 @@ class Trust:
 
 
 def verify_signed_by(entries: Sequence[Any], trust: Trust, expected: Admission, manifest: Manifest) -> tuple[str, ...]:
-    """Return who of the trusted signed this model and its admission: `sha256:…` for a key, `x509:…` for a certificate.
+    """Return the sorted trusted signers of an artifact: `sha256:FINGERPRINT` of a key, `x509:SUBJECT` of a certificate.
+
+    Signatures of others are ignored.
 
     Args:
-        entries: the trailer's signatures.
+        entries: The trailer's signatures.
+        trust: Whose signatures count.
+        expected: The admission that they must have signed.
+        manifest: The manifest that they must have signed.
 
     Raises:
-        SignatureError: if fewer than the threshold signed, or a trusted signature is wrong.
-        ManifestMismatchError: if somebody trusted signed something else.
+        SignatureError: if fewer than the threshold have signed, or a trusted signer's signature is wrong.
+        ManifestMismatchError: if a trusted signer signed something else.
     """
     signers: dict[str, str] = {}
     for entry in entries:
@@ -100,39 +102,44 @@ def verify_signed_by(entries: Sequence[Any], trust: Trust, expected: Admission, 
             "admission",
             "cosignature",
         }:
-            raise SignatureError("a signature has not exactly a model and an admission bundle")
+            raise SignatureError("a signature must have exactly a model and an admission bundle")
         found = _trusted_signer(entry, trust)
         if found is None:
-            continue  # A stranger's signature neither helps nor harms.
+            continue  # A signature of an unknown signer has no effect.
         name, key = found
         verify_rendering(entry)
         if unverified_signer(entry["model"]) != unverified_signer(entry["admission"]):
             raise SignatureError("a signature's two bundles are from different signers")
         subject, digests = read_model_statement(verify_statement(entry["model"], key))
         if subject != expected.name or digests != {file.path: file.sha256 for file in manifest.files}:
-            raise ManifestMismatchError("a trusted signature is over another name or other files")
+            raise ManifestMismatchError("a trusted signature is of another name or other files")
         role, signed = _role_and_time(entry)
         if verify_statement(entry["admission"], key) != expected.to_statement(role, signed):
-            raise ManifestMismatchError("a trusted signature is over another version, header or ciphertext")
+            raise ManifestMismatchError("a trusted signature is of another version, header or ciphertext")
         _verify_cosignature(entry, trust)
-        # Distinct people: one key with two certificates, or one name with two keys, counts once.
+        # Signers must differ in name and key: a key with two certificates, or a name with two keys, counts once.
         if name not in signers and key.fingerprint not in signers.values():
             signers[name] = key.fingerprint
     if len(signers) < trust.threshold:
-        raise SignatureError(f"signed by {len(signers)} of the {trust}, and it takes {trust.threshold}")
+        raise SignatureError(f"signed by {len(signers)} of the {trust}; {trust.threshold} are required")
     return tuple(sorted(signers))
 
 
 def verify_folder_signature(bundle: Any, trust: Trust, manifest: Manifest, now: datetime) -> tuple[str, str]:
-    """Return the subject's name and the signer of an OpenSSF model signature over plaintext files, of any tool.
+    """Verify an OpenSSF model signature, made by any tool, over plaintext files.
 
     Args:
-        manifest: the files as they are.
-        now: when a certificate must be valid: such a signature says no time of its own.
+        bundle: The parsed signature file.
+        trust: Whose signatures count.
+        manifest: The files as they are now.
+        now: Time at which a certificate must be valid: such a signature contains no time.
+
+    Returns:
+        The name of the model, and the signer; see `verify_signed_by`.
 
     Raises:
-        SignatureError: if nobody trusted signed it, or the signature is wrong.
-        ManifestMismatchError: if the files are not those that were signed.
+        SignatureError: if no trusted signer signed it, or the signature is wrong.
+        ManifestMismatchError: if the files differ from the signed ones.
     """
     signer = unverified_signer(bundle)
     if isinstance(signer, str):
@@ -146,7 +153,7 @@ def verify_folder_signature(bundle: Any, trust: Trust, manifest: Manifest, now: 
     here = {file.path: file.sha256 for file in manifest.files}
     if digests != here:
         different = sorted(set(digests.items()) ^ set(here.items()))[0][0]
-        raise ManifestMismatchError(f"'{different}' is not as it was signed, is missing, or was added")
+        raise ManifestMismatchError(f"'{different}' was changed, removed or added after signing")
     return name, found[0]
 
 
@@ -155,7 +162,7 @@ def _trusted_signer(entry: Any, trust: Trust) -> tuple[str, VerifyingKey] | None
     if isinstance(signer, str):
         key = next((key for key in trust.keys if key.fingerprint == signer), None)
         return None if key is None else (f"sha256:{signer}", key)
-    # A certificate counts for the time at which its holder says it signed: an old signature outlives it.
+    # The certificate must be valid at the signed time of signing, so that old signatures stay valid.
     return verify_chain(signer, trust.authorities, parse_time(_role_and_time(entry)[1]))
 
 
@@ -163,37 +170,20 @@ def _role_and_time(entry: Any) -> tuple[str, str]:
     predicate = unverified_statement(entry["admission"]).get("predicate")
     role, signed = (predicate.get("role"), predicate.get("signed")) if isinstance(predicate, dict) else (None, None)
     if role not in ROLES or not isinstance(signed, str):
-        raise SignatureError("an admission does not say in which role and when it was signed")
+        raise SignatureError("an admission has no role or time of signing")
     return str(role), signed
 
 
 def _verify_cosignature(entry: Any, trust: Trust) -> None:
-    """If co-signers are trusted, one of them must have signed the very bytes of both statements."""
+    """Verify that a trusted co-signer, if there are any, signed the bytes of both statements."""
     if not trust.cosigners:
         return
-    beside = entry.get("cosignature")
-    if not isinstance(beside, dict) or set(beside) != {"algorithm", "hint", "model", "admission"}:
-        raise SignatureError("a trusted signature lacks the co-signature (ML-DSA-65) that is asked for")
-    key = next((key for key in trust.cosigners if key.fingerprint == beside["hint"]), None)
-    if key is None or beside["algorithm"] != COSIGNATURE_ALGORITHM:
+    cosignature = entry.get("cosignature")
+    if not isinstance(cosignature, dict) or set(cosignature) != {"algorithm", "hint", "model", "admission"}:
+        raise SignatureError("a trusted signature lacks the required co-signature (ML-DSA-65)")
+    key = next((key for key in trust.cosigners if key.fingerprint == cosignature["hint"]), None)
+    if key is None or cosignature["algorithm"] != COSIGNATURE_ALGORITHM:
         raise SignatureError("a co-signature is not by a trusted ML-DSA-65 key")
     for kind in ("model", "admission"):
         payload, _ = envelope_of(entry[kind])
-        verify_counted(key, decode(beside[kind]), pre_authentication_encoding(PAYLOAD_TYPE, payload))
-
-
-def render_time(time: datetime) -> str:
-    """Render an aware time: RFC 3339 in UTC, to the second."""
-    return time.astimezone(UTC).strftime(_TIME_FORMAT)
-
-
-def parse_time(text: str) -> datetime:
-    """Parse what `render_time` rendered.
-
-    Raises:
-        SignatureError: if it is anything else.
-    """
-    try:
-        return datetime.strptime(text, _TIME_FORMAT).replace(tzinfo=UTC)
-    except ValueError:
-        raise SignatureError("a time of signing is not RFC 3339 in UTC") from None
+        verify_counted(key, decode_base64(cosignature[kind]), pre_authentication_encoding(PAYLOAD_TYPE, payload))

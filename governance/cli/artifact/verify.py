@@ -12,7 +12,7 @@ from governance.artifacts.format.manifest import hash_sources
 from governance.artifacts.format.sources import read_folder
 from governance.artifacts.opening import open_sealed, verify_sealed
 from governance.artifacts.scan.limits import ScanLimits
-from governance.artifacts.trust.signing import parse_bundle
+from governance.artifacts.trust.bundle import parse_bundle
 from governance.artifacts.trust.trust import Trust, verify_folder_signature
 from governance.cli.artifact.options import PATH, json_option, scan_options, trust_options
 from governance.cli.artifact.output import print_facts, show_progress, size_of

@@ -78,7 +78,7 @@ TRANSCRIPT = [
     ),
     (
         "artifact verify m.sealed --trust author.key.pub --trust approver.key.pub --threshold 2",
-        "[5]\nsignature: m.sealed: step 2 (signatures): signed by 1 of the 2 trusted keys, and it takes 2\n",
+        "[5]\nsignature: m.sealed: step 2 (signatures): signed by 1 of the 2 trusted keys; 2 are required\n",
     ),
     (
         "artifact approve m.sealed --sign-with file:author.key --trust author.key.pub --recipient-key file:server.key",

@@ -72,7 +72,7 @@ def _make_model(folder: Path, layers: int, external: bool) -> None:
 
 
 def _seal(folder: Path, label: str) -> None:
-    from governance.artifacts.seal import seal_folder
+    from governance.artifacts.seal import SealOptions, seal_folder
     from governance.artifacts.trust.signing import ModelSigner
     from governance.keys import RecipientKey, open_signing_key
 
@@ -81,11 +81,13 @@ def _seal(folder: Path, label: str) -> None:
     seal_folder(
         folder / label,
         folder / f"{label}.sealed",
-        name="big",
-        version=1,
-        signers=[ModelSigner(open_signing_key(f"file:{folder}/signing.key"))],
-        recipients=[recipient.public_key],
-        created=datetime.now(UTC),
+        SealOptions(
+            name="big",
+            version=1,
+            signers=[ModelSigner(open_signing_key(f"file:{folder}/signing.key"))],
+            recipients=[recipient.public_key],
+            created=datetime.now(UTC),
+        ),
     )
     print(f"sealed {label} in {time.perf_counter() - started:.1f} s")
 

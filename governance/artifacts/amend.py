@@ -1,7 +1,7 @@
-"""Change an artifact's trailer after it was sealed: approve it, or wrap its key for others.
+"""Changes of an artifact's trailer after sealing: an approver's signature, or other recipients.
 
-Header and parts are never touched, so this takes the same time for any model. The file changes in place: the new
-trailer is first written beside it, and an interrupted change is finished by the next one.
+Header and parts stay unchanged, so the size of the model does not matter. The file is changed in place: the new trailer
+is first written to a journal next to the file, and the next change finishes one that was interrupted.
 """
 
 from __future__ import annotations
@@ -42,44 +42,41 @@ def approve(
     limits: ScanLimits = DEFAULT_SCAN_LIMITS,
     progress: Progress = lambda _: None,
 ) -> SealedFacts:
-    """Add an approver's signatures to an artifact that opens: form, trusted author, every byte, the scan.
+    """Open an artifact completely (signatures, every byte, the scan), then add the signature of an approver.
 
     Args:
-        signer: not one of those who signed already: four eyes are two people's.
-        trust: whose signatures count; the author must be among them.
+        path: The sealed file.
+        signer: The approver; its key must not have signed the artifact before, so that two people are involved.
+        trust: Whose signatures count; the author must be trusted.
+        recipient_key: Private key of a recipient.
+        now: Time of signing, with a time zone.
+        limits: Limits of the scan that the model must pass.
+        progress: Is called with the number of bytes of plaintext verified.
 
     Raises:
-        ConfigurationError: if the approver has signed it already.
-        IntegrityError: if it does not open; its sentence begins with the step that failed.
+        ConfigurationError: if the approver has signed it before, or the file cannot be changed.
+        IntegrityError: if it cannot be opened; the message begins with the step that failed.
     """
-    with _alone(path):
-        return _approve(path, signer, trust, recipient_key, now, limits, progress)
+    with _exclusive(path):
+        with open_sealed(
+            path,
+            name=None,
+            minimum_version=1,
+            trust=trust,
+            recipient_key=recipient_key,
+            limits=limits,
+            progress=progress,
+        ):
+            pass
+        return _add_approval(path, signer, recipient_key, now)
 
 
-def _approve(
-    path: Path,
-    signer: ModelSigner,
-    trust: Trust,
-    recipient_key: Unwrapper,
-    now: datetime,
-    limits: ScanLimits,
-    progress: Progress,
-) -> SealedFacts:
-    with open_sealed(
-        path,
-        name=None,
-        minimum_version=1,
-        trust=trust,
-        recipient_key=recipient_key,
-        limits=limits,
-        progress=progress,
-    ):
-        pass
+def _add_approval(path: Path, signer: ModelSigner, recipient_key: Unwrapper, now: datetime) -> SealedFacts:
     container = inspect_sealed(path)
     header, digest, trailer = container.header, container.header_sha256, container.trailer
     approver = signer.key.public_key
-    if any(_is(unverified_signer(entry["model"]), approver) for entry in trailer.signatures):
-        raise ConfigurationError("this key signed the artifact already: an approver is somebody else")
+    if any(_is_key(unverified_signer(entry["model"]), approver) for entry in trailer.signatures):
+        raise ConfigurationError("this key has already signed the artifact: the approver must be another person")
     data_key = unwrap_with(trailer.recipients, digest, recipient_key)
     admission = admission_of(header, digest, trailer.ciphertext_sha256)
     entry = sign_model(signer, admission, header.manifest, "approver", render_time(now))
@@ -94,17 +91,19 @@ def _approve(
 def rewrap(
     path: Path, *, recipient_key: Unwrapper, add: Sequence[Wrapper] = (), remove: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """Add and remove recipients, and return the key ids of all that remain.
+    """Add and remove recipients; return the key ids of all recipients afterwards.
 
     Args:
-        recipient_key: a present recipient's key, to unwrap the data key.
-        remove: key ids, or beginnings of at least 8 hex digits that fit one recipient alone.
+        path: The sealed file.
+        recipient_key: Private key of a current recipient, which unwraps the data key.
+        add: Recipients to add.
+        remove: Key ids to remove, or prefixes of at least 8 hex digits that match exactly one recipient.
 
     Raises:
-        ConfigurationError: if a recipient to be removed is not there, or none would remain.
+        ConfigurationError: if a recipient to remove does not exist, none would remain, or the file cannot be changed.
         DecryptionError: if the artifact is not encrypted for this key, or its trailer was changed.
     """
-    with _alone(path):
+    with _exclusive(path):
         return _rewrap(path, recipient_key, add, remove)
 
 
@@ -121,18 +120,18 @@ def _rewrap(path: Path, recipient_key: Unwrapper, add: Sequence[Wrapper], remove
     if add:
         entries.update({entry["key_id"]: entry for entry in wrap_for(data_key, digest, add)})
     if not entries:
-        raise ConfigurationError("nobody could open it any more: one recipient must remain")
+        raise ConfigurationError("the artifact needs at least one recipient")
     amended = replace(trailer, recipients=tuple(entries[key_id] for key_id in sorted(entries)))
     _replace_trailer(path, container.trailer_offset, authenticate(amended, digest, data_key))
     return tuple(sorted(entries))
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process change an artifact at a time, and finish first what another began and did not end.
+def _exclusive(path: Path) -> Iterator[None]:
+    """Lock an artifact for a change, and finish an interrupted change first.
 
     Raises:
-        ConfigurationError: if the file cannot be written, or somebody else is changing it.
+        ConfigurationError: if the file cannot be written, or another process is changing it.
     """
     try:
         with path.open("r+b") as stream:
@@ -140,13 +139,13 @@ def _alone(path: Path) -> Iterator[None]:
             _finish_interrupted(path)
             yield
     except BlockingIOError:
-        raise ConfigurationError(f"somebody else is changing {path} now") from None
+        raise ConfigurationError(f"another process is changing {path}") from None
     except OSError as error:
         raise ConfigurationError(f"cannot change {path}: {error.strerror}") from None
 
 
 def _finish_interrupted(path: Path) -> None:
-    """Write what a whole journal holds; without one, or with half of one, the file was not touched yet."""
+    """Apply a complete journal; if it is missing or incomplete, the file was not changed yet."""
     journal = _journal(path)
     try:
         content = journal.read_bytes()
@@ -196,7 +195,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is(signer: object, key: VerifyingKey) -> bool:
+def _is_key(signer: object, key: VerifyingKey) -> bool:
     if isinstance(signer, str):
         return signer == key.fingerprint
     if not isinstance(signer, tuple):
@@ -211,5 +210,5 @@ def _matching(wanted: str, entries: Mapping[str, object]) -> str:
     prefix = wanted.removeprefix("sha256:").lower()
     found = [key_id for key_id in entries if len(prefix) >= 8 and key_id.startswith(prefix)]
     if len(found) != 1:
-        raise ConfigurationError(f"no single recipient has the id '{wanted[:80]}'; `artifact inspect` lists them")
+        raise ConfigurationError(f"no recipient, or more than one, has the id '{wanted[:80]}': see `artifact inspect`")
     return found[0]

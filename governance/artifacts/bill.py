@@ -1,4 +1,4 @@
-"""A bill of materials of models: CycloneDX 1.6 components, kind `machine-learning-model`, from verified artifacts.
+"""Bill of materials of models: CycloneDX 1.6 components of type `machine-learning-model` for verified artifacts.
 
 Source: https://cyclonedx.org/docs/1.6/json/ (components, modelCard).
 """
@@ -17,11 +17,13 @@ SPECIFICATION = "1.6"
 
 
 def bill_of(components: Sequence[Mapping[str, Any]], *, serial: UUID, made: datetime, version: str) -> dict[str, Any]:
-    """Return a document of its own with these components.
+    """Return a new CycloneDX document.
 
     Args:
-        serial: unique to this document.
-        version: of this package, which is named as the tool.
+        components: The components.
+        serial: Unique id of the document.
+        made: Time of the document.
+        version: Version of this package, which the document names as its tool.
     """
     return {
         "bomFormat": "CycloneDX",
@@ -37,10 +39,14 @@ def bill_of(components: Sequence[Mapping[str, Any]], *, serial: UUID, made: date
 
 
 def bill_into(base: Mapping[str, Any], components: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a bill of something else, such as a Python environment, with these components beside its own.
+    """Return a CycloneDX document of another tool with components added.
+
+    Args:
+        base: The document, for example of a Python environment.
+        components: Components to add.
 
     Raises:
-        ConfigurationError: if it is no CycloneDX 1.6 document, or lists one of the models already.
+        ConfigurationError: if it is not a CycloneDX 1.6 document, or contains one of the models already.
     """
     present = base.get("components", [])
     if (
@@ -48,20 +54,20 @@ def bill_into(base: Mapping[str, Any], components: Sequence[Mapping[str, Any]]) 
         or base.get("specVersion") != SPECIFICATION
         or not isinstance(present, list)
     ):
-        raise ConfigurationError(f"models are added to a CycloneDX {SPECIFICATION} document in JSON alone")
+        raise ConfigurationError(f"models can only be added to a CycloneDX {SPECIFICATION} document (JSON)")
     references = {item.get("bom-ref") for item in present if isinstance(item, dict)}
     for component in components:
         if component["bom-ref"] in references:
-            raise ConfigurationError(f"the document lists {component['bom-ref']} already")
+            raise ConfigurationError(f"the document contains {component['bom-ref']} already")
     return {**base, "components": [*present, *components]}
 
 
 def model_component(facts: SealedFacts, card: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return one model: its files with their digests, who signed it, and what its card says.
+    """Return the component of one model: its files with their digests, its signers, and its card.
 
     Args:
-        facts: of a verified artifact.
-        card: the signed card, or None where the artifact was not decrypted.
+        facts: Facts of a verified artifact.
+        card: The signed card, or None if the artifact was not decrypted.
     """
     component: dict[str, Any] = {
         "type": "machine-learning-model",
@@ -88,7 +94,7 @@ def model_component(facts: SealedFacts, card: Mapping[str, Any] | None) -> dict[
 
 
 def _model_card(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the field's readers look for; what the card leaves out is left out."""
+    """Return the CycloneDX `modelCard` with the fields that the card has."""
     parameters: dict[str, Any] = {}
     if isinstance(card.get("task"), str):
         parameters["task"] = card["task"]

@@ -1,8 +1,8 @@
-"""Where plaintext lives: anonymous memory that is never a file, sealed once it is verified, shared with workers.
+"""Memory for the plaintext of models: never a file on a disk, read-only after verification, shared with workers.
 
-On Linux it is a memfd: other processes reach it only through an inherited descriptor, and after `seal` nobody can
-change, grow or shrink it (fcntl(2), F_SEAL_FUTURE_WRITE; the owner's own mapping stays, to wipe it). Elsewhere it is
-an anonymous map, private to its process.
+On Linux it is a memfd: another process can access it only through an inherited descriptor, and after `seal` it cannot
+be changed, grown or shrunk (fcntl(2), F_SEAL_FUTURE_WRITE); only the existing mapping of the owner stays writable, to
+overwrite it. On other systems it is an anonymous mapping, private to its process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ Layout = Mapping[str, tuple[int, int]]
 
 
 class PlaintextMemory:
-    """The plaintext of one artifact's files, each at a page's border."""
+    """The plaintext of the files of one artifact; each file begins at a page boundary.
+
+    Use `allocate` or `adopt` to make one.
+
+    Attributes:
+        layout: Offset and size in bytes of each file, by path.
+        descriptor: Descriptor of the memfd, or None.
+    """
 
     def __init__(self, layout: Layout, map_: mmap.mmap | None, descriptor: int | None, *, writable: bool) -> None:
         self.layout = layout
@@ -34,7 +41,11 @@ class PlaintextMemory:
 
     @classmethod
     def allocate(cls, sizes: Mapping[str, int]) -> PlaintextMemory:
-        """Reserve memory for files of these sizes; pages are taken when they are written."""
+        """Reserve memory for files; physical pages are used only when they are written.
+
+        Args:
+            sizes: Size in bytes of each file, by path.
+        """
         layout, total = {}, 0
         for path, size in sizes.items():
             layout[path] = (total, size)
@@ -49,10 +60,14 @@ class PlaintextMemory:
 
     @classmethod
     def adopt(cls, descriptor: int, layout: Layout) -> PlaintextMemory:
-        """Map a sealed memory that another process made, for reading.
+        """Map the sealed memory of another process read-only.
+
+        Args:
+            descriptor: Inherited descriptor of the memfd.
+            layout: Offset and size in bytes of each file, by path.
 
         Raises:
-            ManifestMismatchError: if the descriptor is not a sealed memfd of this layout's size.
+            ManifestMismatchError: if the descriptor is not a sealed memfd of the layout's size.
         """
         total = sum(-(-size // mmap.PAGESIZE) * mmap.PAGESIZE for _, size in layout.values())
         try:
@@ -60,15 +75,24 @@ class PlaintextMemory:
                 raise ManifestMismatchError("the shared memory is not sealed, or has another size")
             map_ = mmap.mmap(descriptor, total, access=mmap.ACCESS_READ)
         except (OSError, ValueError):
-            raise ManifestMismatchError("the shared memory is not there") from None
+            raise ManifestMismatchError("the shared memory does not exist") from None
         return cls(layout, _undumped(map_), descriptor, writable=False)
 
     @property
     def size(self) -> int:
+        """Total size in bytes."""
         return 0 if self._map is None else len(self._map)
 
     def write(self, path: str, offset: int, data: memoryview) -> None:
-        """Write a piece of a file. Through the descriptor it takes no page fault."""
+        """Write a piece of a file.
+
+        It is written through the descriptor, which avoids a page fault for each new page.
+
+        Args:
+            path: Path of the file.
+            offset: Offset in the file.
+            data: The piece.
+        """
         start = self.layout[path][0] + offset
         if self.descriptor is None:
             if self._map is not None:
@@ -79,19 +103,19 @@ class PlaintextMemory:
             data, start = data[written:], start + written
 
     def view(self, path: str) -> memoryview:
-        """Return a file's content, read-only, where it lies."""
+        """Return the content of a file as a read-only view, without a copy."""
         start, size = self.layout[path]
         if self._map is None:
             return memoryview(b"")
         return memoryview(self._map)[start : start + size].toreadonly()
 
     def seal(self) -> None:
-        """Let nobody change it any more; keep it from being swapped out, if the machine swaps."""
+        """Make the memory read-only for all processes; only `wipe` of this process can still write."""
         if self.descriptor is not None:
             fcntl.fcntl(self.descriptor, _F_ADD_SEALS, _SEALS)
 
     def lock(self) -> bool:
-        """Keep it out of swap, and say whether that is so: there is no swap, or mlock(2) succeeded."""
+        """Lock the memory against swapping; return whether that is certain (no swap, or mlock(2) succeeded)."""
         if self._map is None or not self._writable or not swap_is_on():
             return True
         library = ctypes.CDLL(None, use_errno=True)
@@ -99,7 +123,7 @@ class PlaintextMemory:
         return bool(library.mlock(ctypes.c_void_p(address), ctypes.c_size_t(len(self._map))) == 0)
 
     def wipe(self) -> None:
-        """Overwrite it with zeros, if this process made it."""
+        """Overwrite the memory with zeros, if this process allocated it."""
         if self._map is None or not self._writable:
             return
         for start in range(0, len(self._map), len(_ZEROS)):
@@ -107,20 +131,20 @@ class PlaintextMemory:
             self._map[start:end] = _ZEROS[: end - start]
 
     def inheritable(self) -> int | None:
-        """Let child processes inherit the memory, and return its descriptor, if it has one."""
+        """Make the descriptor inheritable by child processes and return it, or None if there is none."""
         if self.descriptor is not None:
             os.set_inheritable(self.descriptor, True)
         return self.descriptor
 
     def close(self) -> None:
-        """Let go of the descriptor; views stay valid until they are dropped."""
+        """Close the descriptor; views stay valid until they are dropped."""
         if self.descriptor is not None and self._writable:
             os.close(self.descriptor)
         self.descriptor = None
 
 
 def swap_is_on(table: Path = Path("/proc/swaps")) -> bool:
-    """Say whether the machine may swap memory out; if that cannot be read, it may."""
+    """Return whether the machine has swap; True if that cannot be read."""
     try:
         return len(table.read_text(encoding="ascii").splitlines()) > 1
     except OSError:
@@ -128,7 +152,7 @@ def swap_is_on(table: Path = Path("/proc/swaps")) -> bool:
 
 
 def _undumped(map_: mmap.mmap) -> mmap.mmap:
-    """Keep the memory out of core dumps, where the system can."""
+    """Exclude the memory from core dumps, if the system supports it."""
     if hasattr(mmap, "MADV_DONTDUMP"):
         map_.madvise(mmap.MADV_DONTDUMP)
     return map_

@@ -1,8 +1,8 @@
-"""Open a sealed file to memory by the numbered steps, or verify it without opening it.
+"""Opening of a sealed file into memory, in numbered steps; or verification without decrypting it.
 
-Steps (FORMAT.md, "Opening"): (1) header and limits (2) signatures (3) data key (4) key commitment (5) every part to its
-end (6) every digest (7) name, version, rollback floor (8) ONNX scan. Only after the last one does anybody see a byte of
-plaintext, and it lies in anonymous memory alone.
+Steps (FORMAT.md, "Opening"): (1) header and limits, (2) signatures, (3) data key, (4) key commitment, (5) decryption of
+every part, (6) digest of every file, (7) name, version and rollback floor, (8) scan of the model. Plaintext is in
+anonymous memory only, and is returned only after the last step.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ DECRYPTING_THREADS = 2
 
 @dataclass(slots=True)
 class OpenedArtifact:
-    """A verified artifact in memory, and a context manager that wipes it at its end.
+    """A verified artifact in memory; as a context manager, it wipes the memory at the end.
 
     Attributes:
-        name: its name, as signed.
-        version: its version, as signed.
-        digest: SHA-256 of the signed manifest, which identifies the model.
-        signers: who signed it, as in `SealedFacts`.
-        memory: the memory that holds the plaintext.
+        name: Name of the model.
+        version: Version of the model.
+        digest: `sha256:` and the root of the manifest; it identifies the model.
+        signers: Signers, as in `SealedFacts`.
+        memory: The memory with the plaintext.
     """
 
     name: str
@@ -57,16 +57,16 @@ class OpenedArtifact:
 
     @property
     def files(self) -> Mapping[str, memoryview]:
-        """The plaintext of each file by its path, read-only, until `wipe`."""
+        """Read-only view of the plaintext of each file, by path; not valid after `wipe`."""
         return {path: self.memory.view(path) for path in self.memory.layout}
 
     def wipe(self) -> None:
-        """Overwrite the plaintext with zeros, if it was decrypted by this process, and let it go."""
+        """Overwrite the plaintext with zeros, if this process decrypted it, and close the memory."""
         self.memory.wipe()
         self.memory.close()
 
     def to_record(self) -> dict[str, Any] | None:
-        """Return what a child process needs to `adopt` the plaintext, or None if it cannot be shared."""
+        """Return JSON values with which a child process can `adopt` the plaintext; None if it cannot be shared."""
         descriptor = self.memory.inheritable()
         if descriptor is None:
             return None
@@ -81,10 +81,13 @@ class OpenedArtifact:
 
     @classmethod
     def adopt(cls, record: Mapping[str, Any]) -> OpenedArtifact:
-        """Take over what the parent process verified.
+        """Return an artifact that the parent process has verified.
+
+        Args:
+            record: Result of `to_record` in the parent process.
 
         Raises:
-            ManifestMismatchError: if the memory is not there, or is not sealed.
+            ManifestMismatchError: if the memory does not exist, or is not sealed.
         """
         layout = {path: (offset, size) for path, (offset, size) in record["layout"].items()}
         memory = PlaintextMemory.adopt(record["descriptor"], layout)
@@ -110,20 +113,20 @@ def open_sealed(
     """Verify and decrypt an artifact into memory.
 
     Args:
-        path: the sealed file.
-        name: the name that it must have, or None for any name.
-        minimum_version: the lowest version that is accepted.
-        trust: whose signatures count.
-        recipient_key: the private key of a recipient.
-        limits: the limits of the scan that the model must pass.
-        progress: is called with the number of bytes of plaintext verified.
+        path: The sealed file.
+        name: Required name, or None for any name.
+        minimum_version: Lowest accepted version (the rollback floor).
+        trust: Whose signatures count.
+        recipient_key: Private key of a recipient.
+        limits: Limits of the scan that the model must pass.
+        progress: Is called with the number of bytes of plaintext verified.
 
     Raises:
-        IntegrityError: of the class that fits, its sentence beginning with the step that failed.
-        KeyUnavailableError: if a key service could not be asked for the data key.
+        IntegrityError: of a class for the reason; the message begins with the step that failed.
+        KeyUnavailableError: if a key service cannot be reached for the data key.
         ConfigurationError: if the file cannot be read.
     """
-    with reading(path) as stream:
+    with open_artifact(path) as stream:
         container = _step_1_container(stream)
         header, digest = container.header, container.header_sha256
         signers = _step_2_signatures(container, trust)
@@ -150,15 +153,15 @@ def verify_sealed(path: Path, *, trust: Trust, progress: Progress = lambda _: No
     """Verify what can be verified without a recipient key: form, signatures, and every byte of ciphertext.
 
     Args:
-        path: the sealed file.
-        trust: whose signatures count.
-        progress: is called with the number of bytes of ciphertext verified.
+        path: The sealed file.
+        trust: Whose signatures count.
+        progress: Is called with the number of bytes of ciphertext verified.
 
     Raises:
-        IntegrityError: of the class that fits, its sentence beginning with the step that failed.
+        IntegrityError: of a class for the reason; the message begins with the step that failed.
         ConfigurationError: if the file cannot be read.
     """
-    with reading(path) as stream:
+    with open_artifact(path) as stream:
         container = _step_1_container(stream)
         header = container.header
         signers = _step_2_signatures(container, trust)
@@ -176,13 +179,13 @@ def verify_sealed(path: Path, *, trust: Trust, progress: Progress = lambda _: No
 
 
 def inspect_sealed(path: Path) -> UnverifiedContainer:
-    """Return what a file says of itself; nothing of it is verified.
+    """Return header and trailer of a file; nothing is verified.
 
     Raises:
-        ManifestMismatchError: if it has not the form of an artifact.
+        ManifestMismatchError: if the file does not have the form of an artifact.
         ConfigurationError: if the file cannot be read.
     """
-    with reading(path) as stream:
+    with open_artifact(path) as stream:
         return _step_1_container(stream)
 
 
@@ -199,11 +202,11 @@ def _step_2_signatures(container: UnverifiedContainer, trust: Trust) -> tuple[st
 
 
 def steps_3_and_4_data_key(container: UnverifiedContainer, recipient_key: Unwrapper) -> bytes:
-    """Unwrap the data key, and verify that its holder wrote the trailer.
+    """Unwrap the data key, and verify the trailer's MAC with it.
 
     Raises:
-        DecryptionError: if it is not wrapped for this key, or the trailer was changed.
-        KeyUnavailableError: if a key service could not be asked.
+        DecryptionError: if the data key is not wrapped for this recipient, or the trailer was changed.
+        KeyUnavailableError: if a key service cannot be reached.
     """
     with _step("step 3 (data key)"):
         data_key = unwrap_with(container.trailer.recipients, container.header_sha256, recipient_key)
@@ -220,7 +223,10 @@ def _decrypt_parts(
     memory: PlaintextMemory,
     progress: Progress,
 ) -> Mapping[str, str]:
-    """Decrypt in threads, hash each file in its order as its parts arrive, and return the digests by path."""
+    """Decrypt the parts in threads into memory, and return the SHA-256 of each file (hex) by path.
+
+    Each file is hashed in order while later parts are still being decrypted.
+    """
 
     def decrypt(part: SealedPart, offset: int) -> None:
         cipher.decrypt(
@@ -249,7 +255,7 @@ def _decrypt_parts(
 
 
 def _blocks(descriptor: int, offset: int, length: int) -> Iterator[memoryview]:
-    """Yield a stretch of the file in blocks, each in the same buffer."""
+    """Yield a range of the file in blocks; all blocks use the same buffer."""
     buffer = memoryview(bytearray(min(cipher.BLOCK_BYTES, length)))
     end = offset + length
     while offset < end:
@@ -268,14 +274,14 @@ def _verify_digests(header: Header, digests: Mapping[str, str]) -> None:
 
 def _verify_identity(header: Header, name: str | None, minimum_version: int) -> None:
     if name is not None and header.name != name:
-        raise ManifestMismatchError(f"it is '{header.name}', and '{name}' is wanted")
+        raise ManifestMismatchError(f"it is the model '{header.name}', not '{name}'")
     if header.version < minimum_version:
-        raise RollbackError(f"it is version {header.version}, and {minimum_version} is the lowest that may be served")
+        raise RollbackError(f"it is version {header.version}; the lowest that may be served is {minimum_version}")
 
 
 @contextmanager
 def _step(step: str) -> Iterator[None]:
-    """Put the step in front of an integrity error's sentence, its class unchanged."""
+    """Add the step to the beginning of an integrity error's message; the class stays the same."""
     try:
         yield
     except IntegrityError as error:
@@ -283,8 +289,12 @@ def _step(step: str) -> Iterator[None]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[BinaryIO]:
-    """Open an artifact for reading, and put its name in front of an integrity error's sentence."""
+def open_artifact(path: Path) -> Iterator[BinaryIO]:
+    """Open an artifact for reading; the message of an integrity error in the body begins with the file's name.
+
+    Raises:
+        ConfigurationError: if the file cannot be read.
+    """
     try:
         with path.open("rb") as stream:
             yield stream

@@ -1,4 +1,4 @@
-"""Seal a folder of model files into one file: pack, scan, hash, encrypt, wrap the key, sign."""
+"""Sealing a folder of model files into one file: pack, scan, hash, encrypt, wrap the data key, sign."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from governance.keys import Wrapper
 
 @dataclass(frozen=True, slots=True)
 class SealedFacts:
-    """What is known of an artifact without its plaintext.
+    """Facts of an artifact that can be known without its plaintext.
 
     Attributes:
-        name: its name, as signed.
-        version: its version, as signed.
-        created: when it was sealed (RFC 3339, UTC).
-        digest: SHA-256 of the signed manifest, which identifies the model.
-        signers: `sha256:FINGERPRINT` for a key, `x509:SUBJECT` for a certificate.
-        manifest: path, size and digest of each file.
+        name: Name of the model.
+        version: Version of the model.
+        created: Time of sealing (RFC 3339, UTC).
+        digest: `sha256:` and the root of the manifest; it identifies the model.
+        signers: Sorted signers: `sha256:FINGERPRINT` of a key, `x509:SUBJECT` of a certificate.
+        manifest: Path, size and digest of each file.
     """
 
     name: str
@@ -54,64 +54,84 @@ class SealedFacts:
     manifest: Manifest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealOptions:
+    """What an artifact is sealed as, by whom, and for whom.
+
+    Attributes:
+        name: Name of the model; a server opens the artifact only under this name.
+        version: Version of the model, from 1; a server refuses one below the highest that it has served.
+        created: Time of sealing, with a time zone.
+        signers: Signers of the artifact, at least one.
+        recipients: Keys that wrap the data key, one for each recipient.
+        limits: Limits of the scan that the model must pass.
+        part_bytes: Plaintext bytes of one encrypted part.
+    """
+
+    name: str
+    version: int
+    created: datetime
+    signers: Sequence[ModelSigner]
+    recipients: Sequence[Wrapper]
+    limits: ScanLimits = DEFAULT_SCAN_LIMITS
+    part_bytes: int = cipher.PART_BYTES
+
+
 def seal_folder(
     folder: Path,
     output: Path,
+    options: SealOptions,
     *,
-    name: str,
-    version: int,
-    signers: Sequence[ModelSigner],
-    recipients: Sequence[Wrapper],
-    created: datetime,
-    limits: ScanLimits = DEFAULT_SCAN_LIMITS,
     random: Callable[[int], bytes] = os.urandom,
-    part_bytes: int = cipher.PART_BYTES,
     progress: Progress = lambda _: None,
 ) -> SealedFacts:
-    """Sign and encrypt a folder of model files into one file, which appears whole or not at all.
+    """Sign and encrypt a folder of model files into one file, which replaces `output` only when it is complete.
 
     Args:
-        folder: holds `model.onnx`, `card.json` and further files.
-        output: the file to write; an existing one is replaced.
-        name: the model's name; a server opens the artifact only under this name.
-        version: a positive number; a server refuses a lower one than it has served.
-        signers: signing keys, each with its certificates, if any.
-        recipients: what encrypts the data key for each recipient.
-        created: the time of sealing, with a time zone.
-        limits: the limits of the scan that the model must pass.
-        random: returns the given number of random bytes.
-        part_bytes: plaintext bytes of one encrypted part.
-        progress: is called with the number of bytes of plaintext processed; in total, twice the folder's size.
+        folder: Folder with `model.onnx`, `card.json` and further files.
+        output: File to write; an existing one is replaced.
+        options: Name, version, signers, recipients and limits.
+        random: Returns so many random bytes.
+        progress: Is called with the number of bytes of plaintext processed; the sum is twice the size of the folder.
 
     Raises:
-        ConfigurationError: if the folder, the keys or the name cannot be used, or the output cannot be written.
-        ManifestMismatchError: if a file changes while it is sealed, or the model does not pass the scan.
+        ConfigurationError: if the folder, the keys, the name or the version cannot be used, or the output cannot be
+            written.
+        ManifestMismatchError: if a file changes while it is sealed, or the scan has findings.
     """
-    if not signers:
+    if not options.signers:
         raise ConfigurationError("an artifact needs at least one signing key")
-    if version < 1:
+    if options.version < 1:
         raise ConfigurationError("a version is a positive integer")
     files = pack_models(read_folder(folder))
-    admit(scanned_sources(files), limits)
-    header = Header(name, version, render_time(created), hash_sources(files, progress), part_bytes)
+    admit(scanned_sources(files), options.limits)
+    created, manifest = render_time(options.created), hash_sources(files, progress)
+    header = Header(options.name, options.version, created, manifest, options.part_bytes)
     header_bytes = header.to_bytes()
+    # A header that a reader would refuse must not be written.
     Header.from_bytes(header_bytes)
     header_digest = hashlib.sha256(header_bytes).digest()
     data_key = random(cipher.KEY_BYTES)
-    wrapped = wrap_for(data_key, header_digest, recipients)
-    with replacing(output) as stream:
+    wrapped = wrap_for(data_key, header_digest, options.recipients)
+    with atomic_output(output) as stream:
         stream.write(MAGIC + block(header_bytes, MAX_HEADER_BYTES))
         digests = _encrypt_files(files, header, header_digest, data_key, stream, progress)
         admission = admission_of(header, header_digest, digests)
-        signatures = [sign_model(signer, admission, header.manifest, "author", header.created) for signer in signers]
+        signatures = [sign_model(signer, admission, manifest, "author", created) for signer in options.signers]
         trailer = authenticate(Trailer(digests, tuple(signatures), wrapped), header_digest, data_key)
         stream.write(block(trailer.to_bytes(), MAX_TRAILER_BYTES))
-    names = sorted(f"sha256:{signer.key.public_key.fingerprint}" for signer in signers)
-    return SealedFacts(name, version, header.created, header.manifest.digest, tuple(names), header.manifest)
+    names = sorted(f"sha256:{signer.key.public_key.fingerprint}" for signer in options.signers)
+    return SealedFacts(options.name, options.version, created, manifest.digest, tuple(names), manifest)
 
 
 def admission_of(header: Header, header_digest: bytes, ciphertext_sha256: Sequence[str]) -> Admission:
-    """Return what a signer of this very artifact admits."""
+    """Return the admission that signers of an artifact sign.
+
+    Args:
+        header: The header.
+        header_digest: SHA-256 of its bytes (32 bytes).
+        ciphertext_sha256: SHA-256 of each part's ciphertext, in hex.
+    """
     return Admission(
         name=header.name,
         version=header.version,
@@ -129,6 +149,7 @@ def _encrypt_files(
     output: BinaryIO,
     progress: Progress,
 ) -> tuple[str, ...]:
+    """Encrypt all parts of all files, and return the SHA-256 of each part's ciphertext (hex)."""
     digests, parts = [], header.parts()
     for file, entry in zip(files, header.manifest.files, strict=True):
         plaintext, pending = hashlib.sha256(), file.blocks()
@@ -149,13 +170,17 @@ def _encrypt_files(
             output.write(encryptor.finalize())
             digests.append(encryptor.ciphertext_sha256)
         if plaintext.hexdigest() != entry.sha256:
-            raise ManifestMismatchError(f"{entry.path} changed while it was sealed: seal again")
+            raise ManifestMismatchError(f"{entry.path} changed while it was sealed: seal it again")
     return tuple(digests)
 
 
 @contextmanager
-def replacing(output: Path) -> Iterator[BinaryIO]:
-    """Write beside the output, and put it in place when it is whole and on the disk."""
+def atomic_output(output: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file in the folder of `output`, which replaces `output` when the body ends without an error.
+
+    Raises:
+        ConfigurationError: if it cannot be written; `output` then stays unchanged.
+    """
     try:
         descriptor, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
     except OSError as error:

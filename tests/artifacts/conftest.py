@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from governance.artifacts.opening import open_sealed
-from governance.artifacts.seal import seal_folder
+from governance.artifacts.seal import SealOptions, seal_folder
 from governance.artifacts.trust.signing import ModelSigner
 from governance.artifacts.trust.trust import Trust
 from governance.keys import RecipientKey, SigningKey, generate_recipient_key, generate_signing_key
@@ -58,7 +58,7 @@ class Sealed:
             "created": CREATED,
             "part_bytes": 64,
         }
-        return seal_folder(self.folder, output, **{**arguments, **changes})
+        return seal_folder(self.folder, output, SealOptions(**{**arguments, **changes}))
 
 
 @pytest.fixture(scope="session")

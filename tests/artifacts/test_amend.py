@@ -58,9 +58,9 @@ def test_a_removed_recipient_does_not_open_it_any_more(sealed, file):
 
 def test_the_last_recipient_stays_and_an_unknown_one_is_named(sealed, file):
     for wanted, says in (
-        (sealed.recipient.key_id, "one recipient must remain"),
-        ("0" * 64, "no single"),
-        ("", "no single"),
+        (sealed.recipient.key_id, "at least one recipient"),
+        ("0" * 64, "no recipient, or more than one"),
+        ("", "no recipient, or more than one"),
     ):
         with pytest.raises(ConfigurationError, match=says):
             rewrap(file, recipient_key=sealed.recipient, remove=[wanted])
@@ -93,12 +93,12 @@ def test_an_approval_makes_two_of_two(sealed, file):
     arguments = {"trust": sealed.trust, "recipient_key": sealed.recipient, "now": NOW}
     approve(file, signer=ModelSigner(approver), **arguments)
     assert len(sealed.open(file, trust=both).signers) == 2
-    with pytest.raises(ConfigurationError, match="signed the artifact already"):
+    with pytest.raises(ConfigurationError, match="already signed the artifact"):
         approve(file, signer=ModelSigner(approver), **arguments)
 
 
 def test_the_author_is_no_approver(sealed, file):
-    with pytest.raises(ConfigurationError, match="somebody else"):
+    with pytest.raises(ConfigurationError, match="another person"):
         approve(file, signer=ModelSigner(sealed.signer), trust=sealed.trust, recipient_key=sealed.recipient, now=NOW)
 
 
@@ -166,5 +166,5 @@ def test_two_do_not_change_it_at_once(sealed, file):
 
     with file.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(ConfigurationError, match="somebody else"):
+        with pytest.raises(ConfigurationError, match="another process"):
             rewrap(file, recipient_key=sealed.recipient, add=[another().public_key])

@@ -182,7 +182,7 @@ def test_open_refuses_another_name_and_an_older_version(sealed):
     with pytest.raises(ManifestMismatchError, match="step 7"):
         sealed.open(name="other")
     assert sealed.open(minimum_version=3).version == 3
-    with pytest.raises(RollbackError, match="step 7.*version 3, and 4"):
+    with pytest.raises(RollbackError, match="step 7.*version 3; the lowest that may be served is 4"):
         sealed.open(minimum_version=4)
 
 

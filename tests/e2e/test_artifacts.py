@@ -83,7 +83,7 @@ def test_artifact_rollback_to_an_older_version_is_refused(own, tmp_path):
         assert running.client.get("/v2/models/digits-cnn").json()["versions"] == ["2"]
     done = start(own, **{name: str(old)})
     assert done.returncode == 1
-    assert "step 7" in done.stderr and "it is version 1, and 2 is the lowest" in done.stderr
+    assert "step 7" in done.stderr and "it is version 1; the lowest that may be served is 2" in done.stderr
     floors = tmp_path / "audit/rollback-floors.json"
     assert json.loads(floors.read_text())["floors"] == {"digits-cnn": 2, "digits-rnn": 1}
     floors.unlink()

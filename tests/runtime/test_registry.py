@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from governance.artifacts.seal import seal_folder
+from governance.artifacts.seal import SealOptions, seal_folder
 from governance.artifacts.trust.signing import ModelSigner
 from governance.errors import DecryptionError, GovernanceError, NotReadyError
 from governance.keys import generate_recipient_key, generate_signing_key
@@ -60,11 +60,13 @@ def made(tmp_path_factory):
     seal_folder(
         folder / "model",
         folder / "large.sealed",
-        name="large",
-        version=4,
-        signers=[ModelSigner(signing)],
-        recipients=[recipient.public_key],
-        created=datetime.now(UTC),
+        SealOptions(
+            name="large",
+            version=4,
+            signers=[ModelSigner(signing)],
+            recipients=[recipient.public_key],
+            created=datetime.now(UTC),
+        ),
     )
     plain = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     expected = plain.run(None, {"x": np.ones((1, SHAPE[0]), np.float32)})[0]

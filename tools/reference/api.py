@@ -44,7 +44,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "listens",
     ),
     "governance.settings": ("Settings", "Section", "load_settings", "plugin_settings"),
-    "governance.artifacts.seal": ("seal_folder", "SealedFacts"),
+    "governance.artifacts.seal": ("seal_folder", "SealOptions", "SealedFacts"),
     "governance.artifacts.opening": ("open_sealed", "verify_sealed", "OpenedArtifact"),
     "governance.artifacts.trust.trust": ("Trust",),
     "governance.privacy.find.detect": ("Detectors",),

@@ -1,7 +1,7 @@
-"""Encrypt and decrypt one part: c2sp.org/chunked-encryption (Cobblestone-256), as `cryptography` has it.
+"""Encryption of one part: c2sp.org/chunked-encryption (Cobblestone-256), implemented by `cryptography`.
 
-The construction commits to key and context and refuses cut, moved or added chunks; plaintext is final only
-after the last chunk. See FORMAT.md, "Parts".
+The ciphertext commits to key and context; removed, moved or added chunks are detected. Plaintext is verified as a whole
+only after the last chunk. See FORMAT.md, "Parts".
 """
 
 from __future__ import annotations
@@ -21,37 +21,45 @@ BLOCK_BYTES = 2**20
 _HEADER_BYTES, _CHUNK_BYTES, _TAG_BYTES = 56, 16 * 2**10, 16
 
 Write = Callable[[int, memoryview], None]
-"""Takes a piece of plaintext and its offset in the part; the piece is overwritten afterwards."""
+"""Receives the offset in the part and a piece of plaintext; the piece is overwritten after the call."""
 
 
 def ciphertext_bytes(plaintext_bytes: int) -> int:
-    """Return how long the ciphertext of so many bytes is."""
+    """Return the length of the ciphertext of a plaintext with this length, both in bytes."""
     return _HEADER_BYTES + plaintext_bytes + _TAG_BYTES * (plaintext_bytes // _CHUNK_BYTES + 1)
 
 
 class PartEncryptor:
-    """Encrypts one part under a key of 32 bytes, bound to a context; `ciphertext_sha256` is known at the end."""
+    """Encrypts one part piece by piece.
+
+    Args:
+        key: Data key, 32 bytes.
+        context: Bytes that the ciphertext is bound to; decryption needs the same.
+    """
 
     def __init__(self, key: bytes, context: bytes) -> None:
         self._encryptor, self._digest = Cobblestone256Encryptor(key, context), hashlib.sha256()
 
     def update(self, plaintext: bytes | memoryview) -> bytes:
+        """Return the next bytes of ciphertext for a piece of plaintext."""
         ciphertext: bytes = self._encryptor.update(plaintext)
         self._digest.update(ciphertext)
         return ciphertext
 
     def finalize(self) -> bytes:
+        """Return the last bytes of ciphertext."""
         ciphertext: bytes = self._encryptor.finalize()
         self._digest.update(ciphertext)
         return ciphertext
 
     @property
     def ciphertext_sha256(self) -> str:
+        """SHA-256 of the ciphertext returned until now, in hex."""
         return self._digest.hexdigest()
 
 
 def encrypt(key: bytes, context: bytes, plaintext: bytes | memoryview) -> bytes:
-    """Return the ciphertext of one part."""
+    """Return the ciphertext of one part; see `PartEncryptor`."""
     encryptor = PartEncryptor(key, context)
     return encryptor.update(plaintext) + encryptor.finalize()
 
@@ -59,16 +67,19 @@ def encrypt(key: bytes, context: bytes, plaintext: bytes | memoryview) -> bytes:
 def decrypt(
     key: bytes, context: bytes, blocks: Iterable[bytes | memoryview], plaintext_bytes: int, write: Write
 ) -> None:
-    """Decrypt one part, and hand its plaintext on piece by piece. It is final only when this returns.
+    """Decrypt one part and pass its plaintext on piece by piece; it is verified only when this function returns.
 
     Args:
-        blocks: the ciphertext in blocks of at most `BLOCK_BYTES`.
-        plaintext_bytes: how long the plaintext must be; never more is handed on.
+        key: Data key, 32 bytes.
+        context: The context of encryption.
+        blocks: The ciphertext in blocks of at most `BLOCK_BYTES`.
+        plaintext_bytes: Expected length of the plaintext; no more is passed on.
+        write: Receives the pieces.
 
     Raises:
-        DecryptionError: for a wrong key or context, or a ciphertext that was changed, cut or extended.
+        DecryptionError: if key or context is wrong, or the ciphertext was changed, truncated or extended.
     """
-    # What a block yields can be longer than the block by what the cipher held back: less than a chunk with its tag.
+    # A block can yield more bytes than it has: the cipher may hold back up to one chunk and its tag.
     buffer = memoryview(bytearray(BLOCK_BYTES + 2 * (_CHUNK_BYTES + _TAG_BYTES)))
     written = 0
     try:
@@ -76,14 +87,16 @@ def decrypt(
         for block in blocks:
             count = decryptor.update_into(block, buffer)
             if written + count > plaintext_bytes:
-                raise ValueError("longer than said")
+                raise ValueError("longer than expected")
             write(written, buffer[:count])
             written += count
         last = memoryview(decryptor.finalize())
         if written + len(last) != plaintext_bytes:
-            raise ValueError("not as long as said")
+            raise ValueError("another length than expected")
         write(written, last)
     except (InvalidTag, ValueError):
-        raise DecryptionError("a part does not decrypt: changed, cut short, moved, or under another key") from None
+        raise DecryptionError(
+            "a part cannot be decrypted: it was changed, truncated, moved, or encrypted with another key"
+        ) from None
     finally:
         buffer[:] = bytes(len(buffer))

@@ -1,6 +1,6 @@
-"""The `.sealed` file's bytes: magic, header, parts, trailer. See FORMAT.md.
+"""The container of a `.sealed` file: magic, header, encrypted parts, trailer. See FORMAT.md.
 
-Reading here checks form, limits and lengths, and nothing else: whatever it returns is unverified.
+Reading checks form, limits and lengths; the result is unverified.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ LENGTH_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class SealedPart:
-    """One encrypted piece: the `index`-th of all, `plaintext_bytes` of `path` from `offset` on."""
+    """One encrypted part of a file.
+
+    Attributes:
+        index: Position among all parts, from 0.
+        path: Path of the file.
+        offset: Offset in the file, in bytes.
+        plaintext_bytes: Length of the plaintext.
+    """
 
     index: int
     path: str
@@ -36,7 +43,7 @@ class SealedPart:
     plaintext_bytes: int
 
     def context(self, header_sha256: bytes) -> bytes:
-        """Return what the ciphertext is bound to: this header, this place, this file."""
+        """Return the context of encryption: digest of the header (32 bytes), index and path."""
         return b"".join(
             (b"bento-sealed/1 part\x00", header_sha256, self.index.to_bytes(8, "big"), self.path.encode("utf-8"))
         )
@@ -44,7 +51,15 @@ class SealedPart:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the artifact says it is. `created` is RFC 3339 in UTC."""
+    """The header: identity and files of the model.
+
+    Attributes:
+        name: Name of the model.
+        version: Version of the model, from 1.
+        created: Time of sealing (RFC 3339, UTC).
+        manifest: The files with their digests.
+        part_bytes: Plaintext bytes of a part, except the last of each file.
+    """
 
     name: str
     version: int
@@ -53,6 +68,7 @@ class Header:
     part_bytes: int = cipher.PART_BYTES
 
     def to_bytes(self) -> bytes:
+        """Return the header as canonical JSON."""
         return canonical_json(
             {
                 "format": FORMAT,
@@ -70,11 +86,11 @@ class Header:
         """Parse a header strictly.
 
         Raises:
-            ManifestMismatchError: if it is not canonical JSON with exactly the known fields.
+            ManifestMismatchError: if it is not canonical JSON with exactly the known fields, or a field is wrong.
         """
         fields = _canonical_object(data, "header")
         if set(fields) != {"format", "name", "version", "created", "cipher", "part_bytes", "files"}:
-            raise ManifestMismatchError("the header has not exactly the fields of its format")
+            raise ManifestMismatchError("the header has missing or unknown fields")
         if (fields["format"], fields["cipher"]) != (FORMAT, cipher.NAME):
             raise ManifestMismatchError("the header names another format or cipher")
         name, version, created, part_bytes = (fields[key] for key in ("name", "version", "created", "part_bytes"))
@@ -85,7 +101,7 @@ class Header:
         return cls(name, version, created, Manifest.from_json(fields["files"]), part_bytes)
 
     def parts(self) -> Iterator[SealedPart]:
-        """Yield the parts in their order; an empty file has one empty part."""
+        """Yield the parts in order; an empty file has one empty part."""
         index = 0
         for entry in self.manifest.files:
             for offset in range(0, max(entry.size, 1), self.part_bytes):
@@ -95,7 +111,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Trailer:
-    """What may be added to or changed after sealing, what signs it, and the MAC of whoever holds the data key."""
+    """The trailer: signatures, and what can be changed after sealing.
+
+    Attributes:
+        ciphertext_sha256: SHA-256 of each part's ciphertext, in hex.
+        signatures: Signatures of authors and approvers, as JSON values.
+        recipients: The data key, wrapped for each recipient, as JSON values.
+        mac: MAC over the other fields with a key derived from the data key, in hex.
+    """
 
     ciphertext_sha256: tuple[str, ...]
     signatures: tuple[Any, ...]
@@ -103,10 +126,11 @@ class Trailer:
     mac: str = ""
 
     def authenticated_bytes(self) -> bytes:
-        """Return what `mac` is over: all of the trailer but itself."""
+        """Return the bytes that `mac` authenticates: canonical JSON of the other fields."""
         return canonical_json(self._fields())
 
     def to_bytes(self) -> bytes:
+        """Return the trailer as canonical JSON."""
         return canonical_json({**self._fields(), "mac": self.mac})
 
     def _fields(self) -> dict[str, Any]:
@@ -118,14 +142,14 @@ class Trailer:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Trailer:
-        """Parse a trailer strictly.
+        """Parse a trailer strictly; signatures and recipients are not interpreted.
 
         Raises:
-            ManifestMismatchError: if it is not canonical JSON with exactly the known fields.
+            ManifestMismatchError: if it is not canonical JSON with exactly the known fields, or a field is wrong.
         """
         fields = _canonical_object(data, "trailer")
         if set(fields) != {"ciphertext_sha256", "signatures", "recipients", "mac"}:
-            raise ManifestMismatchError("the trailer has not exactly the fields of its format")
+            raise ManifestMismatchError("the trailer has missing or unknown fields")
         digests, signatures, recipients = (fields[key] for key in ("ciphertext_sha256", "signatures", "recipients"))
         if not isinstance(digests, list) or not all(map(is_sha256, digests)) or not is_sha256(fields["mac"]):
             raise ManifestMismatchError("the trailer has wrong digests")
@@ -138,7 +162,15 @@ class Trailer:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedContainer:
-    """A file that has the form of an artifact; who made it is not known yet."""
+    """A file that has the form of an artifact; nothing is verified.
+
+    Attributes:
+        header_bytes: The header as it is in the file.
+        header: The parsed header.
+        body_offset: Offset of the first part in the file.
+        trailer_offset: Offset of the trailer's length in the file.
+        trailer: The parsed trailer.
+    """
 
     header_bytes: bytes
     header: Header
@@ -148,10 +180,11 @@ class UnverifiedContainer:
 
     @property
     def header_sha256(self) -> bytes:
+        """SHA-256 of the header's bytes (32 bytes)."""
         return hashlib.sha256(self.header_bytes).digest()
 
     def part_offsets(self) -> Iterator[tuple[SealedPart, int]]:
-        """Yield each part and where its ciphertext begins in the file."""
+        """Yield each part and the offset of its ciphertext in the file."""
         offset = self.body_offset
         for part in self.header.parts():
             yield part, offset
@@ -159,15 +192,18 @@ class UnverifiedContainer:
 
 
 def read_container(stream: BinaryIO) -> UnverifiedContainer:
-    """Read all but the parts; every length is checked before anything of that length is read.
+    """Read everything except the parts; each length is checked against its limit before it is used.
+
+    Args:
+        stream: The file, at its beginning.
 
     Raises:
-        ManifestMismatchError: if it is not a sealed artifact, is cut short, or holds more than it should.
+        ManifestMismatchError: if it is not a sealed artifact, is truncated, or has additional bytes.
     """
     total = os.fstat(stream.fileno()).st_size
     magic = stream.read(len(MAGIC))
     if magic != MAGIC:
-        raise ManifestMismatchError(f"not a sealed artifact: {_what_it_is(magic)}")
+        raise ManifestMismatchError(f"not a sealed artifact: {_kind_of(magic)}")
     header_bytes = _read_block(stream, MAX_HEADER_BYTES, "header")
     header = Header.from_bytes(header_bytes)
     body_offset = stream.tell()
@@ -180,35 +216,35 @@ def read_container(stream: BinaryIO) -> UnverifiedContainer:
     stream.seek(trailer_offset)
     trailer = Trailer.from_bytes(_read_block(stream, MAX_TRAILER_BYTES, "trailer"))
     if stream.tell() != total:
-        raise ManifestMismatchError("the file holds more than its header says")
+        raise ManifestMismatchError("the file is longer than its header says")
     if len(trailer.ciphertext_sha256) != len(part_sizes):
-        raise ManifestMismatchError("the trailer has not one digest for each part")
+        raise ManifestMismatchError("the trailer does not have one digest for each part")
     return UnverifiedContainer(header_bytes, header, body_offset, trailer_offset, trailer)
 
 
 def block(data: bytes, limit: int) -> bytes:
-    """Return a block with its length before it (4 bytes, big-endian).
+    """Return data preceded by its length (4 bytes, big-endian).
 
     Raises:
-        ConfigurationError: if it is over the format's limit.
+        ConfigurationError: if it is longer than `limit`.
     """
     if len(data) > limit:
-        raise ConfigurationError(f"a block of {len(data)} bytes is over the format's limit of {limit}")
+        raise ConfigurationError(f"a block of {len(data)} bytes exceeds the limit of {limit} in the format")
     return len(data).to_bytes(LENGTH_BYTES, "big") + data
 
 
 def _read_block(stream: BinaryIO, limit: int, name: str) -> bytes:
     length = int.from_bytes(stream.read(LENGTH_BYTES), "big")
     if not 0 < length <= limit:
-        raise ManifestMismatchError(f"the {name} is empty or over its limit of {limit} bytes")
+        raise ManifestMismatchError(f"the {name} is empty or exceeds its limit of {limit} bytes")
     data = stream.read(length)
     if len(data) != length:
-        raise ManifestMismatchError(f"the {name} is cut short")
+        raise ManifestMismatchError(f"the {name} is truncated")
     return data
 
 
 def _fits(header: Header, total: int) -> bool:
-    """Say whether the plaintext sizes can be true of a file this long, before a part is counted."""
+    """Return whether the sizes in the header are possible for a file of `total` bytes, before parts are enumerated."""
     size = sum(entry.size for entry in header.manifest.files)
     return size <= total and size // header.part_bytes <= 2**20
 
@@ -228,7 +264,7 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**53
 
 
-def _what_it_is(magic: bytes) -> str:
+def _kind_of(magic: bytes) -> str:
     if not magic:
         return "the file is empty"
     if magic[:2] == b"PK":
@@ -238,5 +274,5 @@ def _what_it_is(magic: bytes) -> str:
     if magic[:4] == b"\x89HDF":
         return "it is an HDF5 file, which is never loaded"
     if magic[:1] == b"\x08":
-        return "it looks like a plaintext ONNX model, and only a sealed one is served"
-    return "the first bytes are not its magic"
+        return "it seems to be a plaintext ONNX model, and only sealed ones are served"
+    return "it does not begin with the magic bytes"

@@ -1,4 +1,4 @@
-"""The manifest: which files a model consists of, each with its size and SHA-256."""
+"""The manifest: the files of a model with their sizes and SHA-256 digests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One file: a safe relative path, its size in bytes, and its SHA-256 in hex."""
+    """One file.
+
+    Attributes:
+        path: Safe relative path.
+        size: Size in bytes.
+        sha256: SHA-256 of the content, in hex.
+    """
 
     path: str
     size: int
@@ -26,28 +32,35 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The files in the order of their paths; `digest` names the model wherever it lies."""
+    """The files of a model.
+
+    Attributes:
+        files: The files, sorted by path.
+    """
 
     files: tuple[FileEntry, ...]
 
     @property
     def root(self) -> str:
-        """SHA-256, in hex, over the files' digests in order: the subject of an OpenSSF model signature."""
+        """SHA-256 over the digests of the files in order, in hex: the subject of an OpenSSF model signature."""
         return hashlib.sha256(b"".join(bytes.fromhex(entry.sha256) for entry in self.files)).hexdigest()
 
     @property
     def digest(self) -> str:
+        """The root with its prefix `sha256:`; it identifies the model in logs, metrics and bills of materials."""
         return DIGEST_PREFIX + self.root
 
     def to_json(self) -> list[dict[str, object]]:
+        """Return the file table of a header."""
         return [{"path": entry.path, "size": entry.size, "sha256": entry.sha256} for entry in self.files]
 
     @classmethod
     def from_json(cls, value: object) -> Manifest:
-        """Parse what `to_json` made.
+        """Parse the file table of a header.
 
         Raises:
-            ManifestMismatchError: if a path is unsafe or twice there, a size is out of bounds, or a field is wrong.
+            ManifestMismatchError: if a path is unsafe or duplicate, the paths are not sorted, or a size or field is
+                wrong.
         """
         if not isinstance(value, list) or not 1 <= len(value) <= MAX_FILES:
             raise ManifestMismatchError(f"the file table must list 1 to {MAX_FILES} files")
@@ -60,7 +73,7 @@ class Manifest:
 
 def _entry(item: object) -> FileEntry:
     if not isinstance(item, dict) or set(item) != {"path", "size", "sha256"}:
-        raise ManifestMismatchError("an entry of the file table has not exactly path, size and sha256")
+        raise ManifestMismatchError("an entry of the file table must have exactly path, size and sha256")
     path, size, digest = item["path"], item["size"], item["sha256"]
     if not isinstance(path, str) or not is_sha256(digest):
         raise ManifestMismatchError("an entry of the file table has a wrong path or digest")
@@ -73,12 +86,16 @@ def _entry(item: object) -> FileEntry:
 
 
 def is_sha256(value: object) -> bool:
-    """Say whether a value is 64 lower-case hex digits."""
+    """Return whether a value is a text of 64 lower-case hex digits."""
     return isinstance(value, str) and len(value) == 64 and not value.strip("0123456789abcdef")
 
 
 def hash_sources(files: Iterable[SourceFile], progress: Progress = lambda _: None) -> Manifest:
-    """Hash every file.
+    """Read and hash every file.
+
+    Args:
+        files: The files.
+        progress: Is called with the number of bytes of each block.
 
     Raises:
         ConfigurationError: if one cannot be read.

@@ -1,7 +1,7 @@
-"""Pack a model for sealing: large tensors move out of the graph into one aligned file beside it.
+"""Packing of a model before it is sealed: large tensors are moved from the graph into one aligned data file.
 
-ONNX Runtime uses tensors where they lie only if they lie outside the graph and at their natural alignment; else
-it copies them. See FORMAT.md, "Packing".
+ONNX Runtime uses a tensor without copying it only if it is outside the graph and at its natural alignment. See
+FORMAT.md, "Packing".
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ DATA_SUFFIX = ".data"
 
 @dataclass(slots=True)
 class _Blob:
-    """The data file under construction."""
+    """The data file while it is built."""
 
     segments: list[Segment]
     size: int = 0
 
     def append(self, segments: Iterable[Segment]) -> int:
-        """Append a tensor's content, aligned, and return its offset."""
+        """Append the content of a tensor at the next aligned offset, and return this offset."""
         padding = -self.size % ALIGNMENT_BYTES
         if padding:
             self.segments.append(Segment(bytes(padding), 0, padding))
@@ -44,17 +44,17 @@ class _Blob:
 
 
 def pack_models(files: Iterable[SourceFile]) -> tuple[SourceFile, ...]:
-    """Return the files with every large ONNX model packed; all other files are as they were.
+    """Return the files with every large ONNX model packed; other files stay unchanged.
 
     Raises:
-        ConfigurationError: if a model cannot be read, or its external data is not in the folder.
+        ConfigurationError: if a model cannot be read, or its external data is not among the files.
     """
     by_path = {file.path: file for file in files}
     graphs = [path for path in by_path if path.lower().endswith(".onnx")]
     used = {path: set(_locations(path, _parse(by_path[path]))) for path in graphs}
     for path in graphs:
         others = set().union(*(used[other] for other in graphs if other != path))
-        # A data file that two models share stays as it is.
+        # A model that shares a data file with another one is not packed.
         if not used[path] & others:
             _pack(path, by_path)
     return tuple(by_path[path] for path in sorted(by_path))
@@ -83,7 +83,7 @@ def _pack(path: str, files: dict[str, SourceFile]) -> None:
 
 def _parse(file: SourceFile) -> Any:
     if file.size >= 2**31:
-        raise ConfigurationError(f"{file.path} is over protobuf's limit of 2 GiB: export it with external data")
+        raise ConfigurationError(f"{file.path} exceeds the 2 GiB limit of protobuf: export it with external data")
     try:
         return onnx.load_model_from_string(file.content())
     except (DecodeError, ValueError):
@@ -95,7 +95,7 @@ def _locations(path: str, model: Any) -> Iterator[str]:
 
 
 def all_tensors(model: Any) -> Iterator[Any]:
-    """Yield the initializers of the graph and of its subgraphs."""
+    """Yield all tensors of a graph and its subgraphs: initializers and tensors in attributes."""
     pending = [model.graph]
     while pending:
         graph = pending.pop()
@@ -110,17 +110,17 @@ def all_tensors(model: Any) -> Iterator[Any]:
 
 
 def is_external(tensor: Any) -> bool:
-    """Say whether a tensor keeps its data in another file."""
+    """Return whether the data of a tensor is in another file."""
     return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
 
 
 def external_fields(tensor: Any) -> Mapping[str, str]:
-    """Return where a tensor's data is said to be."""
+    """Return the fields that locate the data of an external tensor: `location`, `offset`, `length`."""
     return {entry.key: entry.value for entry in tensor.external_data}
 
 
 def location(tensor: Any) -> str:
-    """Return the file that an external tensor names, relative to the graph's folder."""
+    """Return the path of an external tensor's data file, relative to the folder of the graph."""
     return external_fields(tensor).get("location", "")
 
 
@@ -136,7 +136,7 @@ def _size(tensor: Any) -> int:
         try:
             return int(fields["length"])
         except (KeyError, ValueError):
-            raise ConfigurationError(f"the tensor '{tensor.name[:80]}' does not say how long its data is") from None
+            raise ConfigurationError(f"the tensor '{tensor.name[:80]}' has no length of its data") from None
     if not tensor.HasField("raw_data"):
         return len(numpy_helper.to_array(tensor).tobytes()) if tensor.dims else 0
     return len(tensor.raw_data)
@@ -151,14 +151,14 @@ def _segments(tensor: Any, path: str, files: Mapping[str, SourceFile]) -> Iterat
     name = join(dirname(path), fields.get("location", ""))
     source = files.get(name)
     if source is None:
-        raise ConfigurationError(f"{path} keeps data in '{name[:80]}', which is not in the folder")
+        raise ConfigurationError(f"{path} has data in '{name[:80]}', which is not in the folder")
     try:
         offset, length = int(fields.get("offset", "0")), int(fields["length"])
     except (KeyError, ValueError):
         raise ConfigurationError(f"the tensor '{tensor.name[:80]}' has a wrong offset or length") from None
     if offset < 0 or length < 0 or offset + length > source.size:
         raise ConfigurationError(f"the tensor '{tensor.name[:80]}' reaches beyond the end of '{name[:80]}'")
-    # A data file on the disk is one segment.
+    # A data file from the folder has exactly one segment.
     yield Segment(source.segments[0].source, offset, length)
 
 

@@ -1,7 +1,7 @@
-"""Recipients: the data key, wrapped for each of them, and what authenticates the trailer around it.
+"""Recipients of an artifact: the data key, wrapped for each of them, and the MAC of the trailer.
 
-The recipients stand outside the signatures, so that they can change without them; a key derived from the data key
-authenticates the whole trailer, and each wrap is bound to the header. See FORMAT.md, "Trailer".
+Signatures do not cover the recipients, so that recipients can be changed without the signers. A key derived from the
+data key authenticates the whole trailer, and each wrapped key is bound to the header. See FORMAT.md, "Trailer".
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from governance.keys import Unwrapper, Wrapper
 
 
 def wrap_for(data_key: bytes, header_sha256: bytes, recipients: Sequence[Wrapper]) -> tuple[dict[str, str], ...]:
-    """Return an entry for each distinct recipient, in the order of their key ids.
+    """Return an entry for each distinct recipient, sorted by key id.
 
     Args:
-        data_key: 32 bytes.
-        header_sha256: the digest that each wrap is bound to.
+        data_key: The data key, 32 bytes.
+        header_sha256: SHA-256 of the header, 32 bytes.
+        recipients: Keys that wrap the data key.
 
     Raises:
-        ConfigurationError: if there is none, or too many.
+        ConfigurationError: if there is no recipient, or more than `MAX_RECIPIENTS`.
     """
     unique = {recipient.key_id: recipient for recipient in recipients}
     if not 1 <= len(unique) <= MAX_RECIPIENTS:
@@ -47,11 +48,17 @@ def wrap_for(data_key: bytes, header_sha256: bytes, recipients: Sequence[Wrapper
 
 
 def unwrap_with(recipients: Sequence[Any], header_sha256: bytes, key: Unwrapper) -> bytes:
-    """Return the data key.
+    """Return the data key (32 bytes).
+
+    Args:
+        recipients: Entries of the trailer.
+        header_sha256: SHA-256 of the header, 32 bytes.
+        key: Private key of a recipient.
 
     Raises:
-        DecryptionError: if it is not wrapped for this key, or the wrap was changed or belongs to another header.
-        KeyUnavailableError: if a key service could not be asked.
+        DecryptionError: if the data key is not wrapped for this key, or the entry was changed or belongs to another
+            header.
+        KeyUnavailableError: if a key service cannot be reached.
     """
     mine = [entry for entry in recipients if recipient_key_id(entry) == key.key_id]
     if len(mine) != 1 or mine[0]["suite"] != key.suite:
@@ -67,10 +74,10 @@ def unwrap_with(recipients: Sequence[Any], header_sha256: bytes, key: Unwrapper)
 
 
 def recipient_key_id(entry: Any) -> str:
-    """Return whom an entry is for; nothing else of it is checked.
+    """Return the key id of a trailer's entry.
 
     Raises:
-        DecryptionError: if it has not the form of an entry.
+        DecryptionError: if the entry has another form.
     """
     if (
         not isinstance(entry, dict)
@@ -78,28 +85,28 @@ def recipient_key_id(entry: Any) -> str:
         or not all(isinstance(value, str) for value in entry.values())
         or not is_sha256(entry["key_id"])
     ):
-        raise DecryptionError("an entry of the recipients has a wrong form")
+        raise DecryptionError("an entry of a recipient has a wrong form")
     return str(entry["key_id"])
 
 
 def authenticate(trailer: Trailer, header_sha256: bytes, data_key: bytes) -> Trailer:
-    """Return the trailer with the MAC of whoever holds the data key."""
+    """Return the trailer with its MAC."""
     return replace(trailer, mac=_mac(trailer, header_sha256, data_key))
 
 
 def verify_commitment(trailer: Trailer, header_sha256: bytes, data_key: bytes) -> Trailer:
-    """Return a trailer that the holder of this data key wrote.
+    """Return the trailer if its MAC is right: somebody with the data key wrote it.
 
     Raises:
-        DecryptionError: if it was changed.
+        DecryptionError: if the trailer was changed without the data key.
     """
     if not hmac.compare_digest(trailer.mac, _mac(trailer, header_sha256, data_key)):
-        raise DecryptionError("the trailer was changed by somebody without the data key")
+        raise DecryptionError("the trailer was changed without the data key")
     return trailer
 
 
 def wrap_info(header_sha256: bytes) -> bytes:
-    """Return what a wrap is bound to: HPKE's `info`, a key service's context, or a token's additional data."""
+    """Return the bytes that bind a wrapped key to a header: HPKE's `info`, or the context of a key service."""
     return b"bento-sealed/1 data key\x00" + header_sha256
 
 

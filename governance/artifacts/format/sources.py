@@ -1,4 +1,4 @@
-"""What is sealed: files as lists of segments, so that a file may be assembled while it is read."""
+"""Files to be sealed, as lists of segments: a file can be composed of pieces of others while it is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ READ_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """`length` bytes of a file from `offset` on, or of bytes in memory."""
+    """A range of bytes of a file or of memory.
+
+    Attributes:
+        source: Path of the file, or the bytes.
+        offset: First byte.
+        length: Number of bytes.
+    """
 
     source: Path | bytes
     offset: int
@@ -27,7 +33,7 @@ class Segment:
         """Yield the content in blocks of at most 1 MiB.
 
         Raises:
-            ConfigurationError: if the file cannot be read or has become shorter.
+            ConfigurationError: if the file cannot be read, or became shorter.
         """
         if isinstance(self.source, bytes):
             for start in range(self.offset, self.offset + self.length, READ_BYTES):
@@ -49,13 +55,19 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file of the model: a safe relative path, and the segments that it consists of."""
+    """One file of the model.
+
+    Attributes:
+        path: Safe relative path.
+        segments: Its content, in order.
+    """
 
     path: str
     segments: tuple[Segment, ...]
 
     @property
     def size(self) -> int:
+        """Size in bytes."""
         return sum(segment.length for segment in self.segments)
 
     def blocks(self) -> Iterator[bytes]:
@@ -64,7 +76,7 @@ class SourceFile:
             yield from segment.blocks()
 
     def content(self) -> bytes:
-        """Return the whole content; for files that are known to be small."""
+        """Return the whole content in memory."""
         return b"".join(self.blocks())
 
 
@@ -74,10 +86,11 @@ def bytes_source(path: str, content: bytes) -> SourceFile:
 
 
 def read_folder(folder: Path) -> tuple[SourceFile, ...]:
-    """List every file below a folder, in the order of their paths.
+    """Return every file below a folder, sorted by path.
 
     Raises:
-        ConfigurationError: if there is none or too many, or one has an unsafe name, is a link or no regular file.
+        ConfigurationError: if there is no file or more than `MAX_FILES`, a name is unsafe, or one is a link or not a
+            regular file.
     """
     files = []
     for path in sorted(_walk(folder)):
@@ -87,7 +100,7 @@ def read_folder(folder: Path) -> tuple[SourceFile, ...]:
             raise ConfigurationError(f"{folder}: {error}") from None
         files.append(SourceFile(name, (Segment(folder / name, 0, (folder / name).stat().st_size),)))
     if not 1 <= len(files) <= MAX_FILES:
-        raise ConfigurationError(f"{folder} must hold 1 to {MAX_FILES} files, and holds {len(files)}")
+        raise ConfigurationError(f"{folder} must contain 1 to {MAX_FILES} files, and has {len(files)}")
     return tuple(files)
 
 
@@ -99,6 +112,6 @@ def _walk(folder: Path) -> Iterable[str]:
             path = Path(root, name)
             mode = path.lstat().st_mode
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                raise ConfigurationError(f"{path} is a link or a special file: an artifact takes regular files alone")
+                raise ConfigurationError(f"{path} is a link or a special file: an artifact contains only regular files")
             if stat.S_ISREG(mode):
                 yield path.relative_to(folder).as_posix()

@@ -10,11 +10,11 @@ import click
 
 from governance.artifacts import amend
 from governance.artifacts.scan.limits import ScanLimits
+from governance.artifacts.trust.signing import ModelSigner
 from governance.artifacts.trust.trust import Trust
 from governance.cli.artifact.options import (
     KEY_URIS,
     PATH,
-    SignerOptions,
     json_option,
     recipient_key_option,
     scan_options,
@@ -71,7 +71,9 @@ def rewrap(file: Path, recipient_key: str, add: tuple[str, ...], remove: tuple[s
 
 @click.command()
 @click.argument("file", type=PATH)
-@click.option("--sign-with", "signer", required=True, help=f"URI of the ECDSA signing key of the approver: {KEY_URIS}.")
+@click.option(
+    "--sign-with", "signers", required=True, help=f"URI of the ECDSA signing key of the approver: {KEY_URIS}."
+)
 @signer_options
 @trust_options
 @recipient_key_option
@@ -79,8 +81,7 @@ def rewrap(file: Path, recipient_key: str, add: tuple[str, ...], remove: tuple[s
 @json_option
 def approve(
     file: Path,
-    signer: str,
-    signing: SignerOptions,
+    signers: list[ModelSigner],
     trust: Trust,
     recipient_key: str,
     limits: ScanLimits,
@@ -99,7 +100,7 @@ def approve(
     with show_progress("Verifying", size_of(file)) as progress:
         facts = amend.approve(
             file,
-            signer=signing.open(signer),
+            signer=signers[0],
             trust=trust,
             recipient_key=open_recipient_key(recipient_key),
             now=datetime.now(UTC),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -25,29 +24,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 recipient_key_option = click.option(
     "--recipient-key", required=True, help=f"URI of the private key of a recipient: {KEY_URIS}."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SignerOptions:
-    """Certificates and co-signing key that belong to the signing keys of a command line."""
-
-    certificates: tuple[Path, ...]
-    cosigner: str | None
-
-    def open(self, uri: str) -> ModelSigner:
-        """Return a signer with the key at `uri`, the certificate chain that fits it, and the co-signing key.
-
-        Raises:
-            ConfigurationError: if a certificate or a key cannot be used.
-            KeyUnavailableError: if a key cannot be read now.
-        """
-        key = open_signing_key(uri)
-        chain = tuple(certificate for path in self.certificates for certificate in load_certificates(path))
-        # With several keys, each takes the chain that begins with its own certificate.
-        if chain and VerifyingKey.from_key(chain[0].public_key()) != key.public_key and len(self.certificates) > 1:
-            chains = [load_certificates(path) for path in self.certificates]
-            chain = next((c for c in chains if VerifyingKey.from_key(c[0].public_key()) == key.public_key), chain)
-        return ModelSigner(key, chain, open_signing_key(self.cosigner) if self.cosigner else None)
 
 
 def trust_options(command: Command) -> Command:
@@ -83,7 +59,10 @@ def trust_options(command: Command) -> Command:
 
 
 def signer_options(command: Command) -> Command:
-    """Add --certificate and --cosign-with; the command gets them as `signing`, a `SignerOptions`."""
+    """Add --certificate and --cosign-with to a command that has --sign-with (several URIs, or one) as `signers`.
+
+    The command gets `signers` as a list of `ModelSigner`.
+    """
 
     @click.option(
         "--certificate",
@@ -98,10 +77,22 @@ def signer_options(command: Command) -> Command:
         help="URI of an ML-DSA-65 key that adds a second signature, for long retention.",
     )
     @wraps(command)
-    def run(certificates: tuple[Path, ...], cosigner: str | None, **others: Any) -> Any:
-        return command(signing=SignerOptions(certificates, cosigner), **others)
+    def run(signers: tuple[str, ...] | str, certificates: tuple[Path, ...], cosigner: str | None, **others: Any) -> Any:
+        uris = (signers,) if isinstance(signers, str) else signers
+        return command(signers=[_signer(uri, certificates, cosigner) for uri in uris], **others)
 
     return run
+
+
+def _signer(uri: str, certificates: Sequence[Path], cosigner: str | None) -> ModelSigner:
+    """Return a signer with the key at `uri`, the certificate chain that fits it, and the co-signing key."""
+    key = open_signing_key(uri)
+    chain = tuple(certificate for path in certificates for certificate in load_certificates(path))
+    # With several keys, each takes the chain that begins with its own certificate.
+    if chain and VerifyingKey.from_key(chain[0].public_key()) != key.public_key and len(certificates) > 1:
+        chains = [load_certificates(path) for path in certificates]
+        chain = next((c for c in chains if VerifyingKey.from_key(c[0].public_key()) == key.public_key), chain)
+    return ModelSigner(key, chain, open_signing_key(cosigner) if cosigner else None)
 
 
 def scan_options(command: Command) -> Command:

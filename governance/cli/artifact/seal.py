@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from governance.artifacts.scan.limits import ScanLimits
-from governance.artifacts.seal import seal_folder
-from governance.cli.artifact.options import KEY_URIS, PATH, SignerOptions, json_option, scan_options, signer_options
+from governance.artifacts.seal import SealOptions, seal_folder
+from governance.artifacts.trust.signing import ModelSigner
+from governance.cli.artifact.options import KEY_URIS, PATH, json_option, scan_options, signer_options
 from governance.cli.artifact.output import print_facts, show_progress
 from governance.keys import open_recipient
 
@@ -46,8 +47,7 @@ def seal(
     output: Path,
     name: str,
     version: int,
-    signers: tuple[str, ...],
-    signing: SignerOptions,
+    signers: list[ModelSigner],
     recipients: tuple[str, ...],
     limits: ScanLimits,
     as_json: bool,
@@ -63,16 +63,14 @@ def seal(
         --version 1 --sign-with file:signing.key --recipient recipient.key.pub
     """
     total = 2 * sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    options = SealOptions(
+        name=name,
+        version=version,
+        created=datetime.now(UTC),
+        signers=signers,
+        recipients=[open_recipient(place) for place in recipients],
+        limits=limits,
+    )
     with show_progress("Sealing", total) as progress:
-        facts = seal_folder(
-            folder,
-            output,
-            name=name,
-            version=version,
-            signers=[signing.open(uri) for uri in signers],
-            recipients=[open_recipient(place) for place in recipients],
-            created=datetime.now(UTC),
-            limits=limits,
-            progress=progress,
-        )
+        facts = seal_folder(folder, output, options, progress=progress)
     print_facts(facts, as_json, f"Sealed {output}")

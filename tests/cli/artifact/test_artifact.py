@@ -82,7 +82,7 @@ TRANSCRIPT = [
     ),
     (
         "artifact approve m.sealed --sign-with file:author.key --trust author.key.pub --recipient-key file:server.key",
-        "[3]\nconfiguration: this key signed the artifact already: an approver is somebody else\n",
+        "[3]\nconfiguration: this key has already signed the artifact: the approver must be another person\n",
     ),
     (
         "artifact approve m.sealed --sign-with file:approver.key --trust author.key.pub --recipient-key file:server.key",

@@ -219,7 +219,7 @@ def test_key_service_artifact_of_all_three_providers_opens_and_verifies(kms, vau
 
     from governance.artifacts.amend import rewrap
     from governance.artifacts.opening import open_sealed
-    from governance.artifacts.seal import seal_folder
+    from governance.artifacts.seal import SealOptions, seal_folder
     from governance.artifacts.trust.signing import ModelSigner
     from governance.artifacts.trust.trust import Trust
 
@@ -230,11 +230,13 @@ def test_key_service_artifact_of_all_three_providers_opens_and_verifies(kms, vau
     seal_folder(
         tmp_path / "model",
         tmp_path / "m.sealed",
-        name="m",
-        version=1,
-        signers=[ModelSigner(signer) for signer in signers],
-        recipients=[open_recipient(kms["wraps"]), open_recipient(vault["wraps"])],
-        created=datetime.now(UTC),
+        SealOptions(
+            name="m",
+            version=1,
+            signers=[ModelSigner(signer) for signer in signers],
+            recipients=[open_recipient(kms["wraps"]), open_recipient(vault["wraps"])],
+            created=datetime.now(UTC),
+        ),
     )
     rewrap(tmp_path / "m.sealed", recipient_key=open_recipient_key(kms["wraps"]), add=[open_recipient(token["wraps"])])
     trust = Trust(tuple(signer.public_key for signer in signers), 3)

@@ -91,7 +91,7 @@ def seal_folder(
         folder: Folder with `model.onnx`, `card.json` and further files.
         output: File to write; an existing one is replaced.
         options: Name, version, signers, recipients and limits.
-        random: Returns so many random bytes.
+        random: Returns the given number of random bytes.
         progress: Is called with the number of bytes of plaintext processed; the sum is twice the size of the folder.
 
     Raises:

@@ -25,7 +25,7 @@ from governance.privacy.find.detect import Detectors
 from governance.privacy.tagger.model import shipped_tagger
 from governance.settings import Settings
 from governance.testing import make_exchange
-from training.tagger.generate import generate
+from training.tagger.corpus.texts import held_out_texts
 
 ROOT = Path(__file__).resolve().parent
 LABELLED, RESULTS = ROOT / "pii/labelled.jsonl", ROOT / "results/privacy.json"
@@ -54,7 +54,7 @@ def main() -> None:
     size = sum(len(text.encode()) for text in texts)
     patterns, both = Detectors(), Detectors(shipped_tagger().find)
     clean, together = [_clean()], [" ".join(texts[n : n + 40]) for n in range(0, len(texts), 40)]
-    prose = [item.text for item in generate("test", 1500, 1)]
+    prose = [item.text for item in held_out_texts(1, 1500)]
     seconds = _best(
         {
             "patterns": lambda: patterns.find_all(texts),
@@ -177,9 +177,10 @@ def _f2(right: int, wrong: int, missed: int) -> dict[str, float]:
 
 
 def _clean() -> str:
-    from training.tagger.grammar import lines
+    """Return 3.7 MB of English without personal data."""
+    from training.tagger.corpus.vocabulary import technical_sentences
 
-    return " ".join(line for line in lines() * 20 if line.isascii())
+    return " ".join(technical_sentences() * 180)
 
 
 def _compare_with_presidio(results: dict[str, Any], texts: Sequence[str], names: Sequence[str]) -> None:

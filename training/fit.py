@@ -1,4 +1,4 @@
-"""Fit: a plain loop with early stopping, and checkpoints from which it goes on as if it had never stopped."""
+"""The training loop of the digit models, with early stopping; resuming a stopped run gives the same result."""
 
 from __future__ import annotations
 
@@ -27,25 +27,45 @@ BEST, LAST, STATE, CONFIG, STATISTICS = (
     "stats.json",
 )
 
-Tensors = tuple[torch.Tensor, torch.Tensor]
-Step = Callable[[], None]
+# Images float32 [n, 1, 28, 28] from 0 to 1, and labels int64 [n].
+ImagesAndLabels = tuple[torch.Tensor, torch.Tensor]
+# Maps logits [n, 10] and labels [n] to a scalar.
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class Normalised(nn.Module):
-    """A network behind its normalisation, so that training and serving cannot differ."""
+    """A network with its normalisation in front, so that serving normalises as training does.
+
+    Args:
+        network: maps normalised images [n, 1, 28, 28] to logits [n, 10].
+        statistics: mean and standard deviation of the train part.
+    """
 
     def __init__(self, network: nn.Module, statistics: Statistics) -> None:
         super().__init__()
         self.network, self.statistics = network, statistics
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the ten classes, [n, 10].
+
+        Args:
+            images: float32 [n, 1, 28, 28] from 0 to 1.
+        """
         logits: torch.Tensor = self.network((images - self.statistics.mean) / self.statistics.std)
         return logits
 
 
 @dataclass(slots=True)
-class State:
-    """How far a run is: enough, with the checkpoints, to go on."""
+class RunState:
+    """Progress of a run; with the checkpoints, enough to continue it.
+
+    Attributes:
+        epoch: completed epochs.
+        best_loss: lowest validation loss so far.
+        waited: epochs since then.
+        finished: whether the run is complete.
+        history: for each epoch its number, and loss and accuracy on the train and validation parts.
+    """
 
     epoch: int = 0
     best_loss: float = float("inf")
@@ -55,19 +75,19 @@ class State:
 
 
 def build(config: Config) -> Cnn | Rnn:
-    """Construct the network of a run."""
+    """Return the network that the configuration names, before `initialise`."""
     return Cnn() if config.name == "digits-cnn" else Rnn()
 
 
 def seed_everything(config: Config) -> None:
-    """Make a run repeatable on one machine."""
+    """Set seed, threads and deterministic algorithms of torch, so that a run is repeatable on the same machine."""
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(True)
 
 
-def loss_of(config: Config) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return cross-entropy over logits, or the mean squared error of probabilities against one-hot labels."""
+def loss_of(config: Config) -> Loss:
+    """Return the loss of a run: cross-entropy, or the mean squared error between probabilities and one-hot labels."""
     if config.loss == "cross-entropy":
         return nn.CrossEntropyLoss()
     return lambda logits, labels: nn.functional.mse_loss(
@@ -76,13 +96,19 @@ def loss_of(config: Config) -> Callable[[torch.Tensor, torch.Tensor], torch.Tens
 
 
 class GradientDescent(torch.optim.Optimizer):
-    """Plain gradient descent: θ ← θ − α∇J."""
+    """Plain gradient descent: θ ← θ − α∇J.
+
+    Args:
+        parameters: of the network.
+        learning_rate: α.
+    """
 
     def __init__(self, parameters: Iterator[nn.Parameter], learning_rate: float) -> None:
         super().__init__(parameters, {"lr": learning_rate})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Change each parameter by its gradient; `closure` is ignored."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -90,7 +116,7 @@ class GradientDescent(torch.optim.Optimizer):
 
 
 def optimiser_of(config: Config, network: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimiser of a run."""
+    """Return the optimiser of a run, for the parameters of a network."""
     if config.optimiser == "adam":
         return torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     return GradientDescent(network.parameters(), config.learning_rate)
@@ -98,34 +124,38 @@ def optimiser_of(config: Config, network: nn.Module) -> torch.optim.Optimizer:
 
 def fit(
     config: Config,
-    train: Tensors,
-    validation: Tensors,
+    train: ImagesAndLabels,
+    validation: ImagesAndLabels,
     statistics: Statistics,
     folder: Path | None,
     *,
     resume: bool = False,
     progress: bool = True,
     each_epoch: Callable[[int, float], None] = lambda _epoch, _loss: None,
-) -> tuple[Normalised, State]:
-    """Train until the validation loss stops falling, and return the best network.
+) -> tuple[Normalised, RunState]:
+    """Train until the validation loss stops falling, and return the network with the lowest.
 
     Args:
-        train, validation: images [n, 1, 28, 28] in 0 to 1, labels [n].
-        folder: where checkpoints go, or None to keep none.
-        resume: go on from the last checkpoint there.
-        each_epoch: is told the epoch and its validation loss; may raise to stop.
+        config: model, loss, optimiser, epochs and patience.
+        train: images and labels to train on.
+        validation: images and labels that choose the best epoch.
+        statistics: of the train part, for normalisation.
+        folder: folder for configuration and checkpoints; None writes nothing.
+        resume: continue after the last completed epoch of the run in `folder`.
+        progress: show a progress bar.
+        each_epoch: called after each epoch with its number and validation loss; an exception from it stops the run.
 
     Raises:
-        TrainingError: if there is nothing to resume, or it was another run.
+        TrainingError: if there is no run to resume, or it has another configuration.
     """
     seed_everything(config)
     network = build(config)
     network.initialise()
-    model, state = Normalised(network, statistics), State()
+    model, state = Normalised(network, statistics), RunState()
     optimiser = optimiser_of(config, network)
     best = {name: value.clone() for name, value in network.state_dict().items()}
     if resume:
-        state, best = _resume(config, network, optimiser, _needed(folder))
+        state, best = _resume(config, network, optimiser, _require_run(folder))
     elif folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         config.save(folder / CONFIG)
@@ -150,40 +180,38 @@ def fit(
 
 
 @torch.no_grad()
-def measure(
-    model: nn.Module, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], part: Tensors
-) -> tuple[float, float]:
-    """Return loss and accuracy over a part."""
+def measure(model: nn.Module, loss: Loss, part: ImagesAndLabels) -> tuple[float, float]:
+    """Return loss and accuracy of a model on images and labels."""
     model.eval()
     logits = torch.cat([model(images) for images in torch.split(part[0], 500)])
     return float(loss(logits, part[1])), float((logits.argmax(dim=1) == part[1]).float().mean())
 
 
-def load_best(folder: Path) -> tuple[Config, Normalised, State]:
-    """Return a finished run's best network.
+def load_best(folder: Path) -> tuple[Config, Normalised, RunState]:
+    """Return configuration, best network and progress of the run in a folder.
 
     Raises:
-        TrainingError: if the run is not there.
+        TrainingError: if there is no run in it.
     """
     if not (folder / BEST).is_file():
-        raise TrainingError(f"no trained model lies in {folder}: run `python -m training fit` first")
+        raise TrainingError(f"there is no trained model in {folder}: run `python -m training fit` first")
     config = Config.load(folder / CONFIG)
     network = build(config)
     network.load_state_dict(load_file(folder / BEST))
     statistics = Statistics(**json.loads((folder / STATISTICS).read_text()))
-    return config, Normalised(network, statistics).eval(), State(**json.loads((folder / STATE).read_text()))
+    return config, Normalised(network, statistics).eval(), RunState(**json.loads((folder / STATE).read_text()))
 
 
 def _train_epoch(
     config: Config,
     model: Normalised,
     optimiser: torch.optim.Optimizer,
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    train: Tensors,
-    state: State,
+    loss: Loss,
+    train: ImagesAndLabels,
+    state: RunState,
     progress: bool,
 ) -> None:
-    # An order of its own for each epoch, from the seed alone: a resumed run sees what an unbroken one would.
+    # Order and variation of an epoch depend on seed and epoch alone, so a resumed run sees what the whole one would.
     generator = torch.Generator().manual_seed(config.seed * 100_003 + state.epoch)
     order = torch.randperm(len(train[0]), generator=generator)
     _set_rate(optimiser, config, state.epoch)
@@ -194,7 +222,7 @@ def _train_epoch(
         batches, desc=f"epoch {state.epoch + 1}/{config.epochs}", disable=not progress, leave=False, unit="batch"
     )
     for number, places in enumerate(bar):
-        images, labels = varied(train[0][places], generator), train[1][places]
+        images, labels = vary(train[0][places], generator), train[1][places]
         optimiser.zero_grad()
         logits = model(images)
         value = loss(logits, labels)
@@ -209,15 +237,17 @@ def _train_epoch(
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, config: Config, epoch: int) -> None:
-    """Let α fall along half a cosine (Loshchilov and Hutter 2017); it follows from the epoch, so resuming keeps it."""
+    """Set the learning rate of an epoch: it falls along half a cosine (Loshchilov and Hutter 2017)."""
     for group in optimiser.param_groups:
         group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
 
 
-def varied(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Turn, scale and move every image a little, as hands do (Simard et al. 2003): few images become many.
+def vary(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Rotate, scale and move each image a little, as handwriting varies (Simard et al. 2003).
 
-    Up to 11 degrees, a tenth of the size, and two pixels.
+    Args:
+        images: float32 [n, 1, 28, 28].
+        generator: draws up to 11 degrees, a tenth of the size, and two pixels in each direction.
     """
     turn, scale, right, down = (torch.rand(4, len(images), generator=generator) * 2 - 1).unbind()
     cosine, sine, size = torch.cos(turn * 0.2), torch.sin(turn * 0.2), 1 + 0.1 * scale
@@ -227,7 +257,7 @@ def varied(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def _save(
-    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, best: dict[str, torch.Tensor], state: State
+    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, best: dict[str, torch.Tensor], state: RunState
 ) -> None:
     save_file(best, folder / BEST)
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
@@ -239,10 +269,12 @@ def _save(
 
 def _resume(
     config: Config, network: nn.Module, optimiser: torch.optim.Optimizer, folder: Path
-) -> tuple[State, dict[str, torch.Tensor]]:
+) -> tuple[RunState, dict[str, torch.Tensor]]:
     before = Config.load(folder / CONFIG)
     if asdict(before) | {"epochs": 0} != asdict(config) | {"epochs": 0}:
-        raise TrainingError(f"the run in {folder} has other settings: resume it with those, or choose another --out")
+        raise TrainingError(
+            f"the run in {folder} has other settings: resume it with those settings, or choose another --out"
+        )
     tensors = load_file(folder / LAST)
     network.load_state_dict({name[8:]: value for name, value in tensors.items() if name.startswith("network.")})
     document = optimiser.state_dict()
@@ -252,12 +284,12 @@ def _resume(
             _, number, slot = name.split(".", 2)
             slots.setdefault(int(number), {})[slot] = value
     optimiser.load_state_dict(document | {"state": slots})
-    state = State(**json.loads((folder / STATE).read_text()))
+    state = RunState(**json.loads((folder / STATE).read_text()))
     state.finished = state.waited >= config.patience
     return state, load_file(folder / BEST)
 
 
-def _needed(folder: Path | None) -> Path:
+def _require_run(folder: Path | None) -> Path:
     if folder is None or not (folder / LAST).is_file():
-        raise TrainingError("there is no run to resume: start it without --resume")
+        raise TrainingError("there is no run to resume: start one without --resume")
     return folder

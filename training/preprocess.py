@@ -1,4 +1,4 @@
-"""Preprocessing: cleaning, transformation, normalisation; the statistics are fitted on the train part alone."""
+"""Preprocessing: cleaning, scaling, and the statistics for normalisation, which come from the train part alone."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from training.data import Part
+from training.data import LabelledImages
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Mean and standard deviation of pixels in 0 to 1: kept for serving, inside the exported graph."""
+    """Mean and standard deviation of pixels from 0 to 1; the exported graph contains them."""
 
     mean: float
     std: float
@@ -20,30 +20,35 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What cleaning left, and what it took away."""
+    """The images that cleaning kept, and how many it dropped because they are blank, or equal to another."""
 
-    part: Part
+    kept: LabelledImages
     blank: int
     duplicates: int
 
 
-def clean(part: Part) -> Cleaned:
-    """Drop images without ink, and all but the first of images that are equal."""
+def clean(part: LabelledImages) -> Cleaned:
+    """Drop blank images, and of equal images all but the first."""
     flat = part.images.reshape(len(part.images), -1)
     inked = flat.max(axis=1) > 0
     _, first = np.unique(flat, axis=0, return_index=True)
     unique = np.zeros(len(flat), dtype=bool)
     unique[first] = True
     kept = inked & unique
-    return Cleaned(Part(part.images[kept], part.labels[kept]), int((~inked).sum()), int((inked & ~unique).sum()))
+    images = LabelledImages(part.images[kept], part.labels[kept])
+    return Cleaned(images, int((~inked).sum()), int((inked & ~unique).sum()))
 
 
-def transform(part: Part) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return float32 images of shape [n, 1, 28, 28] in 0 to 1, and labels of shape [n]."""
+def transform(part: LabelledImages) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images as float32 [n, 1, 28, 28] from 0 to 1, and labels as int64 [n]."""
     images = torch.from_numpy(part.images.astype(np.float32) / 255).unsqueeze(1)
     return images, torch.from_numpy(part.labels)
 
 
 def fit_statistics(images: torch.Tensor) -> Statistics:
-    """Fit on the train part's transformed images."""
+    """Return mean and standard deviation of all pixels.
+
+    Args:
+        images: the train part after `transform`.
+    """
     return Statistics(float(images.mean()), float(images.std()))

@@ -1,4 +1,4 @@
-"""The recurrent network: an image is a sequence of its rows."""
+"""The recurrent network: it reads an image as a sequence of rows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from torch import nn
 
 
 class Rnn(nn.Module):
-    """LSTM (hidden 128, one layer, batch first), whose last step feeds a dense layer to 10.
+    """An LSTM of one layer, whose last output goes through a dense layer to 10 classes.
 
-    Takes [batch, 1, 28, 28] as 28 steps of 28, or with `features=784` as one step of 784; gives logits [batch, 10].
+    Args:
+        features: pixels in a step: 28 for 28 rows, 784 for the whole image in one step.
+        hidden: size of the LSTM's state.
     """
 
     def __init__(self, features: int = 28, hidden: int = 128) -> None:
@@ -19,7 +21,11 @@ class Rnn(nn.Module):
         self.dense = nn.Linear(hidden, 10)
 
     def initialise(self) -> None:
-        """Glorot for inputs, orthogonal for the recurrence (Saxe et al. 2014), forget gates open (Jozefowicz 2015)."""
+        """Set random weights.
+
+        Input weights are uniform (Glorot and Bengio 2010), recurrent weights orthogonal (Saxe et al. 2014), biases
+        zero, except the forget gates' which are 1, so that the state is kept at first (Jozefowicz et al. 2015).
+        """
         for name, parameter in self.lstm.named_parameters():
             if "weight_ih" in name:
                 nn.init.xavier_uniform_(parameter)
@@ -34,6 +40,11 @@ class Rnn(nn.Module):
         nn.init.zeros_(self.dense.bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the ten classes, [batch, 10].
+
+        Args:
+            images: float32 [batch, 1, 28, 28].
+        """
         steps, _ = self.lstm(images.reshape(-1, 784 // self.features, self.features))
         logits: torch.Tensor = self.dense(steps[:, -1])
         return logits

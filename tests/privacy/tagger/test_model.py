@@ -74,7 +74,7 @@ def test_tagger_model_is_smaller_than_5_megabytes():
     assert card["scores"]["held_out"]["f2"] > 0.85 and card["intended_purposes"] == ["anonymization"]
 
 
-CHALLENGE = Path(__file__).parents[3] / "training/tagger/challenge.jsonl"
+CHALLENGE = Path(__file__).parents[3] / "training/tagger/data/challenge.jsonl"
 
 
 def test_tagger_model_scores_above_the_floor_on_texts_written_by_hand():

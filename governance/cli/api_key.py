@@ -11,15 +11,14 @@ import click
 
 from governance.access.callers.api_key_store import ApiKeyStore
 from governance.cli.help import Group
+from governance.cli.options import PATH, json_option, settings_option
 from governance.errors import ConfigurationError
 from governance.keys import open_secret
 from governance.settings import load_settings
 
-PATH = click.Path(path_type=Path)
-
 
 def with_store(function: Any) -> Any:
-    """Add the options that say where the keys are kept."""
+    """Add the options on the file of keys, the settings and JSON."""
     for option in (
         click.option(
             "--hash-key",
@@ -30,14 +29,8 @@ def with_store(function: Any) -> Any:
             type=PATH,
             help="File with the hashes of the keys. Default: `api_keys` in [identity] of the settings.",
         ),
-        click.option(
-            "--settings",
-            type=PATH,
-            default=Path("governance.toml"),
-            show_default=True,
-            help="Settings file of the service.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        settings_option,
+        json_option,
     ):
         function = option(function)
     return function

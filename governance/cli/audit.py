@@ -15,10 +15,10 @@ from governance.audit.receipt import Receipt
 from governance.audit.verify import verify_log
 from governance.canonical import parse_json
 from governance.cli.help import Group
+from governance.cli.options import PATH, json_option
 from governance.errors import ConfigurationError
 from governance.keys import load_verifying_key
 
-PATH = click.Path(path_type=Path)
 SHOW_PROGRESS_FROM_BYTES = 16 * 2**20
 
 key_option = click.option(
@@ -41,7 +41,7 @@ def command() -> None:
 @command.command()
 @click.argument("directory", type=PATH)
 @key_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def verify(directory: Path, key: Path, as_json: bool) -> None:
     """Verify every entry and every checkpoint in the logs below DIRECTORY.
 

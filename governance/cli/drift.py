@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from governance.cli.help import Group
+from governance.cli.options import PATH, json_option, settings_option
 from governance.drift.comparison import DRIFTED, STATES, WATCH, DriftTest
 from governance.drift.page import SIGNS, ReportSection, render
 from governance.drift.profile import SignedProfile
@@ -21,16 +22,11 @@ from governance.plugins.drift import SNAPSHOTS
 from governance.runtime.registry import ModelRegistry
 from governance.settings import DriftSettings, load_settings
 
-PATH = click.Path(path_type=Path)
 EXIT_DRIFTED, EXIT_TOO_FEW = 7, 8
 
-settings_option = click.option(
-    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="Settings file of the service."
-)
 model_option = click.option(
     "--model", "models", multiple=True, help="Model to look at. May be repeated. Default: all models."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(cls=Group)

@@ -13,6 +13,7 @@ import click
 
 from governance.access.grants import MAX_BYTES, PAYLOAD_TYPE, SUFFIX, Grant, parse_grant
 from governance.cli.help import Group
+from governance.cli.options import PATH, json_option, settings_option
 from governance.errors import ConfigurationError, GovernanceError
 from governance.files import read_limited, replace_file
 from governance.keys import open_signing_key
@@ -20,12 +21,7 @@ from governance.keys.dsse import add_signature, sign_document, unverified_docume
 from governance.plugins.policy import grant_rules
 from governance.settings import GrantSettings, load_settings
 
-PATH = click.Path(path_type=Path)
-settings_option = click.option(
-    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="Settings file of the service."
-)
 sign_option = click.option("--sign-with", "signer", required=True, help="URI of a key that [break_glass] trusts.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(cls=Group)

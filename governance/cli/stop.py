@@ -9,17 +9,13 @@ from pathlib import Path
 import click
 
 from governance.access.stop import ALL, StopOrder, StopOrders, now_text, read_orders, to_rows, write_orders
+from governance.cli.options import json_option, settings_option
 from governance.errors import ConfigurationError
 from governance.keys import Signer, load_verifying_key, open_signing_key
 from governance.settings import load_settings
 
-PATH = click.Path(path_type=Path)
-settings_option = click.option(
-    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="Settings file of the service."
-)
 sign_option = click.option("--sign-with", "signer", help="URI of a key that [stop] trusts. Default: its `sign_with`.")
 reason_option = click.option("--reason", required=True, help="Reason for the audit log, of up to 200 ASCII characters.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()

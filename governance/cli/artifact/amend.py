@@ -12,16 +12,9 @@ from governance.artifacts import amend
 from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.signing import ModelSigner
 from governance.artifacts.trust.trust import Trust
-from governance.cli.artifact.options import (
-    KEY_URIS,
-    PATH,
-    json_option,
-    recipient_key_option,
-    scan_options,
-    signer_options,
-    trust_options,
-)
+from governance.cli.artifact.options import KEY_URIS, recipient_key_option, scan_options, signer_options, trust_options
 from governance.cli.artifact.output import print_facts, show_progress, size_of
+from governance.cli.options import PATH, json_option
 from governance.errors import ConfigurationError
 from governance.keys import open_recipient, open_recipient_key
 

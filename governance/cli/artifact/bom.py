@@ -16,7 +16,8 @@ from governance.artifacts.bill import bill_into, bill_of, model_component
 from governance.artifacts.opening import open_sealed, verify_sealed
 from governance.artifacts.trust.trust import Trust
 from governance.canonical import parse_json
-from governance.cli.artifact.options import KEY_URIS, PATH, trust_options
+from governance.cli.artifact.options import KEY_URIS, trust_options
+from governance.cli.options import PATH
 from governance.errors import BadRequestError, ConfigurationError
 from governance.keys import open_recipient_key
 

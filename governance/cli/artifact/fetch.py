@@ -8,7 +8,8 @@ import click
 
 from governance.artifacts.fetch import fetch_artifact
 from governance.artifacts.trust.trust import Trust
-from governance.cli.artifact.options import PATH, trust_options
+from governance.cli.artifact.options import trust_options
+from governance.cli.options import PATH
 from governance.errors import KeyUnavailableError
 
 

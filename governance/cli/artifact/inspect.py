@@ -11,7 +11,7 @@ import click
 from governance.artifacts.format.container import UnverifiedContainer
 from governance.artifacts.opening import inspect_sealed
 from governance.artifacts.trust.bundle import unverified_signer, unverified_statement
-from governance.cli.artifact.options import PATH, json_option
+from governance.cli.options import PATH, json_option
 from governance.errors import GovernanceError
 
 

@@ -13,8 +13,9 @@ from governance.artifacts.format.container import UnverifiedContainer
 from governance.artifacts.opening import inspect_sealed, open_sealed
 from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.trust import Trust
-from governance.cli.artifact.options import PATH, json_option, recipient_key_option, scan_options, trust_options
+from governance.cli.artifact.options import recipient_key_option, scan_options, trust_options
 from governance.cli.artifact.output import show_progress, size_of
+from governance.cli.options import PATH, json_option
 from governance.errors import ConfigurationError
 from governance.keys import open_recipient_key
 

@@ -13,14 +13,13 @@ from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.certificates import load_certificates
 from governance.artifacts.trust.signing import ModelSigner
 from governance.artifacts.trust.trust import Trust
+from governance.cli.options import PATH
 from governance.keys import VerifyingKey, open_signing_key
 
-PATH = click.Path(path_type=Path)
 KEY_URIS = "file:, env:, awskms:, vault:, pkcs11:"
 
 Command = Callable[..., Any]
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 recipient_key_option = click.option(
     "--recipient-key", required=True, help=f"URI of the private key of a recipient: {KEY_URIS}."
 )

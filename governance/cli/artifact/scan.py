@@ -10,8 +10,9 @@ import click
 from governance.artifacts.format.sources import Segment, SourceFile, read_folder
 from governance.artifacts.scan import scan as scanner
 from governance.artifacts.scan.limits import ScanLimits
-from governance.cli.artifact.options import PATH, json_option, scan_options
+from governance.cli.artifact.options import scan_options
 from governance.cli.artifact.output import size_of
+from governance.cli.options import PATH, json_option
 from governance.errors import ConfigurationError, ManifestMismatchError
 
 

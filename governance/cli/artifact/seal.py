@@ -10,8 +10,9 @@ import click
 from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.seal import SealOptions, seal_folder
 from governance.artifacts.trust.signing import ModelSigner
-from governance.cli.artifact.options import KEY_URIS, PATH, json_option, scan_options, signer_options
+from governance.cli.artifact.options import KEY_URIS, scan_options, signer_options
 from governance.cli.artifact.output import print_facts, show_progress
+from governance.cli.options import PATH, json_option
 from governance.keys import open_recipient
 
 

@@ -14,8 +14,9 @@ from governance.artifacts.opening import open_sealed, verify_sealed
 from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.bundle import parse_bundle
 from governance.artifacts.trust.trust import Trust, verify_folder_signature
-from governance.cli.artifact.options import PATH, json_option, scan_options, trust_options
+from governance.cli.artifact.options import scan_options, trust_options
 from governance.cli.artifact.output import print_facts, show_progress, size_of
+from governance.cli.options import PATH, json_option
 from governance.errors import ConfigurationError
 from governance.keys import open_recipient_key
 

@@ -31,7 +31,7 @@ def another():
 
 
 @pytest.mark.parametrize("algorithm", ["x-wing", "x25519", "p256"])
-def test_an_added_recipient_opens_it_and_the_body_is_untouched(sealed, file, algorithm):
+def test_rewrap_added_recipient_opens_the_artifact_and_the_body_is_unchanged(sealed, file, algorithm):
     new = generate_recipient_key(algorithm, os.urandom)
     before = inspect_sealed(file)
     body = file.read_bytes()[: before.trailer_offset]
@@ -45,7 +45,7 @@ def test_an_added_recipient_opens_it_and_the_body_is_untouched(sealed, file, alg
         assert sealed.open(file, recipient_key=key).version == 3
 
 
-def test_a_removed_recipient_does_not_open_it_any_more(sealed, file):
+def test_rewrap_removed_recipient_does_not_open_the_artifact(sealed, file):
     new = another()
     rewrap(
         file, recipient_key=sealed.recipient, add=[new.public_key], remove=[f"sha256:{sealed.recipient.key_id[:16]}"]
@@ -56,7 +56,7 @@ def test_a_removed_recipient_does_not_open_it_any_more(sealed, file):
     assert len(file.read_bytes()) == len(sealed.file.read_bytes())
 
 
-def test_the_last_recipient_stays_and_an_unknown_one_is_named(sealed, file):
+def test_rewrap_refuses_to_remove_the_last_or_an_unknown_recipient(sealed, file):
     for wanted, says in (
         (sealed.recipient.key_id, "at least one recipient"),
         ("0" * 64, "no recipient, or more than one"),
@@ -67,12 +67,12 @@ def test_the_last_recipient_stays_and_an_unknown_one_is_named(sealed, file):
     assert file.read_bytes() == sealed.file.read_bytes()
 
 
-def test_who_cannot_open_it_cannot_rewrap_it(file):
+def test_rewrap_needs_a_recipient_key(file):
     with pytest.raises(DecryptionError, match=r"m\.sealed: step 3"):
         rewrap(file, recipient_key=another(), add=[another().public_key])
 
 
-def test_rewrap_does_not_bless_a_changed_trailer(sealed, file):
+def test_rewrap_refuses_a_changed_trailer(sealed, file):
     content = file.read_bytes()
     key_id = sealed.recipient.key_id.encode()
     assert content.count(key_id) == 1
@@ -85,7 +85,7 @@ def test_rewrap_does_not_bless_a_changed_trailer(sealed, file):
     assert file.read_bytes() == changed
 
 
-def test_an_approval_makes_two_of_two(sealed, file):
+def test_approve_reaches_a_threshold_of_two(sealed, file):
     approver = generate_signing_key("ecdsa-p384")
     both = Trust((sealed.signer.public_key, approver.public_key), 2)
     with pytest.raises(SignatureError, match="signed by 1 of the 2"):
@@ -97,12 +97,12 @@ def test_an_approval_makes_two_of_two(sealed, file):
         approve(file, signer=ModelSigner(approver), **arguments)
 
 
-def test_the_author_is_no_approver(sealed, file):
+def test_approve_refuses_the_author(sealed, file):
     with pytest.raises(ConfigurationError, match="another person"):
         approve(file, signer=ModelSigner(sealed.signer), trust=sealed.trust, recipient_key=sealed.recipient, now=NOW)
 
 
-def test_what_an_untrusted_author_signed_is_not_approved(sealed, file):
+def test_approve_refuses_an_artifact_of_an_untrusted_author(sealed, file):
     stranger = Trust((generate_signing_key().public_key,), 1)
     with pytest.raises(SignatureError, match="step 2"):
         approve(
@@ -112,7 +112,7 @@ def test_what_an_untrusted_author_signed_is_not_approved(sealed, file):
 
 
 @pytest.mark.parametrize("written", [0, 1, 100, 10**6])
-def test_an_interrupted_change_is_finished_by_the_next(sealed, file, monkeypatch, written):
+def test_amend_finishes_an_interrupted_change(sealed, file, monkeypatch, written):
     """The journal is complete, and the file already has some bytes of its new trailer."""
     new = another()
 
@@ -132,13 +132,13 @@ def test_an_interrupted_change_is_finished_by_the_next(sealed, file, monkeypatch
     assert not list(file.parent.glob(".*"))
 
 
-def test_a_torn_journal_means_that_nothing_was_changed(sealed, file):
+def test_amend_ignores_an_incomplete_journal(sealed, file):
     file.with_name(".m.sealed.amending").write_bytes(b"\x00" * 8 + b"\x00\x00\x10\x00short")
     rewrap(file, recipient_key=sealed.recipient, add=[another().public_key])
     assert sealed.open(file).version == 3
 
 
-def test_kill_9_at_any_moment_loses_nothing(sealed, file, tmp_path):
+def test_amend_loses_nothing_by_kill_9(sealed, file, tmp_path):
     key = tmp_path / "key"
     key.write_bytes(sealed.recipient.to_pem())
     script = (
@@ -161,7 +161,7 @@ def test_kill_9_at_any_moment_loses_nothing(sealed, file, tmp_path):
         assert sealed.open(file).version == 3
 
 
-def test_two_do_not_change_it_at_once(sealed, file):
+def test_amend_refuses_two_changes_at_the_same_time(sealed, file):
     import fcntl
 
     with file.open("rb") as other:

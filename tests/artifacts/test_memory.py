@@ -22,14 +22,14 @@ def filled():
     return memory
 
 
-def test_what_is_written_is_seen_and_nobody_can_write_through_a_view():
+def test_memory_shows_what_is_written_and_its_views_are_read_only():
     memory = filled()
     assert bytes(memory.view("a")) == b"s" * 5000 and bytes(memory.view("b")) == b"\0yz" and not memory.view("empty")
     with pytest.raises(TypeError):
         memory.view("a")[0] = 1
 
 
-def test_without_memfd_it_is_private_memory(monkeypatch):
+def test_memory_without_memfd_is_private(monkeypatch):
     monkeypatch.delattr(os, "memfd_create", raising=False)
     memory = filled()
     assert memory.inheritable() is None and bytes(memory.view("b")) == b"\0yz"
@@ -40,7 +40,7 @@ def test_without_memfd_it_is_private_memory(monkeypatch):
 
 
 @linux
-def test_a_sealed_memory_is_not_changed_and_the_owner_can_wipe_it():
+def test_memory_that_is_sealed_cannot_be_changed_and_its_owner_can_wipe_it():
     memory = filled()
     memory.seal()
     for change in (lambda: os.pwrite(memory.descriptor, b"x", 0), lambda: os.ftruncate(memory.descriptor, 0)):
@@ -53,7 +53,7 @@ def test_a_sealed_memory_is_not_changed_and_the_owner_can_wipe_it():
 
 
 @linux
-def test_only_sealed_memory_of_the_right_size_is_adopted(tmp_path):
+def test_memory_adopt_accepts_only_sealed_memory_of_the_right_size(tmp_path):
     unsealed, plain = filled(), os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
     os.ftruncate(plain, unsealed.size)
     for descriptor in (unsealed.descriptor, plain, 999):
@@ -66,7 +66,7 @@ def test_only_sealed_memory_of_the_right_size_is_adopted(tmp_path):
 
 
 @linux
-def test_a_child_inherits_it_only_if_it_may():
+def test_memory_is_inherited_only_if_it_is_inheritable():
     memory = filled()
     memory.seal()
     check = f"import os; print(os.pread({memory.descriptor}, 2, 0))"
@@ -79,7 +79,7 @@ def test_a_child_inherits_it_only_if_it_may():
     assert b"ss" in child()
 
 
-def test_swap_is_told_from_its_table(tmp_path):
+def test_memory_detects_swap_from_its_table(tmp_path):
     (tmp_path / "none").write_text("Filename\n")
     (tmp_path / "one").write_text("Filename\n/dev/sda2 partition\n")
     assert not swap_is_on(tmp_path / "none")
@@ -87,7 +87,7 @@ def test_swap_is_told_from_its_table(tmp_path):
 
 
 @linux
-def test_no_file_is_made_or_written_while_a_model_opens(sealed, tmp_path, monkeypatch):
+def test_open_creates_and_writes_no_file(sealed, tmp_path, monkeypatch):
     """inotify watches the folder of the artifact, the working directory and every temporary folder."""
     libc = ctypes.CDLL(None, use_errno=True)
     watch = libc.inotify_init1(os.O_NONBLOCK)

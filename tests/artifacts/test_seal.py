@@ -27,7 +27,7 @@ from governance.keys import generate_recipient_key, generate_signing_key
 anything = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def test_open_gives_back_what_was_sealed(sealed):
+def test_open_returns_the_sealed_files(sealed):
     with sealed.open() as opened:
         for path in ("model.onnx", "card.json", "empty"):
             assert bytes(opened.files[path]) == (sealed.folder / path).read_bytes()
@@ -37,13 +37,13 @@ def test_open_gives_back_what_was_sealed(sealed):
     assert not any(kept)
 
 
-def test_no_plaintext_byte_lies_in_the_file(sealed):
+def test_seal_leaves_no_plaintext_in_the_file(sealed):
     content = sealed.file.read_bytes()
     assert b"MatMul" in (sealed.folder / "model.onnx").read_bytes()
     assert b"MatMul" not in content
 
 
-def test_two_sealings_share_no_ciphertext(sealed, tmp_path):
+def test_seal_twice_gives_different_ciphertext(sealed, tmp_path):
     sealed.seal(tmp_path / "again")
     one, two = inspect_sealed(sealed.file), inspect_sealed(tmp_path / "again")
     assert one.header_bytes == two.header_bytes
@@ -132,13 +132,13 @@ def test_open_refuses_removed_signatures(sealed, tmp_path):
         sealed.open(file)
 
 
-def test_open_refuses_a_strangers_signature(sealed, tmp_path):
+def test_open_refuses_an_untrusted_signature(sealed, tmp_path):
     sealed.seal(tmp_path / "x", signers=[ModelSigner(generate_signing_key())])
     with pytest.raises(SignatureError, match="step 2"):
         sealed.open(tmp_path / "x")
 
 
-def test_a_trusted_signature_of_another_version_does_not_fit(sealed, tmp_path):
+def test_open_refuses_a_trusted_signature_of_another_version(sealed, tmp_path):
     sealed.seal(tmp_path / "other", version=4)
     other = json.loads(inspect_sealed(tmp_path / "other").trailer.to_bytes())["signatures"]
     file = with_trailer(sealed, tmp_path / "x", lambda trailer: trailer.update(signatures=other))
@@ -146,7 +146,7 @@ def test_a_trusted_signature_of_another_version_does_not_fit(sealed, tmp_path):
         sealed.open(file)
 
 
-def test_a_threshold_takes_distinct_trusted_keys(sealed, tmp_path):
+def test_open_threshold_counts_distinct_trusted_keys(sealed, tmp_path):
     second = generate_signing_key("ecdsa-p384")
     trust = Trust((sealed.signer.public_key, second.public_key), 2)
     twice = tmp_path / "twice"
@@ -170,7 +170,7 @@ def test_open_refuses_replaced_recipients(sealed, tmp_path):
         sealed.open(file)
 
 
-def test_open_refuses_an_added_recipient_by_somebody_without_the_data_key(sealed, tmp_path):
+def test_open_refuses_a_recipient_added_without_the_data_key(sealed, tmp_path):
     def add(trailer):
         trailer["recipients"].append(dict(trailer["recipients"][0], key_id="0" * 64))
 
@@ -190,7 +190,7 @@ def test_open_refuses_another_name_and_an_older_version(sealed):
     ("content", "says"),
     [(b"\x80\x04cos\nsystem\n.", "pickle"), (b"PK\x03\x04", "zip"), (b"\x89HDF\r\n", "HDF5"), (b"", "empty"), (b"?", "magic")],
 )  # fmt: skip
-def test_open_names_what_was_put_in_its_place(sealed, tmp_path, content, says):
+def test_open_names_the_format_of_a_file_that_is_not_sealed(sealed, tmp_path, content, says):
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ManifestMismatchError, match=f"step 1.*{says}"):
         sealed.open(tmp_path / "x")
@@ -201,7 +201,7 @@ def test_open_refuses_a_plaintext_model_in_its_place(sealed):
         sealed.open(sealed.folder / "model.onnx")
 
 
-def test_a_size_that_lies_takes_no_memory(sealed, tmp_path):
+def test_open_allocates_no_memory_for_a_wrong_size(sealed, tmp_path):
     content = sealed.file.read_bytes()
     size = (sealed.folder / "model.onnx").stat().st_size
     lie = content.replace(f'"size":{size}'.encode(), f'"size":{10 ** len(str(size)) - 1}'.encode())
@@ -225,7 +225,7 @@ def test_seal_refuses_links_and_special_files(sealed, tmp_path):
 
 
 @pytest.mark.needs("model_signing")
-def test_the_model_signing_tool_verifies_what_we_sign(sealed, tmp_path):
+def test_seal_signature_verifies_with_the_model_signing_tool(sealed, tmp_path):
     bundle, key = tmp_path / "model.sig", tmp_path / "key.pub"
     bundle.write_text(json.dumps(inspect_sealed(sealed.file).trailer.signatures[0]["model"]))
     key.write_bytes(sealed.signer.public_key.pem)
@@ -239,7 +239,7 @@ def test_the_model_signing_tool_verifies_what_we_sign(sealed, tmp_path):
 
 
 @pytest.mark.needs("model_signing")
-def test_we_verify_what_the_model_signing_tool_signs(sealed, tmp_path):
+def test_verify_accepts_signatures_of_the_model_signing_tool(sealed, tmp_path):
     from governance.artifacts.trust.signing import verify_model_statement
 
     key, bundle = tmp_path / "key.pem", tmp_path / "model.sig"

@@ -22,7 +22,7 @@ def opened(key, context, ciphertext, size):
     return bytes(plaintext)
 
 
-def test_public_vectors_are_decrypted_or_refused_as_they_say(vectors):
+def test_cipher_public_vectors_have_the_expected_result(vectors):
     document = json.loads((vectors / "wycheproof/c2sp_chunked_encryption_aes_256_gcm_test.json").read_text())
     results = {"valid": 0, "invalid": 0}
     for group in document["testGroups"]:
@@ -48,7 +48,7 @@ def _plaintext_length(ciphertext: int) -> int:
 
 
 @pytest.mark.parametrize("size", [0, 1, 16383, 16384, 16385, 100_000, 2 * BLOCK_BYTES + 5])
-def test_encrypt_is_undone_by_decrypt(size):
+def test_cipher_decrypt_reverses_encrypt(size):
     plaintext, key = bytes(range(256)) * (size // 256 + 1), b"k" * 32
     plaintext = plaintext[:size]
     ciphertext = encrypt(key, b"c", plaintext)

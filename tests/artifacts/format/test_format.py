@@ -29,7 +29,7 @@ def page():
     return dict(rows)
 
 
-def test_the_bytes_are_where_the_page_says(page):
+def test_format_example_has_the_documented_offsets(page):
     content = FILE.read_bytes()
     assert len(content) == 4324
     for what, first, last in (
@@ -45,7 +45,7 @@ def test_the_bytes_are_where_the_page_says(page):
     assert len(content) == 369 + int(page["bytes 365 to 368, the trailer's length"], 16)
 
 
-def test_the_part_decrypts_to_what_the_header_promises(page):
+def test_format_example_part_decrypts_to_the_digest_in_the_header(page):
     digest = bytes.fromhex(page["H"])
     context = b"bento-sealed/1 part\x00" + digest + (0).to_bytes(8, "big") + b"hello.txt"
     assert context.hex() == page["context of part 0"]
@@ -55,7 +55,7 @@ def test_the_part_decrypts_to_what_the_header_promises(page):
     assert hashlib.sha256(plaintext).hexdigest() == json.loads(page["header"])["files"][0]["sha256"]
 
 
-def test_the_recipient_unwraps_the_data_key(page):
+def test_format_example_recipient_unwraps_the_data_key(page):
     (recipient,) = json.loads(FILE.read_bytes()[369:])["recipients"]
     assert recipient["key_id"] == page["recipient's `key_id`"]
     expanded = hashlib.shake_256(SEED).digest(96)
@@ -68,7 +68,7 @@ def test_the_recipient_unwraps_the_data_key(page):
     assert suite.decrypt(b64decode(recipient["wrapped"]), MLKEM768X25519PrivateKey(mlkem, x), info) == DATA_KEY
 
 
-def test_the_mac_covers_the_rest_of_the_trailer(page):
+def test_format_example_mac_covers_the_rest_of_the_trailer(page):
     trailer = json.loads(FILE.read_bytes()[369:])
     assert trailer["mac"] == page["mac"]
     rest = {key: value for key, value in trailer.items() if key != "mac"}
@@ -78,7 +78,7 @@ def test_the_mac_covers_the_rest_of_the_trailer(page):
     assert hmac.digest(key, text, "sha256").hex() == trailer["mac"]
 
 
-def test_both_signatures_are_the_authors(page):
+def test_format_example_both_signatures_are_by_the_author(page):
     trailer = json.loads(FILE.read_bytes()[369:])
     public = ec.derive_private_key(1, ec.SECP256R1()).public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -96,7 +96,7 @@ def test_both_signatures_are_the_authors(page):
     assert predicate["ciphertext"]["sha256"] == hashlib.sha256(bytes.fromhex(page["its SHA-256"])).hexdigest()
 
 
-def test_the_package_opens_it():
+def test_format_example_is_opened_by_the_package():
     from governance.artifacts.opening import open_sealed
     from governance.artifacts.trust.trust import Trust
     from governance.keys import VerifyingKey, generate_recipient_key

@@ -49,7 +49,7 @@ def run_packed(files):
     return session.run(None, {"x": np.ones((2, 301), np.float32)})[0]
 
 
-def test_a_large_models_tensors_move_out_aligned_and_it_computes_the_same(tmp_path):
+def test_packing_moves_large_tensors_out_aligned_and_keeps_the_outputs(tmp_path):
     made = large()
     packed = pack_models(written(tmp_path / "m", made))
     assert [file.path for file in packed] == ["model.onnx", "model.onnx.data"]
@@ -61,13 +61,13 @@ def test_a_large_models_tensors_move_out_aligned_and_it_computes_the_same(tmp_pa
     assert np.array_equal(run_packed(packed), plain.run(None, {"x": np.ones((2, 301), np.float32)})[0])
 
 
-def test_a_small_model_stays_byte_for_byte_as_it_was(tmp_path):
+def test_packing_keeps_a_small_model_byte_for_byte(tmp_path):
     made = model({"a": np.ones((301, 4), np.float32)})
     files = written(tmp_path / "m", made)
     assert pack_models(files) == files
 
 
-def test_external_data_is_packed_again_and_its_old_file_goes(tmp_path):
+def test_packing_packs_external_data_again_and_drops_its_old_file(tmp_path):
     made = large()
     expected = run_packed(pack_models(written(tmp_path / "one", made)))
     files = written(
@@ -85,7 +85,7 @@ def large_from(made):
     return copy
 
 
-def test_typed_and_half_precision_data_keep_their_values(tmp_path):
+def test_packing_keeps_typed_and_half_precision_values(tmp_path):
     values = RNG.normal(size=(600, 600)).astype(np.float32)
     tensor = helper.make_tensor("a", TensorProto.FLOAT, [600, 600], values.ravel().tolist())
     half = numpy_helper.from_array(values.astype(np.float16), "h")
@@ -100,7 +100,7 @@ def test_typed_and_half_precision_data_keep_their_values(tmp_path):
         assert np.array_equal(np.frombuffer(raw, expected.dtype).reshape(expected.shape), expected)
 
 
-def test_data_that_two_models_share_stays(tmp_path):
+def test_packing_keeps_data_that_two_models_share(tmp_path):
     made = large()
     folder = tmp_path / "m"
     written(folder, made, save_as_external_data=True, location="shared.bin", size_threshold=0)
@@ -109,7 +109,7 @@ def test_data_that_two_models_share_stays(tmp_path):
     assert pack_models(files) == files
 
 
-def test_external_data_outside_the_folder_or_beyond_its_end_is_refused(tmp_path):
+def test_packing_refuses_external_data_outside_the_folder_or_beyond_its_end(tmp_path):
     made = large()
     for location, length, says in (
         ("absent.bin", str(2**21), "not in the folder"),
@@ -125,6 +125,6 @@ def test_external_data_outside_the_folder_or_beyond_its_end_is_refused(tmp_path)
             pack_models([bytes_source("model.onnx", made.SerializeToString())])
 
 
-def test_what_is_no_model_is_refused():
+def test_packing_refuses_what_is_not_a_model():
     with pytest.raises(ConfigurationError, match="not an ONNX model"):
         pack_models([bytes_source("model.onnx", b"\xff\xff\xff")])

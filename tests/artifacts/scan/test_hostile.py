@@ -37,7 +37,7 @@ def mutated(content, chance):
             return content[:place] + content[other:]
 
 
-def test_ten_thousand_random_mutations_are_all_refused(sealed, tmp_path):
+def test_open_refuses_ten_thousand_random_mutations(sealed, tmp_path):
     content, chance, refused = sealed.file.read_bytes(), random.Random(20260101), 0
     file = tmp_path / "mutated"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -100,14 +100,14 @@ def set_size(header, size):
         lambda header: set_size(header, 1e9),
     ],
 )
-def test_an_edited_header_is_refused(sealed, tmp_path, change):
+def test_open_refuses_an_edited_header(sealed, tmp_path, change):
     (tmp_path / "x").write_bytes(rebuilt(sealed, change))
     for look in (lambda: sealed.open(tmp_path / "x"), lambda: verify_sealed(tmp_path / "x", trust=sealed.trust)):
         with pytest.raises(IntegrityError, match="step [12]"):
             look()
 
 
-def test_a_second_header_or_artifact_appended_is_refused(sealed, tmp_path):
+def test_open_refuses_an_appended_header_or_artifact(sealed, tmp_path):
     content, container = sealed.file.read_bytes(), inspect_sealed(sealed.file)
     head = content[: container.body_offset]
     for wrong in (content + head, content + content, head + content, content + b"\0"):
@@ -117,7 +117,7 @@ def test_a_second_header_or_artifact_appended_is_refused(sealed, tmp_path):
 
 
 @pytest.mark.parametrize(("limit", "offset"), [(MAX_HEADER_BYTES, len(MAGIC)), (MAX_TRAILER_BYTES, None)])
-def test_a_block_is_read_up_to_its_limit_and_not_beyond(sealed, tmp_path, limit, offset):
+def test_open_reads_a_block_up_to_its_limit(sealed, tmp_path, limit, offset):
     content = sealed.file.read_bytes()
     place = inspect_sealed(sealed.file).trailer_offset if offset is None else offset
     for length in (0, limit + 1, 2**32 - 1):
@@ -126,7 +126,7 @@ def test_a_block_is_read_up_to_its_limit_and_not_beyond(sealed, tmp_path, limit,
             sealed.open(tmp_path / "x")
 
 
-def test_two_files_cannot_change_places(sealed, tmp_path):
+def test_open_refuses_two_swapped_files(sealed, tmp_path):
     """The files have the same size and key; the encryption context contains the path."""
     folder = tmp_path / "model"
     folder.mkdir()
@@ -143,7 +143,7 @@ def test_two_files_cannot_change_places(sealed, tmp_path):
         made.open()
 
 
-def test_a_signer_who_lies_about_a_digest_is_found_out(sealed, tmp_path, monkeypatch):
+def test_open_refuses_a_signed_header_with_a_wrong_digest(sealed, tmp_path, monkeypatch):
     """The header is signed, but its digest of a file differs from the encrypted content."""
     import governance.artifacts.seal as seal
     from governance.artifacts.format.manifest import FileEntry, Manifest

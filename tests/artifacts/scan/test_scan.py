@@ -122,7 +122,7 @@ def scanned(made, sizes=None, limits=LIMITS):
     ],
     ids=["plain", "external data", "functions", "bounded loop", "loop over the input", "a small fill"],
 )  # fmt: skip
-def test_an_ordinary_model_passes(made, sizes):
+def test_scan_accepts_an_ordinary_model(made, sizes):
     assert scanned(made, sizes) == []
 
 
@@ -162,27 +162,27 @@ HOSTILE = [
 @pytest.mark.parametrize(
     ("made", "says"), HOSTILE, ids=[f"{number} {says}" for number, (_, says) in enumerate(HOSTILE)]
 )
-def test_a_hostile_model_is_refused_with_its_reason(made, says):
+def test_scan_refuses_hostile_models_with_the_reason(made, says):
     started = time.monotonic()
     findings = scanned(made, {"w.data": 4})
     assert findings and says in findings[0], findings
     assert time.monotonic() - started < 30
 
 
-def test_runtime_configuration_in_the_metadata_is_refused():
+def test_scan_refuses_runtime_configuration_in_the_metadata():
     made = model([IDENTITY])
     onnx.helper.set_model_props(made, {"ort_config": "{}"})
     assert "ort_config" in scanned(made)[0]
 
 
-def test_an_operator_domain_can_be_admitted():
+def test_scan_can_allow_an_operator_domain():
     made = model([helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")], opsets=[helper.make_opsetid("com.microsoft", 1)])  # fmt: skip
     assert "domain 'com.microsoft'" in scanned(made)[0]
     assert scanned(made, limits=ScanLimits(domains=frozenset({"com.microsoft"}))) == []
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "MODEL.PT", "weights.h5", "w.joblib", "w.npz", "a/b.ckpt"])
-def test_files_that_run_code_when_loaded_are_refused_by_name(name):
+def test_scan_refuses_files_that_run_code_when_loaded_by_name(name):
     assert "run code" in str(scan(scanned_memory({name: memoryview(b"x")}), ScanLimits())[0])
 
 
@@ -190,11 +190,11 @@ def test_files_that_run_code_when_loaded_are_refused_by_name(name):
     ("name", "content"),
     [("weights.bin", b"\x80\x04\x95abc"), ("model.onnx", b"PK\x03\x04data.pkl"), ("readme.txt", b"\x89HDF\r\n")],
 )
-def test_files_that_run_code_when_loaded_are_refused_by_content(name, content):
+def test_scan_refuses_files_that_run_code_when_loaded_by_content(name, content):
     assert "run code" in str(scan(scanned_memory({name: memoryview(content)}), ScanLimits())[0])
 
 
-def test_the_child_reports_what_it_found():
+def test_scan_child_process_reports_its_findings():
     files = scanned_memory({"a/model.onnx": memoryview(bomb().SerializeToString()), "card.json": memoryview(b"{}")})
     (finding,) = scan(files, ScanLimits())
     assert finding.path == "a/model.onnx" and "expands" in finding.reason
@@ -203,14 +203,14 @@ def test_the_child_reports_what_it_found():
     admit(scanned_memory({"model.onnx": memoryview(model([IDENTITY]).SerializeToString())}), ScanLimits())
 
 
-def test_a_scan_that_runs_out_of_its_limits_is_a_finding():
+def test_scan_that_exceeds_its_limits_is_a_finding():
     many = model([helper.make_node("Identity", [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i in range(50_000)])
     files = scanned_memory({"model.onnx": memoryview(many.SerializeToString())})
     (finding,) = scan(files, ScanLimits(memory_bytes=2**24))
     assert "exceeded" in finding.reason
 
 
-def test_a_link_in_a_folder_is_refused(tmp_path):
+def test_scan_refuses_a_link_in_a_folder(tmp_path):
     from governance.errors import ConfigurationError
 
     (tmp_path / "target").write_bytes(b"x")
@@ -223,7 +223,7 @@ def test_a_link_in_a_folder_is_refused(tmp_path):
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_a_mutated_model_gives_findings_or_none_and_never_an_exception(data):
+def test_scan_of_a_mutated_model_never_raises(data):
     content = bytearray(looping(10).SerializeToString())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

@@ -12,7 +12,7 @@ def key():
     return generate_signing_key("ed25519")
 
 
-def test_a_floor_rises_and_never_sinks(tmp_path, key):
+def test_rollback_floor_rises_and_never_decreases(tmp_path, key):
     floors = RollbackFloors(tmp_path / "audit", key)
     assert floors.read() == {}
     floors.raise_to({"a": 3, "b": 1})
@@ -22,7 +22,7 @@ def test_a_floor_rises_and_never_sinks(tmp_path, key):
     assert floors.read() == {"a": 4, "b": 1, "c": 1}
 
 
-def test_a_lowered_floor_or_another_key_is_refused(tmp_path, key):
+def test_rollback_floors_refuse_a_lowered_floor_or_another_key(tmp_path, key):
     floors = RollbackFloors(tmp_path, key)
     floors.raise_to({"a": 3})
     file = tmp_path / FILE
@@ -46,7 +46,7 @@ def test_a_lowered_floor_or_another_key_is_refused(tmp_path, key):
         RollbackFloors(tmp_path, generate_signing_key("ed25519")).read()
 
 
-def test_a_removed_file_beside_a_log_with_entries_is_refused(tmp_path, key):
+def test_rollback_floors_refuse_a_missing_file_if_the_log_has_entries(tmp_path, key):
     floors = RollbackFloors(tmp_path, key)
     (tmp_path / "worker-0").mkdir()
     (tmp_path / "worker-0/entries.jsonl").write_bytes(b"")

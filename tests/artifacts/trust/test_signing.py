@@ -73,7 +73,7 @@ def recovered_keys(digest, signature, curve):
         yield ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
 
 
-def test_the_valid_public_key_bundle_verifies(vectors):
+def test_signing_public_key_bundle_verifies(vectors):
     """The public key is not published; the key recovered from the signature has the fingerprint in the hint."""
     valid = bundle(vectors, "valid/key")
     payload, signature = envelope_of(valid)
@@ -88,7 +88,7 @@ def test_the_valid_public_key_bundle_verifies(vectors):
         verify_statement(bundle(vectors, "invalid-payload/wrong-predicate"), key)
 
 
-def test_the_valid_public_certificate_bundle_verifies(vectors):
+def test_signing_public_certificate_bundle_verifies(vectors):
     valid = bundle(vectors, "valid/certificate")
     chain = unverified_signer(valid)
     name, key = verify_chain(chain, [chain[-1]], NOW)
@@ -100,25 +100,25 @@ def test_the_valid_public_certificate_bundle_verifies(vectors):
         verify_chain(chain, [chain[-1]], NOW + timedelta(days=20 * 365))
 
 
-def test_a_keyless_public_bundle_cannot_be_checked_and_so_is_refused(vectors):
+def test_signing_refuses_a_keyless_bundle(vectors):
     with pytest.raises(SignatureError, match="keyless"):
         unverified_signer(bundle(vectors, "valid/sigstore"))
 
 
-def test_a_wrong_predicate_is_refused(vectors):
+def test_signing_refuses_a_wrong_predicate(vectors):
     with pytest.raises(SignatureError, match="not about a model"):
         read_model_statement(unverified_statement(bundle(vectors, "invalid-payload/wrong-predicate")))
 
 
 @pytest.mark.parametrize("name", ["empty", "missing-envelope", "missing-verification-material", "missing-tlog-entries"])
-def test_invalid_public_bundles_are_refused(vectors, name):
+def test_signing_refuses_invalid_public_bundles(vectors, name):
     content = (vectors / f"oms/test-vectors/v1.0/invalid/{name}.bundle.json").read_bytes()
     with pytest.raises(SignatureError):
         verify_statement(parse_bundle(content), generate_signing_key().public_key)
 
 
 @pytest.mark.parametrize("wrong", [None, [], {}, {"mediaType": "x"}, {"verificationMaterial": []}, "x"])
-def test_what_is_no_bundle_is_refused(wrong):
+def test_signing_refuses_what_is_not_a_bundle(wrong):
     with pytest.raises(SignatureError):
         verify_statement(wrong, generate_signing_key().public_key)
 
@@ -166,7 +166,7 @@ def trusting(*authorities, threshold=1):
     return Trust((), threshold, tuple(authorities))
 
 
-def test_a_certificate_under_a_trusted_authority_signs(sealed, tmp_path, authority):
+def test_signing_accepts_a_certificate_of_a_trusted_authority(sealed, tmp_path, authority):
     sealed.seal(tmp_path / "x", signers=[authority.signer()])
     for trusted in (authority.root, authority.middle):
         assert sealed.open(tmp_path / "x", trust=trusting(trusted)).signers == ("x509:CN=release",)
@@ -180,19 +180,19 @@ def test_a_certificate_under_a_trusted_authority_signs(sealed, tmp_path, authori
         ({"days": -0.5}, "not valid at the time"),
     ],
 )
-def test_a_certificate_for_something_else_does_not_sign(sealed, tmp_path, authority, changes, says):
+def test_signing_refuses_a_certificate_for_another_use(sealed, tmp_path, authority, changes, says):
     sealed.seal(tmp_path / "x", signers=[authority.signer(**changes)])
     with pytest.raises(SignatureError, match=f"step 2.*{says}"):
         sealed.open(tmp_path / "x", trust=trusting(authority.root))
 
 
-def test_a_certificate_of_another_authority_is_a_strangers(sealed, tmp_path, authority):
+def test_signing_refuses_a_certificate_of_another_authority(sealed, tmp_path, authority):
     sealed.seal(tmp_path / "x", signers=[Authority().signer()])
     with pytest.raises(SignatureError, match="signed by 0"):
         sealed.open(tmp_path / "x", trust=trusting(authority.root))
 
 
-def test_a_signers_certificate_does_not_issue_others(sealed, tmp_path, authority):
+def test_signing_refuses_a_certificate_issued_by_a_signer(sealed, tmp_path, authority):
     signer = authority.signer()
     key = generate_signing_key()
     forged = authority.issue("forged", key._key, issuer=("release", signer.key._key))
@@ -201,7 +201,7 @@ def test_a_signers_certificate_does_not_issue_others(sealed, tmp_path, authority
         sealed.open(tmp_path / "x", trust=trusting(authority.root))
 
 
-def test_one_holder_with_two_certificates_counts_once(sealed, tmp_path, authority):
+def test_signing_counts_one_holder_with_two_certificates_once(sealed, tmp_path, authority):
     sealed.seal(tmp_path / "x", signers=[authority.signer(), authority.signer()])
     with pytest.raises(SignatureError, match="signed by 1"):
         sealed.open(tmp_path / "x", trust=trusting(authority.root, threshold=2))
@@ -209,13 +209,13 @@ def test_one_holder_with_two_certificates_counts_once(sealed, tmp_path, authorit
     assert len(sealed.open(tmp_path / "y", trust=trusting(authority.root, threshold=2)).signers) == 2
 
 
-def test_a_chain_that_is_not_the_keys_is_refused(authority):
+def test_signing_refuses_a_chain_of_another_key(authority):
     with pytest.raises(ConfigurationError, match="another key than the signing key"):
         ModelSigner(generate_signing_key(), authority.signer().chain)
 
 
 @pytest.mark.needs("model_signing")
-def test_the_model_signing_tool_verifies_our_certificates(sealed, tmp_path, authority):
+def test_signing_with_certificates_verifies_with_the_model_signing_tool(sealed, tmp_path, authority):
     sealed.seal(tmp_path / "x", signers=[authority.signer()])
     (tmp_path / "sig").write_text(json.dumps(inspect_sealed(tmp_path / "x").trailer.signatures[0]["model"]))
     (tmp_path / "root.pem").write_bytes(authority.root.public_bytes(serialization.Encoding.PEM))
@@ -230,7 +230,7 @@ def mldsa():
     return generate_signing_key("ml-dsa-65")
 
 
-def test_a_trusted_cosigner_must_have_signed_the_same_bytes(sealed, tmp_path, mldsa):
+def test_signing_cosigner_must_sign_the_same_bytes(sealed, tmp_path, mldsa):
     trust = Trust((sealed.signer.public_key,), 1, cosigners=(mldsa.public_key,))
     with pytest.raises(SignatureError, match="lacks the required co-signature"):
         sealed.open(trust=trust)
@@ -250,7 +250,7 @@ def test_a_trusted_cosigner_must_have_signed_the_same_bytes(sealed, tmp_path, ml
         sealed.open(tmp_path / "y")
 
 
-def test_keys_of_the_wrong_kind_do_not_sign_models(mldsa):
+def test_signing_refuses_keys_of_the_wrong_kind(mldsa):
     for wrong in (mldsa, generate_signing_key("ed25519")):
         with pytest.raises(ConfigurationError, match="need an ECDSA key"):
             ModelSigner(wrong)

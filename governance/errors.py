@@ -127,7 +127,7 @@ class RefusedError(GovernanceError):
 class UnauthenticatedError(RefusedError):
     """The request carries no valid credential.
 
-    `kind` and `reason` are for the operator's metrics only: the message tells the caller less.
+    `kind` and `reason` are for the operator's metrics only: the message gives the caller less detail.
     """
 
     code = "unauthenticated"

@@ -23,7 +23,7 @@ MODULES = [
 ]
 
 
-def test_the_list_of_modules_is_whole():
+def test_import_list_has_every_module():
     assert len(MODULES) > 200
     assert set(NEED_AN_EXTRA) <= set(MODULES)
 
@@ -31,7 +31,7 @@ def test_the_list_of_modules_is_whole():
 # BentoML imports what its own dependencies deprecate.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_is_imported_without_an_extra(name):
+def test_import_of_module_needs_no_extra(name):
     try:
         import_module(name)
     except ModuleNotFoundError as error:

@@ -37,7 +37,7 @@ PAGES = {
     "governance/audit/FORMAT.md": "formats/audit-log.md",
 }
 SOURCES = {page: source for source, page in PAGES.items()}
-# Where copies of linked files go that are no pages.
+# Where copies of linked files go that are not pages.
 COPIES = "files/"
 
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
@@ -52,7 +52,7 @@ def prepare(folder: Path) -> list[str]:
         folder: where they go; what is there already is removed.
 
     Raises:
-        ValueError: a document links to another one that is no page.
+        ValueError: a document links to another one that is not a page.
     """
     shutil.rmtree(folder, ignore_errors=True)
     pages = {source: page_of(source) for source in sources()}
@@ -68,7 +68,7 @@ def prepare(folder: Path) -> list[str]:
         copies |= {path for path in linked_paths(text, source) if path not in pages and (ROOT / path).is_file()}
     for path in sorted(copies):
         if path.endswith(".md"):
-            raise ValueError(f"{path} is linked and is no page: add it to PAGES in tools/site.py, and to mkdocs.yml")
+            raise ValueError(f"{path} is linked and is not a page: add it to PAGES in tools/site.py, and to mkdocs.yml")
         file = folder / COPIES / path
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, file)

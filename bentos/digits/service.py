@@ -30,7 +30,7 @@ def read_picture(upload: Any, _: Any) -> Image.Image:
     """Decode an upload in memory.
 
     Raises:
-        ValueError: if it is no file, no PNG or JPEG, or larger than `MAX_PIXELS`.
+        ValueError: if it is not a file, not a PNG or JPEG, or larger than `MAX_PIXELS`.
     """
     if not isinstance(upload, UploadFile):
         raise ValueError("must be an uploaded PNG or JPEG file")

@@ -38,7 +38,7 @@ class OfficeHoursSettings(Section):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"'{name}' is no time zone: write one like Europe/Madrid") from None
+            raise ValueError(f"'{name}' is not a time zone: write one like Europe/Madrid") from None
         return name
 
 

@@ -53,7 +53,7 @@ class Measurement:
 
 
 class MeasurementSource(Protocol):
-    """An object with measurements that is no plugin, such as the GPU's state. It is read about once a second."""
+    """An object with measurements that is not a plugin, such as the GPU's state. It is read about once a second."""
 
     def measurements(self) -> Iterable[Measurement]:
         """Return the current numbers at once, without waiting."""

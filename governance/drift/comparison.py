@@ -29,7 +29,7 @@ LARGE: Mapping[str, tuple[float, float]] = MappingProxyType(
 # A raised state is kept until the difference is below this share of the threshold.
 RELEASE = 0.8
 # The range is that of n validation items; the share of the distribution beyond it is Beta(2, n - 1). Except in one of
-# ten thousand profiles, that share is below 12 / (n + 1): at most so many items beyond the range are expected.
+# ten thousand profiles, that share is below 12 / (n + 1): at most this number of items beyond the range is expected.
 UNSEEN_ITEMS = 12
 
 

@@ -19,7 +19,7 @@ MAX_WAITING_ROWS, MAX_WAITING_BYTES = 64, 2**20
 class SampleBuffer:
     """Copies of recent items in memory, counted together: a few microseconds per item instead of some hundred.
 
-    At most `MAX_WAITING_ROWS` items or `MAX_WAITING_BYTES` wait. Of a batch with more than `SAMPLE` items, so many are
+    At most `MAX_WAITING_ROWS` items or `MAX_WAITING_BYTES` wait. Of a batch with more than `SAMPLE` items, `SAMPLE` are
     chosen at random: one large batch must not fill the window. Of texts only the lengths are stored.
 
     Args:

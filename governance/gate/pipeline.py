@@ -27,7 +27,7 @@ class Pipeline(Chain):
         routes: the routes of the settings and of plugins.
 
     Raises:
-        ConfigurationError: if one is no valid plugin, or the order is wrong.
+        ConfigurationError: if one is not a valid plugin, or the order is wrong.
     """
 
     def __init__(

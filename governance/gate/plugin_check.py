@@ -18,13 +18,13 @@ HOOKS = tuple(
 
 
 def check_plugin(plugin: object) -> None:
-    """Refuse an object that is no valid plugin.
+    """Refuse an object that is not a valid plugin.
 
     Raises:
         ConfigurationError: with the plugin, the method or attribute, and what it must be.
     """
     if not isinstance(plugin, Plugin):
-        raise ConfigurationError(f"{_name(plugin)} is no plugin: derive it from governance.contract.plugin.Plugin")
+        raise ConfigurationError(f"{_name(plugin)} is not a plugin: derive it from governance.contract.plugin.Plugin")
     if not isinstance(getattr(plugin, "name", None), str) or not plugin.name:
         raise ConfigurationError(f"the plugin {type(plugin).__name__} has no name: set `name` to a text")
     for attribute in FACT_SETS:

@@ -36,7 +36,7 @@ def verify_files(body: bytes, content_type: str, file_fields: frozenset[str], fe
 
 
 def _looks_like_url(body: bytes) -> bool:
-    """Decide as the application behind the gate does: decode the whole body, without bytes that are no text."""
+    """Decide as the application behind the gate does: decode the whole body, without bytes that are not text."""
     try:
         return urlparse(body.decode("utf-8", "ignore")).scheme in ("http", "https")
     except ValueError:

@@ -89,7 +89,7 @@ class Governance:
             service: the service, changed in place and returned.
 
         Raises:
-            ConfigurationError: if it is no BentoML service.
+            ConfigurationError: if it is not a BentoML service.
         """
         if not isinstance(service, Service):
             raise ConfigurationError("governance.guard takes a BentoML service: put it above @bentoml.service")

@@ -33,7 +33,7 @@ def save_model(artifact: Path, settings: ArtifactSettings) -> str:
 
     Raises:
         IntegrityError: if it is not sealed and signed as the settings require.
-        ConfigurationError: if it cannot be read, its name is no tag, or the tag exists.
+        ConfigurationError: if it cannot be read, its name is not a tag, or the tag exists.
     """
     trust = Trust.from_files(settings.trusted_signers, settings.threshold, settings.trusted_cosigners)
     facts = verify_sealed(artifact, trust=trust)

@@ -74,7 +74,7 @@ def array_from_binary(tensor: InputTensor, raw: memoryview) -> Array:
     if len(raw) != expected:
         raise BadRequestError(f"input '{tensor.name}': expected {expected} bytes, received {len(raw)}")
     if tensor.datatype == "BOOL":
-        # A byte other than 0 and 1 is no boolean, and numpy's comparisons with it are undefined.
+        # A byte other than 0 and 1 is not a boolean, and numpy's comparisons with it are undefined.
         flags: Array = np.frombuffer(raw, np.uint8) != 0
         return flags.reshape(tensor.shape)
     return np.frombuffer(raw, dtype).reshape(tensor.shape)

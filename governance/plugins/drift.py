@@ -90,7 +90,7 @@ class DriftPlugin(Plugin):
         """Read the profile that was signed with the model.
 
         Raises:
-            ManifestMismatchError: if it is no profile, or not of this model.
+            ManifestMismatchError: if it is not a profile, or not of this model.
         """
         if load.profile is None:
             logger.warning("model '%s' has no profile.json: its drift is not watched", load.model)

@@ -40,7 +40,7 @@ class GpuNumbers:
                 self._numbers = self._look()
             except Exception as error:
                 # NVML has an error class for each missing part: library, driver, device, permission.
-                logger.warning("there are no numbers of a GPU: %s", type(error).__name__)
+                logger.warning("no measurements of a GPU: %s", type(error).__name__)
                 self._wanted, self._numbers = False, ()
         return self._numbers
 

@@ -51,7 +51,7 @@ class GrantSettings(Section):
     )
     trusted_keys: tuple[Path, ...] = Field(
         min_length=1,
-        description="Files with the public keys of those who may sign grants.",
+        description="Files with the public keys of the persons who may sign grants.",
         examples=[["state/keys/head-of-ward.pub", "state/keys/privacy-officer.pub"]],
     )
     threshold: int = Field(

@@ -81,7 +81,7 @@ class PrivacyField(Section):
         if len(places) != 1 or (self.column is not None and self.tensor is None):
             raise ValueError("a field is in one place: a pointer, a query, a form, or a tensor with or without column")
         if self.pointer == "":
-            raise ValueError("a pointer to the whole document is no field")
+            raise ValueError("a pointer to the whole document is not a field")
         if self.operator == FREE_TEXT and self.query is None and self.form is None:
             raise ValueError("the operator 'text' is for queries and forms; bodies and tensors have [[privacy.text]]")
         return self

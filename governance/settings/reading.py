@@ -113,7 +113,7 @@ def _with_absolute_paths(section: Any, root: Path) -> Any:
     if isinstance(section, BaseModel):
         values = {name: getattr(section, name) for name in type(section).model_fields}
         changed = {name: _with_absolute_paths(value, root) for name, value in values.items()}
-        # Only what differs, since `model_fields_set` then still tells which settings were given.
+        # Only what differs, since `model_fields_set` then still shows which settings were given.
         return section.model_copy(update={name: new for name, new in changed.items() if new != values[name]})
     if isinstance(section, Path):
         return root / section

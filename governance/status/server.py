@@ -66,7 +66,7 @@ class StatusServer:
         """Answer one request.
 
         Raises:
-            NotFoundError: if it is no route of the page.
+            NotFoundError: if it is not a route of the page.
         """
         template = exchange.route.template
         if template in FILES:

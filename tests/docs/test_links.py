@@ -84,5 +84,5 @@ def _files(folder: Path):
 
 def test_prepare_refuses_a_link_to_a_document_that_is_no_page(tmp_path, monkeypatch):
     monkeypatch.delitem(PAGES, "THREATS.md")
-    with pytest.raises(ValueError, match=r"THREATS\.md is linked and is no page"):
+    with pytest.raises(ValueError, match=r"THREATS\.md is linked and is not a page"):
         prepare(tmp_path / "site")

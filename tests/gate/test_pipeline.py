@@ -130,7 +130,7 @@ def _measurements_since(self, since):
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (NoPlugin, "test_pipeline.NoPlugin is no plugin: derive it from governance.contract.plugin.Plugin"),
+        (NoPlugin, "test_pipeline.NoPlugin is not a plugin: derive it from governance.contract.plugin.Plugin"),
         (lambda: _wrong(handle=_synchronous), r"write `handle\(exchange, proceed\)` as `async def`"),
         (lambda: _wrong(handle=_one_parameter), r"wrong parameters: write `handle\(exchange, proceed\)`"),
         (lambda: _wrong(handle=_three_parameters), r"wrong parameters: write `handle\(exchange, proceed\)`"),

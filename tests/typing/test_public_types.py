@@ -40,7 +40,7 @@ def test_mypy_accepts_and_refuses_what_the_case_says(case, monkeypatch):
     assert said(output) == expected(case)
 
 
-def test_there_are_cases_of_both_kinds():
+def test_public_types_have_cases_of_both_kinds():
     kinds = [kind for case in CASES for _, kind, _ in expected(case)]
     assert kinds.count("E") >= 10
     assert kinds.count("N") >= 10

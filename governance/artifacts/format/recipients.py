@@ -95,7 +95,7 @@ def authenticate(trailer: Trailer, header_sha256: bytes, data_key: bytes) -> Tra
 
 
 def verify_commitment(trailer: Trailer, header_sha256: bytes, data_key: bytes) -> Trailer:
-    """Return the trailer if its MAC is right: somebody with the data key wrote it.
+    """Return the trailer if its MAC is right: it was written with the data key.
 
     Raises:
         DecryptionError: if the trailer was changed without the data key.

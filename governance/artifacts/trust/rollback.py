@@ -1,6 +1,6 @@
 """Rollback floors: the highest version of each model that was served, so that no lower one is served again.
 
-The floors are a file in the folder of the audit log, signed by the checkpoint key: somebody who can write there can
+The floors are a file in the folder of the audit log, signed by the checkpoint key: a person who can write there can
 remove the file, but not lower a floor. If the log has entries and the file is missing, no model is opened.
 """
 

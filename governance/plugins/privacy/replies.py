@@ -33,7 +33,7 @@ async def change_reply(exchange: Exchange, reply: Reply, text: FreeText, context
         return _change_stream(exchange, reply, text, context, media_type)
     body = b"".join(reply.body)
     if media_type not in (*JSON_TYPES, BINARY_TYPE) or not media_type:
-        raise RuntimeError("an answer that is to be anonymized is no JSON")
+        raise RuntimeError("an answer that is to be anonymized is not JSON")
     length = next((value for name, value in reply.headers if name == HEAD_LENGTH), None)
     size = int(length) if length is not None else len(body)
     plan = RequestPlan(text=replace(text, paths=text.reply_paths, subject=None))
@@ -52,7 +52,7 @@ def _change_stream(
     exchange.put(ReplyFindings(tally))
     units = units_of(media_type, text.anonymizer.within(context, tally), text.reply_paths)
     if units is None:
-        raise RuntimeError("a streamed answer that is to be anonymized is no text, JSON lines or event stream")
+        raise RuntimeError("a streamed answer that is to be anonymized is not text, JSON lines or event stream")
     return reply.through(partial(_in_units, units=units, is_slow=text.is_slow))
 
 

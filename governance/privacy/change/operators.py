@@ -218,7 +218,7 @@ class Operator:
 
         Raises:
             ConfigurationError: If the operator cannot keep a date a date, or needs a key and there is none.
-            OverflowError: If the result is no year from 1 to 9999.
+            OverflowError: If the result is not a year from 1 to 9999.
         """
         change = self.definition.change_date
         if change is None:

@@ -49,6 +49,6 @@ class PseudonymScope:
         `ward-7/{purpose}/{year}` with `{"purpose": "treatment", "year": "2026", …}` becomes `ward-7/treatment/2026`.
 
         Args:
-            values: The text of each placeholder. It is inserted as it is: braces in it are no placeholders.
+            values: The text of each placeholder. It is inserted as it is: braces in it are not placeholders.
         """
         return _PLACE.sub(lambda place: values[place[1]], self.text)

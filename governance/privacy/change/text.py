@@ -31,7 +31,7 @@ class AnonymizationProfile:
         """Read a `table` such as `{"PERSON": "surrogate", "default": "mask"}`; the default of `default` is `replace`.
 
         Raises:
-            ConfigurationError: If a value is no operator.
+            ConfigurationError: If a value is not an operator.
         """
         operators = {entity: Operator.parse(text) for entity, text in table.items()}
         return cls(MappingProxyType({DEFAULT: Operator("replace"), **operators}))

@@ -246,8 +246,8 @@ def _advice(columns: Mapping[str, Any], risk: Risk | None) -> list[str]:
                 f"privacy anonymize --k 5 --quasi {','.join(risk.quasi)}, or leave out a quasi-identifier."
             )
         advice += [
-            f"{item.homogeneous:.1%} of the rows are in classes with only one value of '{item.column}': who knows the "
-            "class knows the value. Use --l 2 or more."
+            f"{item.homogeneous:.1%} of the rows are in classes with only one value of '{item.column}': "
+            "the class of a person discloses the value. Use --l 2 or more."
             for item in risk.sensitive
             if item.homogeneous
         ]

@@ -115,7 +115,7 @@ def parse_path(text: str) -> DocumentPath:
     try:
         return JsonPath(jsonpath_rfc9535.compile(text))
     except jsonpath_rfc9535.JSONPathError as error:
-        raise ConfigurationError(f"{text[:80]} is no JSONPath (RFC 9535): {error}") from None
+        raise ConfigurationError(f"{text[:80]} is not a JSONPath (RFC 9535): {error}") from None
 
 
 def _places_of(value: Any, segments: tuple[str, ...]) -> Iterator[Place]:

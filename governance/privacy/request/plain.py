@@ -51,7 +51,7 @@ class Plain:
         """Return the document as ASCII bytes, as `render_json` does.
 
         Raises:
-            BadRequestError: If it has a number that is no finite double, or is nested too deeply.
+            BadRequestError: If it has a number that is not a finite double, or is nested too deeply.
         """
         # msgspec writes floats and characters outside ASCII differently from `render_json`.
         made = None if self.leaves.floats else _written(self.holder[0])
@@ -64,7 +64,7 @@ def render_json(document: Any) -> bytes:
     """Return a document as ASCII bytes without spaces: `{"a": "é"}` becomes `{"a":"\\u00e9"}`.
 
     Raises:
-        BadRequestError: If it has a number that is no finite double, or is nested too deeply.
+        BadRequestError: If it has a number that is not a finite double, or is nested too deeply.
     """
     try:
         return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -26,7 +26,7 @@ class Plain:
     @bentoml.api
     def wrong(self, number: int) -> int:
         """Refuse every number."""
-        raise InvalidArgument(f"{number} is no good number")
+        raise InvalidArgument(f"{number} is not a good number")
 
     @bentoml.api
     def busy(self) -> int:

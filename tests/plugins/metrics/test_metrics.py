@@ -449,7 +449,7 @@ def test_gpu_measurements_are_empty_without_a_gpu(caplog):
     assert list(GpuNumbers(RuntimeSettings(), FakeNvml).measurements()) == []
     broken = GpuNumbers(RuntimeSettings(providers=("cuda", "cpu")), lambda: FakeNvml(broken=True))
     assert list(broken.measurements()) == list(broken.measurements()) == []
-    assert caplog.text.count("no numbers of a GPU") == 1
+    assert caplog.text.count("no measurements of a GPU") == 1
 
 
 def test_metrics_reference_lists_the_metric_table():

@@ -35,7 +35,7 @@ DOCUMENTS = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
     max_leaves=12,
 )
-# Pieces of documents: most combinations are no documents, and some are wrong in only one place.
+# Pieces of documents: most combinations are not documents, and some are wrong in only one place.
 PIECES = st.lists(
     st.sampled_from(
         ["{", "}", "[", "]", ",", ":", " ", "\n", "\t", '"a"', '"b"', '"a":', '"a" :', '":"', '"', "1", "-0", "1e400",

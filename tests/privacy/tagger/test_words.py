@@ -1,4 +1,4 @@
-"""Words of a text: split as a regular expression does, and equal ones told apart from others."""
+"""Words of a text: split as a regular expression does; equal words are recognized."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The Cedar schema: validates policies, and tells which attributes it declares for an action."""
+"""The Cedar schema: validates policies, and returns which attributes it declares for an action."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Diversity:
         entropy_l: exp of the lowest entropy of a class (entropy l-diversity); l equally frequent values give l.
         t: The largest earth mover's distance of a class's distribution from that of the table, 0 to 1 (t-closeness).
         distance: "ordered" for numbers, "equal" for categories.
-        homogeneous: Share of the rows whose class has only one value: who knows the class knows the value.
+        homogeneous: Share of the rows whose class has only one value: the class discloses the value.
     """
 
     column: str

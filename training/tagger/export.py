@@ -32,7 +32,7 @@ from training.tagger.scores import CharacterCounts
 OPSET = 17
 # Largest allowed difference of a logit between ONNX Runtime and torch.
 MAX_DIFFERENCE = 1e-3
-# Serving with 8 bits is chosen if it loses at most so much F2 on the validation texts.
+# Serving with 8 bits is chosen if it loses at most this much F2 on the validation texts.
 MAX_F2_LOSS = 0.003
 # Candidates for what serving subtracts from the logit of "no entity".
 BIASES = (-0.5, 0.0, 0.5, 1.0, 1.5)

@@ -27,7 +27,7 @@ EpochRecord = dict[str, float]
 
 # The loss ignores places behind the end of a text.
 _IGNORED = -100
-# Examples are sorted by length within pools of so many batches.
+# Examples are sorted by length within pools of this many batches.
 _POOL_BATCHES = 50
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 WORD_PATTERN = (
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|\d+|[^\w\s]|_"
 )
-# The network sees so many characters of a word.
+# Number of characters of a word that the network reads.
 CHARACTERS = 16
 ENTITIES = ("PERSON", "LOCATION", "ADDRESS", "ORGANIZATION")
 # B: first word of an entity, I: a further word, O: no entity.
@@ -124,7 +124,7 @@ class TaggerNetwork(nn.Module):
         if self.training:
             word = word * (torch.rand(len(word), 1) >= self.forget)
         words = torch.cat([shape, vectors[:, 0], vectors[:, 1], word], dim=1)
-        # Row 0 is no word: its vector is 0.
+        # Row 0 means no word: its vector is 0.
         mixed = torch.relu(self.mix(words)) * (characters[:, :1] > 0)
         texts = self.dropout(mixed)[positions]
         hidden, _ = self.lstm(texts)

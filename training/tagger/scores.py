@@ -13,7 +13,7 @@ import torch
 from training.tagger.corpus.labelled import LabelledText, Span
 from training.tagger.model import ENTITIES, TAGS, TaggerNetwork, encode, split_words
 
-# The network reads at most so many words of a training or validation text.
+# Greatest number of words that the network reads of a training or validation text.
 MAX_WORDS = 96
 _TEXTS_AT_ONCE = 128
 

@@ -1,4 +1,4 @@
-"""Sentences by a small grammar: so many contexts that the tagger learns what surrounds a name, not sentences by heart.
+"""Sentences made by a small grammar: varied contexts, so that the tagger learns them instead of whole sentences.
 
 A sentence is a template with slots. The words are data (`data/grammar/`); the shares below are the grammar.
 """
@@ -199,7 +199,7 @@ def _list(chance: random.Random) -> str:
 
 
 def _capitalised_list(chance: random.Random) -> str:
-    """Return capitalised words that are no names, as in headings; some with a name at the end."""
+    """Return capitalised words that are not names, as in headings; some with a name at the end."""
     words = [chance.choice(grammar_words()).capitalize() for _ in range(chance.randint(2, 6))]
     text = chance.choice((" ", ", ", " and ", " & ")).join(words)
     return text + chance.choice(("", ".", ":", " {num}", f" for {_person(chance)}", " at {org}"))

@@ -1,6 +1,6 @@
 """Scores of a tagger: precision, recall and F2 over characters.
 
-A character counts as found if it lies within a found entity of the same kind as labelled; whitespace is not counted. F2
+A character counts as found if it is within a found entity of the same kind as labelled; whitespace is not counted. F2
 weighs recall higher than precision, because a missed name is worse than a changed word.
 """
 

@@ -24,7 +24,7 @@ from governance.access.callers.api_key_store import ApiKeyStore
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.routes import RouteTable
 from governance.gate.pipeline import Pipeline
-from governance.keys.providers.file import write_new
+from governance.keys.key_files import write_new
 from governance.oip.routes import oip_routes
 from governance.plugins.identity import IdentityPlugin
 from governance.plugins.limits import LimitsPlugin

@@ -41,7 +41,7 @@ def main() -> None:
 
 def _make_keys(folder: Path) -> None:
     from governance.keys import generate_recipient_key, generate_signing_key
-    from governance.keys.providers.file import write_new
+    from governance.keys.key_files import write_new
 
     signing = generate_signing_key()
     write_new(folder / "signing.pub", signing.public_key.pem, mode=0o644)

@@ -12,7 +12,7 @@ import click
 from governance.cli.help import Group
 from governance.errors import ConfigurationError
 from governance.keys import generate_recipient_key, generate_signing_key, load_recipient_public_key, load_verifying_key
-from governance.keys.providers.file import write_new
+from governance.keys.key_files import write_new
 from governance.keys.providers.passphrase import encrypt_key
 from governance.keys.recipient import ALGORITHMS
 from governance.keys.uri import read

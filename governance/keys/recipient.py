@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey, Suite
 
 from governance.errors import ConfigurationError, DecryptionError
-from governance.keys.providers.file import read_public
+from governance.keys.key_files import read_public
 
 SEED_BYTES, MLKEM_PUBLIC_BYTES, X25519_BYTES = 32, 1184, 32
 PRIVATE_LABEL, PUBLIC_LABEL = "BENTO-GOVERNANCE RECIPIENT PRIVATE KEY", "BENTO-GOVERNANCE RECIPIENT PUBLIC KEY"

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 
 from governance.errors import ConfigurationError, SignatureError
-from governance.keys.providers.file import read_public
+from governance.keys.key_files import read_public
 
 # Curve name -> our name, curve, and the hash of the same strength (FIPS 186-5).
 CURVES: dict[str, tuple[str, type[ec.EllipticCurve], hashes.HashAlgorithm]] = {

@@ -20,13 +20,16 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from governance.errors import ConfigurationError, KeyUnavailableError
+from governance.keys import key_files
 from governance.keys.operations import KEY_OPERATIONS, CountedSigner, CountedUnwrapper, CountedWrapper
-from governance.keys.providers import env, file
+from governance.keys.providers import env
 from governance.keys.providers.passphrase import decrypt_key, is_encrypted
 from governance.keys.recipient import RecipientKey, Unwrapper, Wrapper, load_recipient_public_key
 from governance.keys.signing import Signer, SigningKey
 
-READERS: Mapping[str, Callable[[str], bytes]] = MappingProxyType({"file": file.read_private, "env": env.read_private})
+READERS: Mapping[str, Callable[[str], bytes]] = MappingProxyType(
+    {"file": key_files.read_private, "env": env.read_private}
+)
 # Providers whose keys never leave the service or token: only signatures and data keys do.
 SERVICES = MappingProxyType(
     {

@@ -15,8 +15,8 @@ from governance.keys import (
     open_secret,
     open_signing_key,
 )
+from governance.keys.key_files import write_new
 from governance.keys.providers.env import read_private
-from governance.keys.providers.file import write_new
 
 
 def private(tmp_path, content, mode=0o600):

@@ -25,7 +25,7 @@ from governance.errors import (
 )
 from governance.gate.pipeline import Pipeline
 from governance.keys import generate_signing_key
-from governance.keys.providers.file import write_new
+from governance.keys.key_files import write_new
 from governance.oip.routes import oip_routes
 from governance.plugins.audit import AuditPlugin
 from governance.plugins.identity import IdentityPlugin

@@ -19,7 +19,7 @@ from governance.errors import ConfigurationError, ForbiddenError, NotFoundError,
 from governance.gate.pipeline import Pipeline
 from governance.keys import generate_signing_key
 from governance.keys.dsse import add_signature, sign_document
-from governance.keys.providers.file import write_new
+from governance.keys.key_files import write_new
 from governance.plugins.policy import PolicyPlugin
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.settings import Settings

@@ -16,7 +16,7 @@ from governance.artifacts.seal import SealOptions, seal_folder
 from governance.artifacts.trust.signing import ModelSigner
 from governance.errors import DecryptionError, GovernanceError, NotReadyError
 from governance.keys import generate_recipient_key, generate_signing_key
-from governance.keys.providers.file import write_new
+from governance.keys.key_files import write_new
 from governance.runtime.registry import SHARED, ModelRegistry
 from governance.settings import Settings
 

@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from governance.errors import ConfigurationError, SignatureError
 from governance.keys import VerifyingKey
-from governance.keys.providers.file import read_public
+from governance.keys.key_files import read_public
 
 MAX_CHAIN = 8
 MARKER = b"-----BEGIN CERTIFICATE-----"

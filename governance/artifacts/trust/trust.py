@@ -25,8 +25,8 @@ from governance.artifacts.trust.statement import Admission, parse_time, read_mod
 from governance.errors import ConfigurationError, ManifestMismatchError, SignatureError
 from governance.keys import VerifyingKey, load_verifying_key
 from governance.keys.dsse import pre_authentication_encoding
+from governance.keys.key_files import read_public
 from governance.keys.operations import verify_counted
-from governance.keys.providers.file import read_public
 
 ROLES = ("author", "approver")
 

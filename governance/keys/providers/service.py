@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Collection, Mapping
 
 from governance.errors import ConfigurationError
-from governance.keys.providers import env, file
+from governance.keys import key_files
+from governance.keys.providers import env
 
 TIMEOUT_SECONDS = 5
 ATTEMPTS = 4
@@ -45,7 +46,7 @@ def read_named(uri: str, what: str) -> str:
         case "env":
             content = env.read_private(rest)
         case "file":
-            content = file.read_private(rest)
+            content = key_files.read_private(rest)
         case _:
             raise ConfigurationError(f"{what} must be a URI, env:NAME or file:PATH, and not the value itself")
     return content.decode("utf-8", "replace").strip()

@@ -7,7 +7,7 @@ import pytest
 
 from governance.errors import ConfigurationError, KeyRefusedError, KeyUnavailableError
 from governance.keys import generate_recipient_key, generate_signing_key, open_recipient_key, open_signing_key
-from governance.keys.providers.file import write_new
+from governance.keys.key_files import write_new
 from governance.keys.providers.passphrase import decrypt_key, encrypt_key
 
 

@@ -28,8 +28,8 @@ from governance.errors import (
 )
 from governance.gate.pipeline import Pipeline
 from governance.keys import open_recipient, open_recipient_key, open_secret
+from governance.keys.key_files import write_new
 from governance.keys.operations import KEY_OPERATIONS
-from governance.keys.providers.file import write_new
 from governance.keys.recipient import generate_recipient_key
 from governance.oip.routes import oip_routes
 from governance.plugins.metrics.exposition import Exemplars, to_openmetrics

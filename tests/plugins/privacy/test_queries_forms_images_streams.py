@@ -19,7 +19,7 @@ from governance.gate.background import Background
 from governance.gate.gate import Gate
 from governance.gate.pipeline import Pipeline
 from governance.keys import generate_signing_key
-from governance.keys.providers.file import write_new
+from governance.keys.key_files import write_new
 from governance.plugins.audit import AuditPlugin
 from governance.plugins.privacy.plugin import PrivacyPlugin
 from governance.privacy.redactions import Redactions

@@ -1,7 +1,4 @@
-"""Keys in files: `file:PATH`, or `file:PATH?passphrase=env:NAME` for one that is encrypted by a passphrase.
-
-A private key is refused if group or others have any access to its file.
-"""
+"""Files with keys: a private key is refused if group or others have any access to its file."""
 
 from __future__ import annotations
 

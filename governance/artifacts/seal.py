@@ -56,7 +56,7 @@ class SealedFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealOptions:
-    """What an artifact is sealed as, by whom, and for whom.
+    """Options of sealing: identity of the model, signers, recipients and limits.
 
     Attributes:
         name: Name of the model; a server opens the artifact only under this name.

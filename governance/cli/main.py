@@ -47,7 +47,7 @@ EXIT_CODES: tuple[tuple[type[GovernanceError], int], ...] = (
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module only when that command is asked for."""
+    """Imports the module of a command only when that command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, without an import of any."""

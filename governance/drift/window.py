@@ -131,7 +131,7 @@ class Window:
         self._sums[-1] += counts
 
     def parts(self) -> list[WindowPart]:
-        """Return a copy of what is in it."""
+        """Return a copy of the parts with their counts, oldest first."""
         return [
             WindowPart(part.started, part.items, sums.tolist())
             for part, sums in zip(self._parts, self._sums, strict=True)

@@ -86,7 +86,7 @@ class ApiKeyVerifier:
             try:
                 self._store.load()
             except ConfigurationError as error:
-                raise NotReadyError("API keys cannot be checked at present") from error
+                raise NotReadyError("API keys cannot be checked now") from error
         self._check_at = now + CHECK_SECONDS
 
     def _verify(self, token: str) -> tuple[Caller, int | None]:

@@ -17,7 +17,7 @@ class DecidedRoute:
     Attributes:
         template: Template of the route, such as `/classify`.
         action: Id of the Cedar action.
-        models: Models that it may ask; empty if its resource is the service.
+        models: Models that the route may call; empty if its resource is the service.
     """
 
     template: str

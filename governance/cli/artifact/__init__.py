@@ -1,4 +1,4 @@
-"""`bento-governance artifact` and `bom`: one file a command.
+"""`bento-governance artifact` and `bom`: one file for each command, or for two that belong together.
 
 Read `options` (shared options, turned into the library's values) and `output` (printed facts, progress) first; then
 `seal`, `verify`, `open`, `inspect`, `amend` (rewrap, approve), `scan`, `fetch` and `bom`. A command holds only its

@@ -1,4 +1,4 @@
-"""`bento-governance policy`: one file a command: `check`, `test`, `explain`, `replay`; `case` is what they share."""
+"""`bento-governance policy`: one file for each command (`check`, `test`, `explain`, `replay`); they share `case`."""
 
 from __future__ import annotations
 

@@ -76,6 +76,8 @@ class Gate:
         try:
             try:
                 reply = await self._handlers[exchange.route.server](exchange)
+                if not isinstance(reply, Reply):
+                    raise TypeError("the `handle` of a plugin, or a server, returned no Reply")
             except Exception as error:
                 reply = reply_to_error(error, under_v2=exchange.path.startswith("/v2"))
             await send_reply(send, reply, exchange.reply_headers, head=exchange.method == "HEAD")

@@ -23,7 +23,8 @@ def load_plugins(settings: Settings) -> list[Plugin]:
     """
     names = settings.service.plugins
     if len(set(names)) < len(names):
-        raise ConfigurationError(f"[service] plugins names a plugin twice: {', '.join(names)}")
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ConfigurationError(f"[service] plugins names '{twice}' twice: {', '.join(names)}")
     offered = {point.name: point.value for point in entry_points(group=PLUGIN_GROUP)}
     classes = {name: _plugin_class(name, offered) for name in names}
     _verify_sections(settings, classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,11 @@ def plugin_routes(plugins: Sequence[Plugin]) -> tuple[list[Route], dict[str, Pro
         if not declared:
             continue
         name = f"plugin:{plugin.name}"
-        for route in declared:
+        for route, server in declared.items():
+            if not inspect.iscoroutinefunction(server):
+                raise ConfigurationError(
+                    f"plugin '{plugin.name}': the handler of {route.method} {route.template} must be `async def`"
+                )
             if route.server:
                 raise ConfigurationError(
                     f"plugin '{plugin.name}' declares {route.method} {route.template} with server={route.server!r}: "

@@ -522,3 +522,20 @@ async def test_gate_reply_without_body_has_no_content_length(status):
     gate = Gate(app, routes=RouteTable(ROUTES), pipeline=Pipeline([]), servers={"bentoml": server, "oip": server}, open=nothing, close=nothing)  # fmt: skip
     start, body = await Client(gate).call("GET", "/livez")
     assert (start["status"], body) == (status, b"") and b"content-length" not in dict(start["headers"])
+
+
+class ForgetfulPlugin(Plugin):
+    name = "forgetful"
+
+    async def handle(self, exchange, proceed):
+        await proceed(exchange)
+
+
+async def test_gate_answers_500_if_a_plugin_returns_no_reply(caplog):
+    gate = Gate(
+        echo_app, routes=RouteTable(ROUTES), pipeline=Pipeline([ForgetfulPlugin()]),
+        servers={"bentoml": behind(echo_app, 100, Background(1, 1.0))}, open=nothing, close=nothing,
+    )  # fmt: skip
+    start, _ = await Client(gate).call("GET", "/livez")
+    assert start["status"] == 500 and b"problem" in dict(start["headers"])[b"content-type"]
+    assert "unforeseen TypeError at gate.py" in caplog.text

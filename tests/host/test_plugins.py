@@ -87,7 +87,7 @@ def test_load_plugins_makes_the_named_ones_in_their_order_without_disabled_ones(
     ("made", "says"),
     [
         (lambda: settings("missing"), "no plugin is called 'missing'; available plugins: audit, "),
-        (lambda: settings("quiet", "quiet"), "names a plugin twice: quiet, quiet"),
+        (lambda: settings("quiet", "quiet"), "names 'quiet' twice: quiet, quiet"),
         (lambda: settings("not-derived"), "is not derived from governance.contract.plugin.Plugin"),
         (lambda: settings("gone"), "cannot be imported from no_such_module:Gone"),
         (lambda: settings("quiet", plugins={"greeting": {}}), r"\[plugins.greeting\] configures a plugin that"),
@@ -147,4 +147,15 @@ def test_plugin_route_with_a_server_is_refused():
             return {Route("GET", "/x", "greet", server="bentoml"): answer_ok}
 
     with pytest.raises(ConfigurationError, match="leave `server` empty"):
+        plugin_routes([Wrong()])
+
+
+def test_plugin_route_with_a_synchronous_handler_is_refused():
+    class Wrong(Plugin):
+        name = "wrong"
+
+        def routes(self):
+            return {Route("GET", "/x", "greet"): lambda exchange: None}
+
+    with pytest.raises(ConfigurationError, match="the handler of GET /x must be `async def`"):
         plugin_routes([Wrong()])

@@ -83,7 +83,9 @@ class CandidateFilter:
         Returns:
             Spans in bytes, in about the order of their places.
 
-        Example: `b"card 4111 1111 1111 1111."` has `[(5, 24, 1.0, "CREDIT_CARD", "card")]`.
+        Example:
+            >>> CandidateFilter(CandidateFinder())(b"card 4111 1111 1111 1111.")
+            [(5, 24, 1.0, 'CREDIT_CARD', 'card')]
         """
         candidates, words = self._finder.find(data)
         searched = _Searched(data, words)

@@ -76,7 +76,11 @@ def replace_controls(text: str) -> str:
 def to_plain(text: str) -> tuple[str, Sequence[int]]:
     """Return a text without invisible characters and with ASCII for look-alike ones.
 
-    Example: `to_plain("４\\u200b2")` is `("42", [1])`: one character was removed before the "2".
+    Example:
+        >>> to_plain("\\uff14\\u200b2")
+        ('42', [1])
+
+    The full-width "4" became ASCII, and one character was removed before the "2".
 
     Args:
         text: any text; lone surrogates become U+FFFD.

@@ -1,7 +1,7 @@
 """Engines that search a text for all patterns and context words: Hyperscan where it is installed, `re` elsewhere.
 
-Both report at least everything that `patterns.expressions.WITH_EDGES` matches; what is too much, the candidate filter
-drops. Hyperscan reads a text three times, whatever the number of patterns; `re` reads it once for each pattern, and
+Both report at least everything that `patterns.expressions.WITH_EDGES` matches; the candidate filter drops what is too
+much. Hyperscan reads a text three times, whatever the number of patterns; `re` reads it once for each pattern, and
 looks for numbers only in groups of digits. Both take time in proportion to the text.
 """
 

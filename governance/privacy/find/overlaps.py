@@ -99,8 +99,10 @@ def disjoint(spans: list[ScoredSpan]) -> Iterable[ScoredSpan]:
 def resolve(findings: Sequence[Finding]) -> list[Finding]:
     """Return disjoint findings, in order, that cover the same characters: see `resolve_group`.
 
-    Example: a `URL` from 0 to 9 with a surer `IP_ADDRESS` from 3 to 5 becomes the `URL` from 0 to 3, the `IP_ADDRESS`,
-    and the `URL` from 5 to 9.
+    Example:
+        >>> url, address = Finding("URL", 0, 9, 0.7, "url"), Finding("IP_ADDRESS", 3, 5, 0.9, "ipv4")
+        >>> [(one.entity, one.start, one.end) for one in resolve([url, address])]
+        [('URL', 0, 3), ('IP_ADDRESS', 3, 5), ('URL', 5, 9)]
 
     Args:
         findings: of one text, in any order.

@@ -83,7 +83,9 @@ def windows(count: int) -> Iterator[tuple[int, int, int, int]]:
 
     A window decides on its words except half of the overlap at each inner edge, so every word is decided on once.
 
-    Example: 100 words have the windows `(0, 80, 0, 72)` and `(64, 100, 72, 100)`.
+    Example:
+        >>> list(windows(100))
+        [(0, 80, 0, 72), (64, 100, 72, 100)]
 
     Args:
         count: of words.

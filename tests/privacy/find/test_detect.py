@@ -8,7 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from governance.privacy.find import candidate_filter, characters, overlaps
 from governance.privacy.find import detect as detect_module
+from governance.privacy.find.patterns import checks
+from governance.privacy.tagger import windows
 from tests.privacy.find.test_engines import DETECT, PIECES, SLOW, entities
 
 CARD = "4111 1111 1111 1111"
@@ -165,5 +168,11 @@ def test_detectors_find_numbers_generated_by_faker(kind, sentence, locale):
 
 
 @pytest.mark.needs("phonenumbers")
-def test_documented_examples_of_detectors_are_true():
-    assert doctest.testmod(detect_module) == (0, 2)
+@pytest.mark.parametrize(
+    "module",
+    [detect_module, candidate_filter, characters, overlaps, checks, windows],
+    ids=lambda module: module.__name__,
+)
+def test_examples_in_docstrings_are_true(module):
+    failed, tried = doctest.testmod(module)
+    assert not failed and tried

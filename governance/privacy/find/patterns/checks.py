@@ -156,7 +156,9 @@ def ip_address(text: str) -> bool:
 def version_like(text: str) -> bool:
     """Return whether an IPv4 address may as well be a version number.
 
-    Example: true of `"1.2.3.4"`, false of `"1.2.3.44"`.
+    Example:
+        >>> version_like("1.2.3.4"), version_like("1.2.3.44")
+        (True, False)
     """
     return text.startswith(("0.", "1.", "2.", "3.", "4.")) and all(len(part) == 1 for part in text.split("."))
 
@@ -236,7 +238,9 @@ def age(text: str) -> bool:
 def domain(text: str) -> bool:
     """Return whether a name ends with a common top-level domain and is no file name.
 
-    Example: true of `"example.org"`, false of `"setup.py"`.
+    Example:
+        >>> domain("example.org"), domain("setup.py")
+        (True, False)
     """
     return text.rsplit(".", 1)[-1].lower() in _TOP_LEVEL and not text.lower().endswith((".py", ".sh", ".md", ".rs"))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from governance.privacy.find.candidates import CONTEXT_AFTER, CONTEXT_BEFORE, CandidateFinder
 from governance.privacy.find.engines import ContextWord
 from governance.privacy.find.finding import ScoredSpan
+from governance.privacy.find.patterns.checks import Check
 from governance.privacy.find.patterns.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN
 from governance.privacy.find.patterns.expressions import LONG_DETECTORS, NEEDS_CONTEXT, WITH_EDGES
 
@@ -56,7 +57,7 @@ MEANINGS_NEAR = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Searched:
     """Joined texts and the context words that were found in them."""
 
@@ -102,38 +103,35 @@ class CandidateFilter:
             # What is less sure than a span around it would be dropped with the overlaps: it needs no check.
             if end <= cover_end and start >= cover_start and HIGHEST_SCORES[number] <= cover_score:
                 continue
-            spans, decided[number] = self._decide_from(searched, number, max(place, start), end)
-            for span in spans:
-                accepted.append(span)
+            known = len(accepted)
+            decided[number] = self._decide_from(searched, number, max(place, start), end, accepted)
+            for span in accepted[known:]:
                 if span[1] > cover_end or span[2] >= cover_score:
                     cover_start, cover_end, cover_score = span[:3]
         return accepted
 
-    def _decide_from(self, searched: _Searched, number: int, place: int, stop: int) -> tuple[list[ScoredSpan], int]:
-        """Decide on the matches of a detector that begin from `place` to before `stop`.
+    def _decide_from(self, searched: _Searched, number: int, place: int, stop: int, accepted: list[ScoredSpan]) -> int:
+        """Decide on the matches of a detector that begin from `place` to before `stop`, and append accepted spans.
 
         Returns:
-            The accepted spans, and the place before which all matches of this detector are decided now.
+            The place before which all matches of this detector are decided now.
         """
-        accepted: list[ScoredSpan] = []
         found = WITH_EDGES[number].match(searched.data, place)
         if number in LONG_DETECTORS:
             # The candidate of a long detector says where a match begins, so there is no other place to look at.
-            if found is not None:
-                place = self._decide(searched, number, found, accepted)
-            return accepted, place
+            return place if found is None else self._decide(searched, number, found, accepted)
         if found is None:
             found = self._next_match(searched.data, number, place, stop)
         while found is not None:
             place = self._decide(searched, number, found, accepted)
             # A match may end behind its candidate, whose end is that of the shortest match.
             stop = max(stop, found.end())
-            found = self._next_match(searched.data, number, place, stop)
-        return accepted, stop
+            found = self._next_match(searched.data, number, place, stop) if place < stop else None
+        return stop
 
     def _next_match(self, data: bytes, number: int, first: int, last: int) -> re.Match[bytes] | None:
         """Return the next match that begins between two places; none begins within letters and digits."""
-        if first >= last or data[first:last].isalnum():
+        if data[first:last].isalnum():
             return None
         return self._finder.first_match(data, number, first, last)
 
@@ -143,8 +141,8 @@ class CandidateFilter:
         span = _accept(searched, number, first, last) or self._accept_shorter(searched, number, first, last)
         if span is not None:
             accepted.append(span)
-            # At least one byte on, whatever is left of the span: else the search would never end.
-            return max(span[1], first + 1)
+            # At least one byte on, even if nothing is left of the span: else the search would never end.
+            return span[1] if span[1] > first else first + 1
         # A number may begin within one that is none: of "1234 4111 1111 1111 1111" the second one is a card. Detectors
         # that need a context word match so many numbers that only one in each place is tried.
         return last if number in NEEDS_CONTEXT else first + 1
@@ -173,18 +171,16 @@ def _accept(searched: _Searched, number: int, first: int, last: int) -> ScoredSp
     if label is not None and (found := label.match(searched.data, first, last)) is not None:
         first = found.end()
     value = searched.data[first:last]
-    if not value or not _passes_check(number, value):
+    check = CHECKS[number]
+    if not value or (check is not None and not _passes(check, value)):
         return None
     if not value.isalnum():
         first, last = _trim(value, first)
     return first, last, score, entity, why
 
 
-def _passes_check(number: int, value: bytes) -> bool:
-    """Return whether a value passes its detector's check, if there is one; a check may raise for another shape."""
-    check = CHECKS[number]
-    if check is None:
-        return True
+def _passes(check: Check, value: bytes) -> bool:
+    """Return whether a value passes its detector's check; a check may raise for a value of another shape."""
     try:
         return check(value.decode("utf-8", "replace"))
     except (ValueError, IndexError):
@@ -198,7 +194,7 @@ def _trim(value: bytes, first: int) -> tuple[int, int]:
         value: the matched bytes.
         first: where they begin in the text.
     """
-    whole = value if value.endswith(_KEY_END) else value.rstrip(TRAILING)
+    whole = value if value[-1] not in TRAILING or value.endswith(_KEY_END) else value.rstrip(TRAILING)
     last = first + len(whole)
     if value[0] == _OPEN:
         # "(555) 0199" keeps it; "(5550199" does not.
@@ -216,6 +212,8 @@ def _meaning(searched: _Searched, number: int, first: int, last: int) -> Meaning
     "passport" and goes on for long is another number. If it is not, no later word is tried.
     """
     words = searched.words
+    if not words:
+        return MEANINGS[number]
     if number in NEEDS_CONTEXT:
         lowest, highest, least = first - CONTEXT_BEFORE + 1, first + CONTEXT_AFTER + 1, last - CONTEXT_BEFORE
     else:
@@ -224,8 +222,7 @@ def _meaning(searched: _Searched, number: int, first: int, last: int) -> Meaning
         place, word = words[index]
         if place >= highest:
             break
-        meaning = MEANINGS_NEAR[word].get(number)
         # A NUL between word and match: the word is in another text.
-        if meaning is not None and searched.data.find(NUL, min(place, first), max(place, last)) < 0:
-            return meaning if place >= least else MEANINGS[number]
+        if number in MEANINGS_NEAR[word] and searched.data.find(NUL, min(place, first), max(place, last)) < 0:
+            return MEANINGS_NEAR[word][number] if place >= least else MEANINGS[number]
     return MEANINGS[number]

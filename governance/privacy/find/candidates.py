@@ -54,7 +54,8 @@ class CandidateFinder:
         """
         candidates, regions, words = self._engine(data)
         words.sort()
-        candidates.extend(_near_words(regions, words))
+        if regions:
+            candidates.extend(_near_words(regions, words))
         if b"@" in data:
             candidates.extend(_mail_addresses(data))
         if b"." in data:

@@ -366,7 +366,7 @@ cdef class CandidateFilter:
             found = self.labels[number].match(searched.data, first, last)
             if found is not None:
                 first = found.end()
-        if first >= last or not self.passes_check(searched, number, first, last):
+        if first >= last or not self.passes(searched, number, first, last):
             return None
         end = last
         if not all_alnum(text, first, last):
@@ -380,7 +380,7 @@ cdef class CandidateFilter:
                 end -= 1
         return first, end, meaning[0], meaning[1], meaning[2]
 
-    cdef bint passes_check(self, Searched searched, int number, Py_ssize_t first, Py_ssize_t last) except -1:
+    cdef bint passes(self, Searched searched, int number, Py_ssize_t first, Py_ssize_t last) except -1:
         """See the twin."""
         check = self.checks[number]
         if check is None:

@@ -156,7 +156,7 @@ LOCALES = ["en_US", "en_GB", "en_CA", "de_DE", "de_AT", "fr_FR", "es_ES", "es_MX
     ],
 )
 def test_detectors_find_numbers_generated_by_faker(kind, sentence, locale):
-    """Many a text for tests is filled by Faker, whose cards and numbers are not those of today's issuers alone."""
+    """Faker generates much test data; some of its cards and numbers follow formats that no issuer uses today."""
     faker = pytest.importorskip("faker").Faker(locale)
     faker.seed_instance(11)
     for _ in range(60):

@@ -39,7 +39,7 @@ LOOPS = {loop.__name__: (loop, twin) for loop, twin in TWINS.items()}
 
 
 def both(name, *arguments):
-    """Return what a loop and its twin make of the same."""
+    """Return the results of a compiled function and of its twin for the same arguments."""
     return [function(*arguments) for function in LOOPS[name]]
 
 
@@ -92,7 +92,7 @@ print(type(best_candidate_filter()).__module__, [one.entity for one in Detectors
 
 
 def test_setup_installs_without_a_working_compiler(tmp_path):
-    """As on a machine that has none."""
+    """A compiler that fails has the same effect as none."""
     root = Path(__file__).parents[3]
     shutil.copytree(root / "governance", tmp_path / "governance", ignore=shutil.ignore_patterns("*.so", "*.c", "*.cpp"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
@@ -150,7 +150,7 @@ def test_candidate_filter_refuses_other_types_than_bytes(wrong):
 
 
 class Counted:
-    """A pattern that counts how often it is asked."""
+    """A pattern that counts how often its `match` is called."""
 
     def __init__(self, pattern, calls):
         self._pattern, self._calls = pattern, calls
@@ -234,7 +234,7 @@ JSON = st.recursive(
 
 
 class Text(str):
-    """As some libraries have their own."""
+    """A subclass of `str`, as some libraries have."""
 
 
 @given(st.lists(JSON, max_size=4) | st.just([Text("a"), {Text("b"): Text("c")}]), st.integers(0, 12))

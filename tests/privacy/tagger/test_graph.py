@@ -113,7 +113,7 @@ def test_make_time_major_leaves_a_graph_with_a_first_state_as_it_is(shipped):
 
 
 def test_tagger_model_works_without_rewriting_its_graph(monkeypatch):
-    """Slower: nothing of it is rewritten."""
+    """Without rewriting it is slower, and finds the same."""
     text = "Dr. Maria Gonzalez of Mercy Hospital flew from Lisbon."
     monkeypatch.setattr(graph_module, "tabulate", lambda words: False)
     monkeypatch.setattr(graph_module, "make_time_major", lambda texts: False)

@@ -36,7 +36,7 @@ def test_tagger_model_finds_names_places_and_organisations():
 
 
 def test_tagger_model_scores_above_the_floor_on_the_labelled_set():
-    """The floors are below what the benchmark measured, so that a worse model is noticed and chance is not."""
+    """The floors are somewhat below the measured scores: a worse model fails, small differences of rounding do not."""
     items = [json.loads(line) for line in LABELLED.read_text().splitlines()[:600]]
     found = DETECT.find_all([item["text"] for item in items])
     right = wrong = missed = 0
@@ -78,7 +78,7 @@ CHALLENGE = Path(__file__).parents[3] / "training/tagger/data/challenge.jsonl"
 
 
 def test_tagger_model_scores_above_the_floor_on_texts_written_by_hand():
-    """Notes, chats, letters, logs and records, in words of no template: floors below what was measured."""
+    """Notes, chats, letters, logs and records that share no template with the training data."""
     items = [json.loads(line) for line in CHALLENGE.read_text(encoding="utf-8").splitlines()]
     found = shipped_tagger().find([item["text"] for item in items])
     right = wrong = missed = 0

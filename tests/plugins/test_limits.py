@@ -144,6 +144,8 @@ async def test_limits_overload_is_503_instead_of_a_long_wait():
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+@pytest.mark.needs("redis")
+@pytest.mark.needs("limits")
 @pytest.mark.parametrize("fallback", ["closed", "local"])
 async def test_limits_without_redis_refuse_or_count_locally(tmp_path, fallback):
     redis = Redis(tmp_path).start()

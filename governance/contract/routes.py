@@ -72,6 +72,7 @@ class RouteTable:
         self._exact: dict[tuple[str, str], Match] = {}
         self._variable: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
         self.routes = tuple(routes)
+        self._methods = frozenset(route.method for route in self.routes)
         seen: set[tuple[str, str]] = set()
         for route in self.routes:
             if (route.method, route.template) in seen:
@@ -107,8 +108,7 @@ class RouteTable:
         Args:
             path: the raw path as it was sent, not decoded.
         """
-        known = {route.method for route in self.routes}
-        found = {method for method in known if self.match(method, path).route is not UNLISTED}
+        found = {method for method in self._methods if self.match(method, path).route is not UNLISTED}
         return tuple(sorted(found | ({"HEAD"} if "GET" in found else set())))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 
 from governance.contract.exchange import Exchange, Reply, StreamedReply
 from governance.contract.plugin import Proceed
@@ -12,6 +11,7 @@ from governance.gate.app_collect import CollectedAnswer
 from governance.gate.app_stream import AppStream
 from governance.gate.asgi import AsgiApp, Headers
 from governance.gate.background import Background
+from governance.gate.errors import phrase_of
 from governance.gate.uploads import verify_files
 
 # What an application may answer besides 4xx as an error of its own; 500 is always without detail.
@@ -85,7 +85,7 @@ def application_error(status: int, headers: Headers, body: bytes, *, hide: bool)
         hide: leave out the application's sentence.
     """
     kept = [field for field in headers if field[0] in ERROR_FIELDS]
-    sentence = _phrase_of(status) if hide else _sentence(status, body)
+    sentence = phrase_of(status, f"the application answered {status}") if hide else _sentence(status, body)
     if status < 500:
         return ApplicationRefusedError(sentence, status=status, headers=kept)
     if status in PASSED_ON:
@@ -104,12 +104,5 @@ def _sentence(status: int, body: bytes) -> str:
         problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in detail]
         sentence = "; ".join(problems) or str(document["error"])
     except (ValueError, LookupError, TypeError, AttributeError):
-        sentence = _phrase_of(status)
+        sentence = phrase_of(status, f"the application answered {status}")
     return sentence[:MAX_ERROR_CHARACTERS]
-
-
-def _phrase_of(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return f"the application answered {status}"

@@ -54,6 +54,19 @@ def status_of(error: Exception, *, under_v2: bool) -> int:
     return HTTPStatus.BAD_REQUEST if under_v2 and status == HTTPStatus.UNPROCESSABLE_ENTITY else status
 
 
+def phrase_of(status: int, otherwise: str) -> str:
+    """Return the reason phrase of a status, such as `Conflict`, or `otherwise` for a status that is not registered.
+
+    Args:
+        status: the HTTP status; an application may use any number.
+        otherwise: the text for an unregistered one.
+    """
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return otherwise
+
+
 def describe_exception(error: BaseException) -> str:
     """Return an error's class and where it was raised. Its text is left out: it may contain data of the caller.
 

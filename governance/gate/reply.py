@@ -12,7 +12,7 @@ from typing import Any
 from governance.contract.exchange import Reply, StreamedReply
 from governance.errors import ClientGoneError, MethodNotAllowedError, OverloadedError, RateLimitedError
 from governance.gate.asgi import Send
-from governance.gate.errors import OWN_STATUS, describe_exception, status_of
+from governance.gate.errors import OWN_STATUS, describe_exception, phrase_of, status_of
 
 logger = logging.getLogger("governance.gate")
 
@@ -48,21 +48,13 @@ def reply_to_error(error: Exception, *, under_v2: bool) -> Reply:
     else:
         document = {
             "type": "about:blank",
-            "title": _phrase(status),
+            "title": phrase_of(status, "Error"),
             "status": status,
             "detail": detail,
             "code": code,
         }
         headers.append((b"content-type", b"application/problem+json"))
     return Reply(status, tuple(headers), (json.dumps(document).encode(),))
-
-
-def _phrase(status: int) -> str:
-    """Return the reason phrase of a status; an application may use one that is not registered."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"
 
 
 async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]], *, head: bool = False) -> None:

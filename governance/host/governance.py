@@ -22,7 +22,7 @@ from governance import __version__
 from governance.contract.measurements import Measurement
 from governance.contract.models import ModelRefusal
 from governance.contract.plugin import Plugin
-from governance.contract.routes import Route, RouteTable
+from governance.contract.routes import Route
 from governance.errors import ConfigurationError, GovernanceError, IntegrityError
 from governance.gate.asgi import AsgiApp
 from governance.gate.background import Background
@@ -32,7 +32,7 @@ from governance.host.inner import inner_gate, introduce_to_inner_services, make_
 from governance.host.logs import remove_caller_data_from_logs
 from governance.host.model import GovernedModel, current_exchange
 from governance.host.plugins import load_plugins
-from governance.host.routes import cors_of, own_routes, plugin_routes, service_routes
+from governance.host.routes import cors_of, routes_of
 from governance.host.servers import native_server, oip_server, status_server
 from governance.host.store import save_model, stored_artifact
 from governance.plugins.privacy.tagger import open_tagger
@@ -180,9 +180,8 @@ class Governance:
             ConfigurationError: if plugins or routes are wrong.
         """
         plugins = load_plugins(self.settings)
-        added, plugin_servers = plugin_routes(plugins)
-        own = [*own_routes(self.settings, self._registry.declared, service), *added]
-        pipeline = Pipeline(plugins, (_Build(), GpuNumbers(self.settings.runtime)), own)
+        routes = routes_of(self.settings, self._registry.declared, service, plugins)
+        pipeline = Pipeline(plugins, (_Build(), GpuNumbers(self.settings.runtime)), routes.own)
         background = Background(self.settings.service.max_background, self.settings.service.background_seconds)
 
         async def open() -> None:
@@ -202,26 +201,18 @@ class Governance:
 
         return Gate(
             app,
-            routes=RouteTable([*self.routes(service), *added]),
+            routes=routes.table,
             pipeline=pipeline,
             servers={
                 "oip": oip_server(self.settings, self._registry),
                 "bentoml": native_server(self.settings, self._registry, app, background),
                 "status": status_server(self.settings, self._registry, pipeline),
-                **plugin_servers,
+                **routes.plugin_servers,
             },
             open=open,
             close=close,
             cors=cors_of(self.settings.cors),
         )
-
-    def routes(self, service: Service[Any]) -> list[Route]:
-        """Return the closed list of routes without those of plugins.
-
-        Raises:
-            ConfigurationError: if the settings name a model or a route that does not exist.
-        """
-        return service_routes(self.settings, self._registry.declared, service)
 
     def preflight_or_exit(self, service: Service[Any]) -> None:
         """Open and close once, in the main process before any socket, all that a worker will open.
@@ -233,10 +224,8 @@ class Governance:
         """
         try:
             plugins = load_plugins(self.settings)
-            added, _ = plugin_routes(plugins)
-            RouteTable([*self.routes(service), *added])
-            own = [*own_routes(self.settings, self._registry.declared, service), *added]
-            asyncio.run(self._preflight(plugins, own))
+            routes = routes_of(self.settings, self._registry.declared, service, plugins)
+            asyncio.run(self._preflight(plugins, routes.own))
         except GovernanceError as error:
             raise SystemExit(f"bento-governance: {error.code}: {error}") from None
 

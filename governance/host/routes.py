@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.plugin import Plugin, Proceed
-from governance.contract.routes import Route
+from governance.contract.routes import Route, RouteTable
 from governance.errors import ConfigurationError
 from governance.gate.cors import Cors
 from governance.oip.routes import oip_routes
@@ -25,17 +25,44 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 TASK_ROUTES = (("GET", "status"), ("GET", "get"), ("POST", "retry"), ("PUT", "cancel"))
 
 
-def service_routes(settings: Settings, models: Mapping[str, ModelSettings], service: Service[Any]) -> list[Route]:
-    """Return the routes of the protocol, the probes, the metrics, the status page, and those of the settings.
+@dataclass(frozen=True, slots=True)
+class ServiceRoutes:
+    """All routes of one service.
+
+    Attributes:
+        table: the closed list.
+        own: those of the settings and of plugins.
+        plugin_servers: the handler of each plugin that has routes, by `Route.server`.
+    """
+
+    table: RouteTable
+    own: tuple[Route, ...]
+    plugin_servers: Mapping[str, Proceed]
+
+
+def routes_of(
+    settings: Settings, models: Mapping[str, ModelSettings], service: Service[Any], plugins: Sequence[Plugin]
+) -> ServiceRoutes:
+    """Return the routes that every service has, those of the settings, and those of plugins.
 
     Args:
         settings: the service's settings.
         models: the declared models by name.
-        service: the guarded service; its signatures give the file fields.
+        service: the guarded service; its signatures complete the routes of the settings.
+        plugins: the plugins of the chain.
 
     Raises:
-        ConfigurationError: if the settings name a model or a route that does not exist.
+        ConfigurationError: if the settings name a model or a route that does not exist, or a route exists twice.
     """
+    built_in = _built_in_routes(settings)
+    native = [one for route in settings.routes for one in _native_routes(route, models, service)]
+    _verify_privacy_routes(settings, {route.template for route in (*built_in, *native)})
+    added, servers = plugin_routes(plugins)
+    return ServiceRoutes(RouteTable([*built_in, *native, *added]), (*native, *added), servers)
+
+
+def _built_in_routes(settings: Settings) -> list[Route]:
+    """Return the routes of the protocol, the probes, the metrics and the status page."""
     largest = max((model.max_body_bytes for model in settings.models.values()), default=0)
     routes = [
         *oip_routes(largest),
@@ -48,18 +75,7 @@ def service_routes(settings: Settings, models: Mapping[str, ModelSettings], serv
         routes.append(Route("GET", SCHEMA, "metadata", "bentoml"))
     if settings.service.status_page:
         routes.extend(status_routes())
-    routes.extend(own_routes(settings, models, service))
-    _verify_privacy_routes(settings, {route.template for route in routes})
     return routes
-
-
-def own_routes(settings: Settings, models: Mapping[str, ModelSettings], service: Service[Any]) -> list[Route]:
-    """Return the routes of the settings, completed by the signatures of the service.
-
-    Raises:
-        ConfigurationError: if one names a model that does not exist.
-    """
-    return [one for route in settings.routes for one in _native_routes(route, models, service)]
 
 
 def plugin_routes(plugins: Sequence[Plugin]) -> tuple[list[Route], dict[str, Proceed]]:

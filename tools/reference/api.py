@@ -94,7 +94,6 @@ INTERNAL = frozenset(
     {
         "governance.Governance.gate",
         "governance.Governance.preflight_or_exit",
-        "governance.Governance.routes",
         "governance.artifacts.opening.OpenedArtifact.adopt",
         "governance.artifacts.opening.OpenedArtifact.to_record",
     }

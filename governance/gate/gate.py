@@ -22,7 +22,7 @@ from governance.gate.asgi import AsgiApp, Lifecycle, Receive, Scope, Send, conne
 from governance.gate.body import body_reader
 from governance.gate.cors import PREFLIGHT, Cors
 from governance.gate.errors import describe_exception
-from governance.gate.lifespan import run_lifespan
+from governance.gate.lifespan import do_nothing, run_lifespan
 from governance.gate.pipeline import Pipeline
 from governance.gate.reply import reply_to_error, send_reply
 
@@ -37,6 +37,7 @@ class Gate:
         routes: the closed list of routes.
         pipeline: the plugins around every answer.
         servers: the handler for each `Route.server`.
+        drain: finishes background work before the application shuts down.
         cors: which browsers' pages of other origins may read answers; None: none may.
         open, close: what else opens after the plugins and closes before them, with the worker.
     """
@@ -50,6 +51,7 @@ class Gate:
         servers: Mapping[str, Proceed],
         open: Lifecycle,
         close: Lifecycle,
+        drain: Lifecycle = do_nothing,
         cors: Cors | None = None,
     ) -> None:
         self._app = app
@@ -60,13 +62,14 @@ class Gate:
         }
         self._open = open
         self._close = close
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection: a request, the lifespan, or a websocket, which is closed."""
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await run_lifespan(self._app, scope, receive, send, open=self._start, close=self._stop)
+            await run_lifespan(self._app, scope, receive, send, open=self._start, close=self._stop, drain=self._drain)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})

@@ -7,14 +7,21 @@ from governance.gate.asgi import AsgiApp, Lifecycle, Message, Receive, Scope, Se
 from governance.gate.errors import describe_exception
 
 
-async def _do_nothing() -> None:
+async def do_nothing() -> None:
     """Close nothing: the default for a gate that holds nothing open."""
 
 
 async def run_lifespan(
-    app: AsgiApp, scope: Scope, receive: Receive, send: Send, *, open: Lifecycle, close: Lifecycle = _do_nothing
+    app: AsgiApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    open: Lifecycle,
+    close: Lifecycle = do_nothing,
+    drain: Lifecycle = do_nothing,
 ) -> None:
-    """Open before the application starts, close after it has stopped, refuse to start if opening fails.
+    """Open before the application starts, drain before it stops, close after that; refuse to start if opening fails.
 
     The server ends the process as soon as the shutdown is reported complete, so this closes before it reports that.
     """
@@ -31,7 +38,13 @@ async def run_lifespan(
     pending = [startup]
 
     async def receive_startup_first() -> Message:
-        return pending.pop() if pending else await receive()
+        if pending:
+            return pending.pop()
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            # The application still has what its unfinished work needs.
+            await drain()
+        return message
 
     remaining = [close]
 

@@ -196,7 +196,6 @@ class Governance:
             keep_out_of_collections()
 
         async def close() -> None:
-            await background.close()
             self._registry.close()
 
         return Gate(
@@ -211,6 +210,7 @@ class Governance:
             },
             open=open,
             close=close,
+            drain=background.close,
             cors=cors_of(self.settings.cors),
         )
 

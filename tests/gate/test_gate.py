@@ -1,5 +1,6 @@
 """The gate: unlisted routes, limits on bodies and content types, error replies, and the lifespan of a worker."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -539,3 +540,32 @@ async def test_gate_answers_500_if_a_plugin_returns_no_reply(caplog):
     start, _ = await Client(gate).call("GET", "/livez")
     assert start["status"] == 500 and b"problem" in dict(start["headers"])[b"content-type"]
     assert "unforeseen TypeError at gate.py" in caplog.text
+
+
+async def test_gate_finishes_background_work_before_the_application_shuts_down():
+    log, background = [], Background(10, 5.0)
+    to_receive = asyncio.Queue()
+
+    async def app(scope, receive, send):
+        assert (await receive())["type"] == "lifespan.startup"
+        await send({"type": "lifespan.startup.complete"})
+        assert (await receive())["type"] == "lifespan.shutdown"
+        log.append("application shuts down")
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def work():
+        await asyncio.sleep(0.05)
+        log.append("work ends")
+
+    async def send(message):
+        if message["type"] == "lifespan.startup.complete":
+            await background.adopt(asyncio.create_task(work()))
+            await to_receive.put({"type": "lifespan.shutdown"})
+
+    gate = Gate(
+        app, routes=RouteTable(ROUTES), pipeline=Pipeline([]), servers={"bentoml": oip, "oip": oip},
+        open=nothing, close=nothing, drain=background.close,
+    )  # fmt: skip
+    await to_receive.put({"type": "lifespan.startup"})
+    await gate({"type": "lifespan"}, to_receive.get, send)
+    assert log == ["work ends", "application shuts down"]

@@ -88,7 +88,7 @@ def test_artifact_rollback_to_an_older_version_is_refused(own, tmp_path):
     assert json.loads(floors.read_text())["floors"] == {"digits-cnn": 2, "digits-rnn": 1}
     floors.unlink()
     done = start(own, **{name: str(old)})
-    assert done.returncode == 1 and "rollback-floors.json is gone" in done.stderr
+    assert done.returncode == 1 and "rollback-floors.json is missing" in done.stderr
 
 
 def test_artifact_with_signature_threshold_needs_a_second_signer(own, tmp_path):

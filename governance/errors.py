@@ -202,6 +202,16 @@ class ApplicationError(GovernanceError):
         self.status, self.headers = status, tuple(headers)
 
 
+class UnsearchableReplyError(GovernanceError):
+    """The service's own code has answered with something that must be searched for personal data and cannot be."""
+
+    code = "unsearchable_reply"
+    remedy = (
+        "Let the route answer JSON or text, add [[privacy.images]] with `applies_to` for pictures, or remove `replies` "
+        "from its [[privacy.text]]."
+    )
+
+
 class ApplicationRefusedError(RefusedError):
     """The service's own code refused the request (a status from 400 to 499).
 

@@ -30,6 +30,8 @@ class Route:
         file_fields: multipart fields that must be files (a URL there would make the server fetch it).
         fetch_hosts: hosts from which a URL in such a field may be fetched.
         stream: the answer is sent piece by piece while it is produced.
+        reply_type: the media type of the answer, as the service's signature declares it; None if only the answer shows
+            it.
     """
 
     method: str
@@ -45,6 +47,7 @@ class Route:
     file_fields: frozenset[str] = frozenset()
     fetch_hosts: frozenset[str] = frozenset()
     stream: bool = False
+    reply_type: str | None = None
 
 
 # The route of every request that matches no other, so that its refusal is counted and recorded like any other.

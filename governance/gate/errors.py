@@ -19,6 +19,7 @@ from governance.errors import (
     RateLimitedError,
     TooLargeError,
     UnauthenticatedError,
+    UnsearchableReplyError,
     UnsupportedMediaTypeError,
 )
 
@@ -34,6 +35,7 @@ STATUS_OF: tuple[tuple[type[GovernanceError], HTTPStatus], ...] = (
     (UnsupportedMediaTypeError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (RateLimitedError, HTTPStatus.TOO_MANY_REQUESTS),
     (BadRequestError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnsearchableReplyError, HTTPStatus.BAD_GATEWAY),
     (NotReadyError, HTTPStatus.SERVICE_UNAVAILABLE),
     (KeyUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
 )

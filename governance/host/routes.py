@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic.errors import PydanticUserError
+
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.plugin import Plugin, Proceed
 from governance.contract.routes import Route, RouteTable
@@ -18,11 +20,14 @@ from governance.status.server import status_routes
 
 if TYPE_CHECKING:
     from _bentoml_sdk import Service
+    from _bentoml_sdk.method import APIMethod
 
 SCHEMA = "/schema.json"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 # Besides `submit`, which takes the body.
 TASK_ROUTES = (("GET", "status"), ("GET", "get"), ("POST", "retry"), ("PUT", "cancel"))
+RESULT = "get"
+JSON, BINARY = "application/json", "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +155,31 @@ def _native_routes(route: RouteSettings, models: Mapping[str, ModelSettings], se
         file_fields=files,
         fetch_hosts=frozenset(route.fetch_hosts),
         stream=route.stream or (api is not None and api.is_stream),
+        reply_type=_reply_type(api) if api is not None else None,
     )
     if api is None or not api.is_task:
         yield base
         return
-    yield replace(base, template=f"{route.path}/submit")
+    # Only the result is what the signature says; everything else about a task is JSON.
+    task = replace(base, reply_type=JSON)
+    yield replace(task, template=f"{route.path}/submit")
+    task = replace(task, content_types=frozenset(), file_fields=frozenset())
     for method, name in TASK_ROUTES:
-        yield replace(
-            base, method=method, template=f"{route.path}/{name}", content_types=frozenset(), file_fields=frozenset()
-        )
+        reply_type = base.reply_type if name == RESULT else JSON
+        yield replace(task, method=method, template=f"{route.path}/{name}", reply_type=reply_type)
+
+
+def _reply_type(api: APIMethod[..., Any]) -> str | None:
+    """Return the media type that BentoML gives the answers of an API, or None if the signature does not say it."""
+    spec = api.output_spec
+    try:
+        schema = spec.model_json_schema()
+        declared = spec.mime_type()
+    except PydanticUserError:
+        return None
+    # BentoML calls bytes text.
+    is_binary = schema.get("type") == "string" and schema.get("format") == "binary"
+    return BINARY if is_binary and spec.media_type is None else declared.split(";")[0].strip().lower()
 
 
 def cors_of(settings: CorsSettings | None) -> Cors | None:

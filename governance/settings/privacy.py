@@ -147,8 +147,9 @@ class TextSettings(Section):
     )
     replies: bool = Field(
         default=False,
-        description="Search answers too, streamed ones included. An answer that is neither JSON nor tensors, or a "
-        "stream that is not text, is not sent (500).",
+        description="Search answers too: JSON, tensors, text and streams of text. A route whose signature says that "
+        "it answers anything else stops the start; an answer whose type only shows when it is made is not sent (502). "
+        "Images need `[[privacy.images]]` with `applies_to`.",
         examples=[True],
     )
     reply_pointers: tuple[PathText, ...] = Field(
@@ -159,7 +160,7 @@ class TextSettings(Section):
 
 
 class ImageSettings(Section):
-    """Uploaded images (JPEG, PNG, WebP) of one route: metadata is removed, the orientation is kept.
+    """Images (JPEG, PNG, WebP) of one route, uploaded or in answers: metadata is removed, the orientation is kept.
 
     An image that cannot be read whole is refused. Other image formats are refused.
     """
@@ -167,6 +168,12 @@ class ImageSettings(Section):
     route: str = Field(
         description="Route whose images are cleaned, as its path. A route that does not exist stops the start.",
         examples=["/classify"],
+    )
+    applies_to: Literal["requests", "replies", "both"] = Field(
+        default="requests",
+        description="Clean images in `requests`, in `replies`, or in `both`. An image in a reply that cannot be "
+        "cleaned, or that `faces` refuses, is not sent (502).",
+        examples=["replies"],
     )
     form: tuple[str, ...] = Field(
         default=(),

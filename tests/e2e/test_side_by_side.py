@@ -179,6 +179,52 @@ def test_side_by_side_stream_is_the_same(plain, guarded):
     )
 
 
+@pytest.mark.parametrize("path", ["/letter", "/page", "/unsaid", "/table", "/archive", "/picture"])
+def test_side_by_side_answers_that_are_not_json_are_the_same_bytes(plain, guarded, path):
+    body = {} if path in ("/archive", "/picture") else {"name": "Ada"}
+    theirs, ours = plain.post(path, json=body), guarded.post(path, json=body)
+    assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content) == (200, theirs.content)
+    for field in ("content-type", "content-disposition"):
+        assert ours.headers.get(field) == theirs.headers.get(field)
+
+
+TEXTS = ("/letter", "/page", "/unsaid", "/table", "/stream", "/teapot/")
+
+
+def test_answers_that_are_not_json_are_searched(folder, key):
+    sections = [{"route": path, "replies": True} for path in TEXTS]
+    url, server, _ = serve(
+        folder,
+        "guarded:Guarded",
+        GOVERNANCE_PRIVACY__TEXT=json.dumps(sections),
+        GOVERNANCE_PRIVACY__IMAGES='[{"route": "/picture", "applies_to": "replies"}]',
+    )
+    with server, httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}) as client:
+        seen = {path: client.post(path, json={"name": "Ada"}) for path in TEXTS[:4]}
+        assert seen["/letter"].text == "Dear Ada, write to <EMAIL_ADDRESS>."
+        assert seen["/page"].text == "<p>Ada: <EMAIL_ADDRESS></p>"
+        assert seen["/unsaid"].text == "Ada: <EMAIL_ADDRESS>"
+        assert seen["/table"].text == "name,mail\nAda,<EMAIL_ADDRESS>\n"
+        assert client.post("/stream", json={"seconds": 0}).text == "one two"
+        assert client.post("/picture", json={}).headers["content-type"] == "image/png"
+        # The type of a mounted application's answer only shows when it is made.
+        refused = client.get("/teapot/", headers={"x-status": "200", "x-type": "application/pdf"})
+        assert (refused.status_code, refused.json()["code"]) == (502, "unsearchable_reply")
+        assert "application/pdf" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "says"), [("/archive", "application/octet-stream"), ("/picture", "image/.*applies_to")]
+)
+def test_route_whose_answers_cannot_be_searched_stops_the_start_with_one_line(folder, key, path, says):
+    assert key
+    text = json.dumps([{"route": path, "replies": True}])
+    _, server, log = serve(folder, "guarded:Guarded", GOVERNANCE_PRIVACY__TEXT=text)
+    with pytest.raises(RuntimeError, match=f"POST {path} answers {says}"), server:
+        pass
+    assert len(log.read_text().strip().splitlines()) == 1
+
+
 def test_side_by_side_client_of_bentoml_raises_the_same_exception(plain, guarded, key):
     program = """
 import bentoml, json, sys

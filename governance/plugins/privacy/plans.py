@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache, partial
 
+from governance.contract.routes import Route
 from governance.errors import ConfigurationError, ForbiddenError
+from governance.plugins.privacy.replies import can_change
 from governance.plugins.privacy.tagger import open_tagger
 from governance.privacy.change.context import Context
 from governance.privacy.change.operators import FREE_TEXT, Operator
@@ -51,7 +53,9 @@ class Plans:
         """
         self._key, self._plans = key, {}
         self._tagger = cache(partial(open_tagger, self._settings))
-        self._images = {image.route: _image_rules(image) for image in self._settings.privacy.images}
+        images = self._settings.privacy.images
+        self._images = {image.route: _image_rules(image) for image in images if image.applies_to != "replies"}
+        self._reply_images = {image.route: _image_rules(image) for image in images if image.applies_to != "requests"}
         self._texts = {
             (_without_version(text.route), text.model): self._free_text(text) for text in self._settings.privacy.text
         }
@@ -112,6 +116,22 @@ class Plans:
             tuple(NamedRule.parse(f.query, f.operator, f.data_class, f.entity) for f in fields if f.query is not None),
             tuple(NamedRule.parse(f.form, f.operator, f.data_class, f.entity) for f in fields if f.form is not None),
             self._images.get(template),
+            self._reply_images.get(template),
+        )
+
+    def verify_reply(self, route: Route) -> None:
+        """Refuse a route whose replies cannot be changed as declared, as far as its signature says what they are.
+
+        Raises:
+            ConfigurationError: with the route, the type of its replies, and what to do.
+        """
+        plan = self.plan(route.template, None)
+        if route.reply_type is None or not plan.changes_replies or can_change(route.reply_type, plan, route.stream):
+            return
+        section = "[[privacy.text]] with replies = true" if plan.text is not None else "[[privacy.images]]"
+        raise ConfigurationError(
+            f"{route.method} {route.template} answers {route.reply_type}, which cannot be searched for personal data "
+            f"as {section} asks: {_remedy(route.reply_type)}"
         )
 
     def _columns(self, fields: Sequence[PrivacyField], model: str | None) -> Sequence[TensorColumn]:
@@ -170,6 +190,16 @@ def _verify(settings: Settings) -> None:
             raise ConfigurationError(
                 f"[[privacy.images]] of {route.path}: what is fetched from a URL is not looked into"
             )
+
+
+def _remedy(reply_type: str) -> str:
+    """Return what makes a route's replies searchable."""
+    if reply_type.startswith("image/"):
+        return 'add [[privacy.images]] of this route with applies_to = "replies", or remove the section\'s replies'
+    return (
+        "return JSON or text (a file of text is Annotated[Path, ContentType('text/csv')]), or let the section not "
+        "apply to replies"
+    )
 
 
 def _image_rules(image: ImageSettings) -> ImageRules:

@@ -11,9 +11,10 @@ from governance.contract.exchange import Exchange, Reply
 from governance.contract.models import ModelLoad
 from governance.contract.plugin import Plugin, Proceed
 from governance.contract.routes import Route
+from governance.errors import ApplicationError, ApplicationRefusedError
 from governance.keys import open_secret
 from governance.plugins.privacy.plans import Plans
-from governance.plugins.privacy.replies import change_reply
+from governance.plugins.privacy.replies import ask_for_whole_text, change_reply, change_sentence
 from governance.plugins.privacy.requests import change_request
 from governance.plugins.privacy.reveal import REVEAL, RevealServer
 from governance.plugins.privacy.scope import scope_of
@@ -45,10 +46,12 @@ class PrivacyPlugin(Plugin):
         self._reveal = RevealServer(self._scope, clock)
 
     async def open(self) -> None:
-        """Open the key for hashes and tokens, and compile the rules."""
+        """Open the key for hashes and tokens, compile the rules, and refuse routes whose replies cannot be searched."""
         self._key = open_secret(self._privacy.hash_key) if self._privacy.hash_key is not None else None
         self._reveal.open(self._key)
         self._plans.open(self._key)
+        for route in self.chain.routes:
+            self._plans.verify_reply(route)
 
     def routes(self) -> Mapping[Route, Proceed]:
         """Return the route that turns tokens back, if `reveal = true`."""
@@ -64,14 +67,20 @@ class PrivacyPlugin(Plugin):
         Raises:
             UnsupportedMediaTypeError: if the body cannot be searched.
             ForbiddenError: if the policy demands more anonymization than the settings have rules for.
+            UnsearchableReplyError: if the answer cannot be searched.
         """
         plan = self._plan_of(exchange)
         if not plan.is_empty:
             await change_request(exchange, plan, self._context(exchange, plan))
-        reply = await proceed(exchange)
-        if plan.text is None or not plan.text.reply_paths:
-            return reply
-        return await change_reply(exchange, reply, plan.text, self._context(exchange, plan))
+        if not plan.changes_replies:
+            return await proceed(exchange)
+        ask_for_whole_text(exchange)
+        context = self._context(exchange, plan)
+        try:
+            reply = await proceed(exchange)
+        except (ApplicationError, ApplicationRefusedError) as error:
+            raise await change_sentence(exchange, error, plan, context) from None
+        return await change_reply(exchange, reply, plan, context)
 
     def _plan_of(self, exchange: Exchange) -> RequestPlan:
         """Return the plan for a request, with the profiles of anonymization that the policy demands."""

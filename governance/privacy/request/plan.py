@@ -62,7 +62,8 @@ class RequestPlan:
         text: How free text is changed; None if the route has none.
         query: Declared query parameters.
         form: Declared form fields.
-        images: How images are cleaned; None if the route has none.
+        images: How images in requests are cleaned; None if they are not.
+        reply_images: How images in replies are cleaned; None if they are not.
     """
 
     rules: tuple[FieldRule, ...] = ()
@@ -71,6 +72,7 @@ class RequestPlan:
     query: tuple[NamedRule, ...] = ()
     form: tuple[NamedRule, ...] = ()
     images: ImageRules | None = None
+    reply_images: ImageRules | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -81,6 +83,11 @@ class RequestPlan:
     def reads_body(self) -> bool:
         """Whether anything in the body is changed, so that the body must be read."""
         return bool(self.rules or self.columns or self.text or self.form or self.images)
+
+    @property
+    def changes_replies(self) -> bool:
+        """Whether anything in the reply is changed."""
+        return self.reply_images is not None or (self.text is not None and bool(self.text.reply_paths))
 
     @property
     def takes_json(self) -> bool:

@@ -16,10 +16,13 @@ from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.find.finding import Finding
 from governance.privacy.request.forms import change_words
 from governance.privacy.request.paths import EVERYWHERE, DocumentPath
+from governance.privacy.request.text_body import BodyKind, kind_of, without_references
 
 # In characters: the shortest unit, the longest unit, and how much is searched before and after a cut.
 LEAST, LONGEST, BEFORE, AHEAD = 256, 16_384, 128, 256
 MAX_EVENT_CHARACTERS = 2**20
+# In characters: `&`, a name of up to 32 letters, and `;`.
+LONGEST_REFERENCE = 34
 NO_TEXT = "a streamed answer must be anonymized, but is not UTF-8"
 TOO_LONG = "a streamed answer must be anonymized, but has an event or line that is too long"
 
@@ -55,11 +58,14 @@ def units_of(
         anonymizer: Finds and changes personal data.
         paths: Where free text is in JSON documents; everywhere by default.
     """
-    if media_type == "text/event-stream":
+    kind = kind_of(media_type)
+    if kind is BodyKind.EVENTS:
         return EventsOrText(anonymizer, paths)
-    if media_type in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
+    if kind is BodyKind.JSON_LINES:
         return JsonLines(anonymizer, paths)
-    return PlainText(anonymizer) if media_type in ("text/plain", "text/markdown") else None
+    if kind is BodyKind.MARKUP:
+        return Markup(anonymizer)
+    return PlainText(anonymizer) if kind is BodyKind.TEXT else None
 
 
 class _Decoder:
@@ -152,6 +158,26 @@ class PlainText:
         unit = self._pending[:cut]
         self._before, self._pending, self._tried = (self._before + unit)[-BEFORE:], self._pending[cut:], 0
         return self._anonymizer.change(unit, inside).text
+
+
+class Markup:
+    """Units of HTML or XML: as plain text, with character references replaced by the characters.
+
+    Args:
+        anonymizer: Finds and changes personal data.
+    """
+
+    def __init__(self, anonymizer: TextAnonymizer) -> None:
+        self._units, self._decoder, self._held = PlainText(anonymizer), _Decoder(), ""
+
+    def feed(self, data: bytes, *, last: bool) -> bytes:
+        """Return the units that are complete; see `StreamUnits.feed`."""
+        text = self._held + self._decoder.decode(data, last)
+        # A reference may be cut by the end of a chunk.
+        cut = text.rfind("&", max(len(text) - LONGEST_REFERENCE, 0))
+        cut = len(text) if last or cut < 0 or ";" in text[cut:] else cut
+        text, self._held = text[:cut], text[cut:]
+        return self._units.feed(without_references(text).encode("utf-8"), last=last)
 
 
 class _Pending:

@@ -5,9 +5,13 @@ import time
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from pathlib import Path
+from typing import Annotated
 
 import bentoml
 from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavailable
+from bentoml.validators import ContentType
+from PIL.Image import Image
+from PIL.Image import new as new_image
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
 
@@ -44,6 +48,40 @@ class Plain:
         """Return the size of an uploaded file."""
         return file.stat().st_size
 
+    @bentoml.api
+    def letter(self, name: str) -> str:
+        """Return a text."""
+        return f"Dear {name}, write to ada@example.org."
+
+    @bentoml.api
+    def page(self, name: str) -> Annotated[str, ContentType("text/html")]:
+        """Return a page."""
+        return f"<p>{name}: ada&#64;example.org</p>"
+
+    @bentoml.api
+    def unsaid(self, name: str):
+        """Return a text, and say nothing about it in the signature."""
+        return f"{name}: ada@example.org"
+
+    @bentoml.api
+    def table(self, name: str, context: bentoml.Context) -> Annotated[Path, ContentType("text/csv")]:
+        """Return a file of text."""
+        file = Path(context.temp_dir) / "table.csv"
+        file.write_text(f"name,mail\n{name},ada@example.org\n")
+        return file
+
+    @bentoml.api
+    def archive(self, context: bentoml.Context) -> Path:
+        """Return a file of bytes."""
+        file = Path(context.temp_dir) / "archive.bin"
+        file.write_bytes(bytes(range(256)))
+        return file
+
+    @bentoml.api
+    def picture(self) -> Image:
+        """Return a picture."""
+        return new_image("RGB", (8, 8), "red")
+
     @bentoml.task
     def work(self, seconds: float) -> float:
         """Work in the background."""
@@ -74,8 +112,10 @@ async def later(scope, receive, send):
 
 async def teapot(scope, receive, send):
     """Answer with statuses and fields that only an ASGI application has."""
-    status = int(dict(scope["headers"]).get(b"x-status", b"418"))
-    await JSONResponse({"detail": "from an ASGI application"}, status, {"retry-after": "7"})(scope, receive, send)
+    fields = dict(scope["headers"])
+    status, kind = int(fields.get(b"x-status", b"418")), fields.get(b"x-type", b"application/json").decode()
+    answer = JSONResponse({"detail": "from an ASGI application"}, status, {"retry-after": "7"}, media_type=kind)
+    await answer(scope, receive, send)
 
 
 Plain.mount_asgi_app(patients, path="/patients")

@@ -377,7 +377,7 @@ async def test_privacy_plugin_refuses_stream_of_unsearchable_type():
     app = App(b"application/octet-stream", [b"x"])
     client, _ = await made(app)
     sent = await listening(client.app, "/stream")
-    assert sent[0]["status"] == 500 and app.closed
+    assert sent[0]["status"] == 502 and app.closed
 
 
 async def test_audit_of_stream_that_cannot_be_sent_has_both_entries(tmp_path):

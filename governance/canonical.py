@@ -27,8 +27,8 @@ def canonical_json(value: Any) -> bytes:
     return rfc8785.dumps(value)
 
 
-def parse_json(data: bytes | bytearray | memoryview) -> Any:
-    """Parse UTF-8 JSON strictly: duplicate keys, NaN and Infinity are errors.
+def parse_json(data: bytes | bytearray | memoryview, *, non_finite: bool = False) -> Any:
+    """Parse UTF-8 JSON strictly: duplicate keys are errors, and so are NaN and Infinity unless `non_finite` is set.
 
     Raises:
         BadRequestError: if `data` is not such a document, or is nested too deeply. The message gives the place of the
@@ -36,7 +36,8 @@ def parse_json(data: bytes | bytearray | memoryview) -> Any:
     """
     try:
         text = bytes(data).decode("utf-8")
-        return json.loads(text, object_pairs_hook=_object_without_duplicates, parse_constant=_refuse_constant)
+        constant = None if non_finite else _refuse_constant
+        return json.loads(text, object_pairs_hook=_object_without_duplicates, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise BadRequestError(f"not a JSON document: {_reason(error)}") from None
 

@@ -14,7 +14,8 @@ from governance.contract.exchange import Exchange
 from governance.contract.facts import Inference, Usage
 from governance.contract.outputs import permitted_outputs
 from governance.errors import ForbiddenError, GovernanceError
-from governance.runtime.model import Model, TensorSpec
+from governance.runtime.model import Model
+from governance.runtime.signature import TensorSpec
 
 # The request that this task answers, if any.
 current_exchange: ContextVar[Exchange | None] = ContextVar("governance_exchange", default=None)
@@ -43,12 +44,12 @@ class GovernedModel:
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """Input tensors: name, datatype (OIP), shape with -1 for the batch."""
+        """Input tensors: name, datatype (OIP), shape with -1 for free sizes, whether there is a batch."""
         return self._model.inputs
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """Output tensors: name, datatype (OIP), shape with -1 for the batch."""
+        """Output tensors: name, datatype (OIP), shape with -1 for free sizes."""
         return self._model.outputs
 
     @property
@@ -83,8 +84,7 @@ class GovernedModel:
         if exchange is None:
             return outputs
         if exchange.get(Usage) is None:
-            items = len(next(iter(inputs.values()))) if inputs else 0
-            exchange.put(Usage(model.name, model.version, model.digest, items, seconds))
+            exchange.put(Usage(model.name, model.version, model.digest, model.items(inputs), seconds))
             exchange.put(Inference(model.name, inputs, outputs))
         return dict(permitted_outputs(exchange, outputs, len(model.classes)))
 

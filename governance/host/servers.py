@@ -17,6 +17,7 @@ from governance.gate.pipeline import Pipeline
 from governance.host.model import ModelFailure, current_exchange
 from governance.keys import VerifyingKey, open_signing_key
 from governance.oip.server import OipServer
+from governance.oip.shapes import TensorLimits
 from governance.runtime.registry import ModelRegistry
 from governance.settings import AuditSettings, Settings
 from governance.status.document import Shown, ShownModel
@@ -29,7 +30,10 @@ def oip_server(settings: Settings, registry: ModelRegistry) -> Proceed:
         service_name=settings.service.name,
         service_version=__version__,
         models=registry.models,
-        max_batch={name: model.max_batch for name, model in registry.declared.items()},
+        limits={
+            name: TensorLimits(model.max_batch, model.max_elements, model.non_finite)
+            for name, model in registry.declared.items()
+        },
     ).answer
 
 

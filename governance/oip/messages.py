@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from governance.errors import BadRequestError
+from governance.oip.elements import quoted_words
 
 MAX_TENSORS = 256
 MAX_RANK = 32
@@ -58,7 +59,7 @@ def parse_infer_request(body: bytes, header_length: str | None) -> tuple[InferRe
     """
     head, tail = _split(body, header_length)
     try:
-        request = _decoder.decode(head)
+        request = _decode(head)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise BadRequestError(f"the body is not an inference request: {reason}") from None
@@ -70,6 +71,17 @@ def parse_infer_request(body: bytes, header_length: str | None) -> tuple[InferRe
         if name.startswith("sequence_"):
             raise BadRequestError(f"the parameter '{name[:40]}' asks for a stateful model, and none is served here")
     return request, tail
+
+
+def _decode(head: memoryview) -> InferRequest:
+    try:
+        return _decoder.decode(head)
+    except msgspec.DecodeError:
+        # NaN and Infinity are no JSON; a body with them takes this longer way.
+        content = bytes(head)
+        if b"NaN" not in content and b"Infinity" not in content:
+            raise
+        return _decoder.decode(quoted_words(content))
 
 
 def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryview]:

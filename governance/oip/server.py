@@ -12,15 +12,16 @@ from governance.contract.exchange import Exchange, Reply
 from governance.contract.facts import Inference, Usage
 from governance.contract.outputs import permitted_outputs
 from governance.errors import BadRequestError, NotFoundError, NotReadyError
+from governance.oip.classification import classified
 from governance.oip.messages import InferRequest, InputTensor, OutputTensor, parse_infer_request
 from governance.oip.routes import LIVE, READY, SERVER
+from governance.oip.shapes import Spec, TensorLimits, verify_shape
 from governance.oip.tensors import (
     Array,
     array_from_binary,
     array_from_json,
     binary_from_array,
     json_from_array,
-    verify_shape,
 )
 
 JSON_FIELD = (b"content-type", b"application/json")
@@ -28,22 +29,6 @@ BINARY_FIELD = (b"content-type", b"application/octet-stream")
 EXTENSIONS = ["binary_tensor_data", "classification"]
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Spec(Protocol):
-    """One input or output of a model: the protocol's datatype, and a shape with -1 for variable dimensions."""
-
-    @property
-    def name(self) -> str:
-        """The tensor's name."""
-
-    @property
-    def datatype(self) -> str:
-        """The protocol's datatype, such as `FP32`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The dimensions, -1 for variable ones."""
 
 
 class ServableModel(Protocol):
@@ -64,6 +49,9 @@ class ServableModel(Protocol):
     def outputs(self) -> tuple[Spec, ...]:
         """Output tensors."""
 
+    def items(self, inputs: Mapping[str, Array]) -> int:
+        """Return how many items the inputs hold."""
+
     async def infer(self, inputs: Mapping[str, Array], items: int) -> tuple[dict[str, Array], float]:
         """Run one batch of `items`, and return the outputs by name and the seconds inside the runtime."""
 
@@ -73,7 +61,7 @@ class OipServer:
 
     Args:
         models: by name; may be filled after this is made.
-        max_batch: the most items of one call, by model.
+        limits: of the tensors of one request, by model.
     """
 
     def __init__(
@@ -81,11 +69,11 @@ class OipServer:
         service_name: str,
         service_version: str,
         models: Mapping[str, ServableModel],
-        max_batch: Mapping[str, int],
+        limits: Mapping[str, TensorLimits],
     ) -> None:
         self._metadata = {"name": service_name, "version": service_version, "extensions": EXTENSIONS}
         self._models = models
-        self._max_batch = max_batch
+        self._limits = limits
 
     async def answer(self, exchange: Exchange) -> Reply:
         """Answer one request.
@@ -125,15 +113,16 @@ class OipServer:
         body = await exchange.read_body()
         request, tail = parse_infer_request(body, exchange.single_header(b"inference-header-content-length"))
         wanted = _wanted_outputs(request, model)
-        inputs = _inputs(request, tail, model, self._max_batch[model.name])
-        items = next((array.shape[0] for array in inputs.values() if array.ndim), 1)
+        limits = self._limits[model.name]
+        inputs = _inputs(request, tail, model, limits)
+        items = model.items(inputs)
         outputs, seconds = await model.infer(inputs, items)
         exchange.put(Usage(model.name, model.version, model.digest, items, seconds))
         exchange.put(Inference(model.name, inputs, outputs))
-        return _render(request, model, wanted, permitted_outputs(exchange, outputs, len(model.classes)))
+        return _render(request, model, wanted, permitted_outputs(exchange, outputs, len(model.classes)), limits)
 
 
-def _inputs(request: InferRequest, tail: memoryview, model: ServableModel, max_batch: int) -> dict[str, Array]:
+def _inputs(request: InferRequest, tail: memoryview, model: ServableModel, limits: TensorLimits) -> dict[str, Array]:
     specs = {spec.name: spec for spec in model.inputs}
     names = [tensor.name for tensor in request.inputs]
     if sorted(names) != sorted(specs):
@@ -141,7 +130,7 @@ def _inputs(request: InferRequest, tail: memoryview, model: ServableModel, max_b
     arrays, offset = {}, 0
     for tensor in request.inputs:
         spec = specs[tensor.name]
-        verify_shape(tensor, spec.datatype, spec.shape, max_batch)
+        verify_shape(tensor, spec, limits)
         size = _binary_size(tensor)
         if size is None:
             arrays[tensor.name] = array_from_json(tensor)
@@ -157,13 +146,21 @@ def _inputs(request: InferRequest, tail: memoryview, model: ServableModel, max_b
     if offset != len(tail):
         raise BadRequestError(f"the body has {len(tail) - offset} bytes that no input claims")
     _verify_one_batch(arrays, specs)
+    if limits.non_finite == "refuse":
+        _verify_finite("input", arrays)
     return arrays
 
 
 def _verify_one_batch(arrays: Mapping[str, Array], specs: Mapping[str, Spec]) -> None:
-    batches = {array.shape[0] for name, array in arrays.items() if specs[name].shape[:1] == (-1,)}
+    batches = {array.shape[0] for name, array in arrays.items() if specs[name].is_batch}
     if len(batches) > 1:
         raise BadRequestError(f"the inputs have different batch sizes: {sorted(batches)}")
+
+
+def _verify_finite(side: str, arrays: Mapping[str, Array]) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise BadRequestError(f"the {side} '{name}' has a value that is not finite, which this service refuses")
 
 
 def _binary_size(tensor: InputTensor) -> int | None:
@@ -197,8 +194,14 @@ def _wanted_outputs(request: InferRequest, model: ServableModel) -> list[OutputT
 
 
 def _render(
-    request: InferRequest, model: ServableModel, wanted: list[OutputTensor], outputs: Mapping[str, Array]
+    request: InferRequest,
+    model: ServableModel,
+    wanted: list[OutputTensor],
+    outputs: Mapping[str, Array],
+    limits: TensorLimits,
 ) -> Reply:
+    if limits.non_finite == "refuse":
+        _verify_finite("output", outputs)
     binary_by_default = request.parameters.get("binary_data_output") is True
     listed: list[dict[str, Any]] = []
     pieces: list[bytes | memoryview] = []
@@ -206,18 +209,19 @@ def _render(
         array = outputs[output.name]
         classes = output.parameters.get("classification", 0)
         if classes:
-            array = _classification(array, classes, model.classes)
+            array = classified(array, classes, model.classes)
         entry: dict[str, Any] = {
             "name": output.name,
             "datatype": _datatype(array, output.name, model, bool(classes)),
             "shape": list(array.shape),
         }
         if output.parameters.get("binary_data", binary_by_default) is True:
-            raw = binary_from_array(array)
+            raw = binary_from_array(array, entry["datatype"])
             entry["parameters"] = {"binary_data_size": len(raw)}
             pieces.append(raw)
         else:
-            entry["data"] = json_from_array(array)
+            # msgspec writes null for NaN and infinities.
+            entry["data"] = array.ravel().tolist() if _is_replaced(array, limits) else json_from_array(array)
         listed.append(entry)
     document: dict[str, Any] = {"model_name": model.name, "model_version": model.version, "outputs": listed}
     if request.id:
@@ -229,20 +233,12 @@ def _render(
     return Reply(200, (BINARY_FIELD, length), (head, *pieces))
 
 
+def _is_replaced(array: Array, limits: TensorLimits) -> bool:
+    return limits.non_finite == "replace" and array.dtype.kind == "f"
+
+
 def _datatype(array: Array, name: str, model: ServableModel, classified: bool) -> str:
     return "BYTES" if classified else next(spec.datatype for spec in model.outputs if spec.name == name)
-
-
-def _classification(array: Array, count: int, classes: tuple[str, ...]) -> Array:
-    """Return the classes with the highest scores as "score:index:label" (Triton's classification extension)."""
-    rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
-    count = min(count, rows.shape[1])
-    texts = np.empty((rows.shape[0], count), dtype=object)
-    for row, scores in enumerate(rows):
-        for place, index in enumerate(np.argsort(-scores, kind="stable")[:count]):
-            label = f":{classes[index]}" if index < len(classes) else ""
-            texts[row, place] = f"{scores[index]:f}:{index}{label}"
-    return texts.reshape(*array.shape[:-1], count)
 
 
 def _model_metadata(model: ServableModel) -> dict[str, Any]:

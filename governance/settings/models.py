@@ -35,8 +35,23 @@ class ModelSettings(Section):
     max_batch: int = Field(
         default=1024,
         ge=1,
-        description="Most items in one inference request under `/v2`. A larger batch answers 400.",
+        description="Most items in one inference request under `/v2`, for a model with a batch axis. A larger batch "
+        "answers 400.",
         examples=[64],
+    )
+    max_elements: int = Field(
+        default=2**24,
+        ge=1,
+        description="Most elements in one tensor of an inference request under `/v2`; a larger tensor answers 400. It "
+        "limits models that have no batch axis.",
+        examples=[160_000],
+    )
+    non_finite: Literal["pass", "refuse", "replace"] = Field(
+        default="pass",
+        description="What happens to NaN and infinities in requests and answers under `/v2`. `pass`: JSON has the "
+        "words NaN, Infinity and -Infinity, as with Triton; a request may have null for NaN. `replace`: the same, but "
+        "answers in JSON have null, for clients that read strict JSON only. `refuse`: answers 400.",
+        examples=["replace"],
     )
     max_body_bytes: int = Field(
         default=16 * 2**20,

@@ -16,6 +16,7 @@ from governance.errors import BadRequestError, GovernanceError, NotFoundError, N
 from governance.oip.messages import InputTensor
 from governance.oip.routes import oip_routes
 from governance.oip.server import OipServer
+from governance.oip.shapes import TensorLimits
 from governance.oip.tensors import (
     NUMPY_TYPE_OF,
     array_from_binary,
@@ -26,11 +27,14 @@ from governance.oip.tensors import (
 from governance.testing import make_exchange
 
 ROUTES = RouteTable(oip_routes(10**6))
+LIMITS = TensorLimits(max_batch=4)
 
 
 class Spec:
-    def __init__(self, name, datatype, shape):
-        self.name, self.datatype, self.shape = name, datatype, shape
+    is_ranked, empty_axes = True, frozenset()
+
+    def __init__(self, name, datatype, shape, is_batch=True):
+        self.name, self.datatype, self.shape, self.is_batch = name, datatype, shape, is_batch
 
 
 class Doubler:
@@ -39,6 +43,9 @@ class Doubler:
     name, version, digest, platform, classes, ready = "m", "1", "sha256:x", "test", ("a", "b", "c"), True
     inputs = (Spec("x", "FP32", (-1, 3)),)
     outputs = (Spec("y", "FP32", (-1, 3)),)
+
+    def items(self, inputs):
+        return inputs["x"].shape[0]
 
     async def infer(self, inputs, items):
         return {"y": inputs["x"] * 2}, 0.001
@@ -53,11 +60,11 @@ def exchange(body=b"", path="/v2/models/m/infer", method="POST", length=None):
     )
 
 
-def server(**changes):
+def server(limits=LIMITS, **changes):
     model = Doubler()
     for name, value in changes.items():
         setattr(model, name, value)
-    return OipServer("s", "1", {"m": model}, {"m": 4})
+    return OipServer("s", "1", {"m": model}, {"m": limits})
 
 
 async def ask(document, tail=b"", length=True, **changes):
@@ -120,9 +127,19 @@ async def test_oip_classification_lists_the_most_likely_classes():
     assert output["data"] == ["6.000000:2:c", "4.000000:1:b"]
 
 
-async def test_oip_nan_in_output_is_null_in_json():
-    _, reply = await ask({"inputs": [tensor()]}, infer=nan)
+async def test_oip_nan_in_output_is_null_in_json_where_the_settings_replace_it():
+    _, reply = await ask({"inputs": [tensor()]}, infer=nan, limits=TensorLimits(non_finite="replace"))
     assert json.loads(reply.body[0])["outputs"][0]["data"] == [None, None]
+
+
+async def test_oip_nan_and_infinity_in_output_are_words_in_json():
+    _, reply = await ask({"inputs": [tensor()]}, infer=nan)
+    assert b'"data":[NaN,Infinity]' in reply.body[0]
+
+
+async def test_oip_nan_in_output_is_refused_where_the_settings_refuse_it():
+    with pytest.raises(BadRequestError, match="the output 'y' has a value that is not finite"):
+        await ask({"inputs": [tensor()]}, infer=nan, limits=TensorLimits(non_finite="refuse"))
 
 
 async def nan(inputs, items):
@@ -153,8 +170,10 @@ BAD = {
     "a bool for a number": {"inputs": [tensor(data=[1, True, 3])]},
     "a text for a number": {"inputs": [tensor(data=["1", "2", "3"])]},
     "null": {"inputs": [tensor(data=None)]},
+    "null in a list of integers": {"inputs": [tensor(datatype="INT8", data=[1, None, 3])]},
     "a number out of range": {"inputs": [tensor(data=[1e300, 0, 0])]},
-    "NaN": b'{"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[NaN,1,2]}]}',
+    "NaN in a wrong place": b'{"inputs":[{"name":"x","shape":[1,NaN],"datatype":"FP32","data":[0,1,2]}]}',
+    "half a word": b'{"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[NaNa,1,2]}]}',
     "nested beyond its shape": {"inputs": [tensor(data=[[[1, 2, 3]]])]},
     "no data": {"inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32"}]},
     "a binary part that is missing": {"inputs": [tensor(parameters={"binary_data_size": 12})]},
@@ -234,7 +253,7 @@ async def test_oip_server_without_models_is_not_ready():
         await OipServer("s", "1", {}, {}).answer(exchange(b"", "/v2/health/ready", "GET"))
 
 
-numeric = st.sampled_from([name for name in NUMPY_TYPE_OF if name not in ("BYTES", "FP16", "FP32", "FP64")])
+numeric = st.sampled_from([name for name in NUMPY_TYPE_OF if name not in ("BYTES", "FP16", "BF16", "FP32", "FP64")])
 shapes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 
 

@@ -1,0 +1,66 @@
+"""The first run of a model, with zeros: it makes ONNX Runtime allocate, and shows whether the device can run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from governance.errors import ManifestMismatchError
+from governance.runtime.signature import TensorSpec
+
+MAX_EXAMPLE_BYTES = 2**30
+_NUMPY_NAMES = {
+    "BYTES": np.object_, "BOOL": np.bool_, "FP16": np.float16, "BF16": np.float32, "FP32": np.float32,
+    "FP64": np.float64,
+}  # fmt: skip
+
+
+def example_inputs(inputs: Sequence[TensorSpec], card: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """Return a tensor of zeros (empty texts) for each input, with the card's `example_shape` or 1 for free sizes.
+
+    Raises:
+        ManifestMismatchError: if an `example_shape` of the card does not fit the input.
+    """
+    declared = {
+        item.get("name"): item.get("example_shape") for item in card.get("inputs") or () if isinstance(item, Mapping)
+    }
+    return {spec.name: _zeros(spec, declared.get(spec.name)) for spec in inputs}
+
+
+def guessed(inputs: Sequence[TensorSpec], card: Mapping[str, Any]) -> list[str]:
+    """Return the names of the inputs with free sizes for which the card has no `example_shape`."""
+    declared = {item["name"] for item in card.get("inputs") or () if item.get("example_shape") is not None}
+    return [spec.name for spec in inputs if (-1 in spec.shape or not spec.is_ranked) and spec.name not in declared]
+
+
+def _zeros(spec: TensorSpec, example: Any) -> np.ndarray[Any, Any]:
+    shape = _verified(spec, example) if example is not None else [max(size, 1) for size in spec.shape]
+    made = np.zeros(shape, numpy_type(spec.datatype))
+    if spec.datatype == "BYTES":
+        made.fill("")
+    return made
+
+
+def _verified(spec: TensorSpec, example: Any) -> list[int]:
+    fits = (
+        isinstance(example, list)
+        and all(type(size) is int and size >= 0 for size in example)
+        and (not spec.is_ranked or len(example) == len(spec.shape))
+        and all(size in (-1, given) for size, given in zip(spec.shape, example, strict=False))
+    )
+    if not fits:
+        raise ManifestMismatchError(
+            f"card.json: 'example_shape' of '{spec.name}' must be a list of sizes that fits {list(spec.shape)}"
+        )
+    sizes: list[int] = example
+    if prod(sizes) * 8 > MAX_EXAMPLE_BYTES:
+        raise ManifestMismatchError(f"card.json: 'example_shape' of the input '{spec.name}' is too large to try")
+    return sizes
+
+
+def numpy_type(datatype: str) -> Any:
+    """Return the numpy type of a datatype of the protocol; BF16, which numpy does not have, is held in float32."""
+    return _NUMPY_NAMES.get(datatype) or np.dtype(datatype.lower())

@@ -26,6 +26,8 @@ from governance.settings import ImageSettings, PrivacyField, Settings, TextSetti
 
 MAX_PLANS = 4096
 INFER = "/v2/models/{model}/infer"
+# Routes of the Open Inference Protocol.
+PROTOCOL = "/v2/"
 
 
 class Plans:
@@ -117,6 +119,7 @@ class Plans:
             tuple(NamedRule.parse(f.form, f.operator, f.data_class, f.entity) for f in fields if f.form is not None),
             self._images.get(template),
             self._reply_images.get(template),
+            non_finite=template.startswith(PROTOCOL),
         )
 
     def verify_reply(self, route: Route) -> None:
@@ -211,7 +214,7 @@ def _reply_paths(text: TextSettings) -> tuple[DocumentPath, ...]:
     """Return where an answer has free text: everywhere, or under `/v2` only in the tensors' data."""
     if text.reply_pointers:
         return tuple(parse_path(pointer) for pointer in text.reply_pointers)
-    return (parse_path("/outputs/*/data"),) if text.route.startswith("/v2/") else (EVERYWHERE,)
+    return (parse_path("/outputs/*/data"),) if text.route.startswith(PROTOCOL) else (EVERYWHERE,)
 
 
 def _fields_of(fields: Sequence[PrivacyField], template: str, model: str | None) -> list[PrivacyField]:

@@ -120,7 +120,7 @@ def _changed(reply: Reply, body: bytes, kind: BodyKind | None, plan: RequestPlan
     if text is None or not text.reply_paths:
         return (body,), {}
     if kind is BodyKind.JSON:
-        return _changed_json(reply, body, text, context)
+        return _changed_json(reply, body, text, plan.non_finite, context)
     found = Counter[str]()
     anonymizer = text.anonymizer.within(context, found)
     if kind in LINES:
@@ -138,10 +138,11 @@ def _changed_lines(body: bytes, media_type: str, anonymizer: TextAnonymizer, tex
         raise UnsearchableReplyError(str(error)) from None
 
 
-def _changed_json(reply: Reply, body: bytes, text: FreeText, context: Context) -> Changed:
+def _changed_json(reply: Reply, body: bytes, text: FreeText, non_finite: bool, context: Context) -> Changed:
     length = next((value for name, value in reply.headers if name == HEAD_LENGTH), None)
     size = int(length) if length is not None else len(body)
-    plan, view = RequestPlan(text=replace(text, paths=text.reply_paths, subject=None)), memoryview(body)
+    text_of_reply, view = replace(text, paths=text.reply_paths, subject=None), memoryview(body)
+    plan = RequestPlan(text=text_of_reply, non_finite=non_finite)
     try:
         changed = plan.change(view[:size], view[size:], context)
     except BadRequestError:

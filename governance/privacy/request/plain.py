@@ -60,14 +60,15 @@ class Plain:
         return made
 
 
-def render_json(document: Any) -> bytes:
+def render_json(document: Any, *, non_finite: bool = False) -> bytes:
     """Return a document as ASCII bytes without spaces: `{"a": "é"}` becomes `{"a":"\\u00e9"}`.
 
     Raises:
-        BadRequestError: If it has a number that is not a finite double, or is nested too deeply.
+        BadRequestError: If it has a number that is not a finite double, unless `non_finite` allows those, or is nested
+            too deeply.
     """
     try:
-        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return json.dumps(document, separators=(",", ":"), allow_nan=non_finite).encode("ascii")
     except (ValueError, RecursionError):
         raise BadRequestError("the document has a number beyond a double, or is nested too deeply") from None
 

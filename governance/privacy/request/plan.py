@@ -64,6 +64,7 @@ class RequestPlan:
         form: Declared form fields.
         images: How images in requests are cleaned; None if they are not.
         reply_images: How images in replies are cleaned; None if they are not.
+        non_finite: Whether JSON may have the words NaN and Infinity, as in the Open Inference Protocol.
     """
 
     rules: tuple[FieldRule, ...] = ()
@@ -73,6 +74,7 @@ class RequestPlan:
     form: tuple[NamedRule, ...] = ()
     images: ImageRules | None = None
     reply_images: ImageRules | None = None
+    non_finite: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -174,7 +176,7 @@ class RequestPlan:
             changed = self._change_plain(bytes(head), context)
             if changed is not None:
                 return changed
-        holder = [parse_json(head)]
+        holder = [parse_json(head, non_finite=self.non_finite)]
         if self.text is not None and self.text.subject is not None:
             context = Context(context.key, context.scope, _subject(holder, self.text.subject))
         if len(tail) and any(_leads_into_inputs(rule.path) for rule in self.rules):
@@ -220,7 +222,9 @@ class RequestPlan:
         redactions = self._classified(found + Redactions({}, classes))
         # A body without changes is passed on byte for byte, and not as it would be rendered again.
         untouched = not (redactions.counts or redactions.entities)
-        return ChangedBody(bytes(head) if untouched else render_json(holder[0]), tail, redactions)
+        return ChangedBody(
+            bytes(head) if untouched else render_json(holder[0], non_finite=self.non_finite), tail, redactions
+        )
 
     def _may_hold(self, data: bytes) -> bool:
         return any(rule.path.may_be_in(data) for rule in self.rules)

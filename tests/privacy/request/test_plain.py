@@ -149,3 +149,11 @@ def test_request_plan_without_paths_changes_nothing():
     text = FreeText((), TEXT.anonymizer, {}, TEXT.scope, None)
     data = b'{"a":["ada@example.org"]}'
     assert RequestPlan(text=text).change(data, memoryview(b""), CONTEXT).head == data
+
+
+def test_request_plan_of_the_inference_protocol_keeps_nan_and_infinities():
+    body = b'{"inputs":[{"name":"note","data":["ada@example.org"]},{"name":"x","data":[NaN,-Infinity]}]}'
+    changed = RequestPlan(text=TEXT, non_finite=True).change(body, memoryview(b""), CONTEXT).head
+    assert b"ada@" not in changed and b'"data":[NaN,-Infinity]' in changed
+    with pytest.raises(BadRequestError):
+        RequestPlan(text=TEXT).change(body, memoryview(b""), CONTEXT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from urllib.parse import parse_qsl
@@ -22,7 +22,7 @@ from governance.gate.asgi import AsgiApp, Lifecycle, Receive, Scope, Send, conne
 from governance.gate.body import body_reader
 from governance.gate.cors import PREFLIGHT, Cors
 from governance.gate.errors import describe_exception
-from governance.gate.lifespan import do_nothing, run_lifespan
+from governance.gate.lifespan import Report, do_nothing, run_lifespan, sentence_of
 from governance.gate.pipeline import Pipeline
 from governance.gate.reply import reply_to_error, send_reply
 
@@ -39,6 +39,8 @@ class Gate:
         servers: the handler for each `Route.server`.
         drain: finishes background work before the application shuts down.
         cors: which browsers' pages of other origins may read answers; None: none may.
+        started: is called when the worker has started.
+        report: returns what the server logs about an error that keeps the worker from starting.
         open, close: what else opens after the plugins and closes before them, with the worker.
     """
 
@@ -53,6 +55,8 @@ class Gate:
         close: Lifecycle,
         drain: Lifecycle = do_nothing,
         cors: Cors | None = None,
+        started: Callable[[], None] = lambda: None,
+        report: Report = sentence_of,
     ) -> None:
         self._app = app
         self._routes, self._cors = routes, cors
@@ -63,13 +67,24 @@ class Gate:
         self._open = open
         self._close = close
         self._drain = drain
+        self._started, self._report = started, report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection: a request, the lifespan, or a websocket, which is closed."""
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await run_lifespan(self._app, scope, receive, send, open=self._start, close=self._stop, drain=self._drain)
+            await run_lifespan(
+                self._app,
+                scope,
+                receive,
+                send,
+                open=self._start,
+                close=self._stop,
+                drain=self._drain,
+                started=self._started,
+                report=self._report,
+            )
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hmac
 import logging
+from collections.abc import Callable
 
 from governance.errors import ForbiddenError
 from governance.gate.asgi import AsgiApp, Lifecycle, Receive, Scope, Send
-from governance.gate.lifespan import run_lifespan
+from governance.gate.lifespan import Report, run_lifespan, sentence_of
 from governance.gate.reply import reply_to_error, send_reply
 
 TOKEN_HEADER = b"governance-inner-token"
@@ -27,15 +28,29 @@ class InnerGate:
         token: the secret that every request must contain.
         probes: paths that answer GET requests without it, for BentoML's own readiness checks.
         open: what starts with the worker, before the application.
+        started: is called when the worker has started.
+        report: returns what the server logs about an error that keeps the worker from starting.
     """
 
-    def __init__(self, app: AsgiApp, *, token: str, probes: frozenset[str], open: Lifecycle) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        token: str,
+        probes: frozenset[str],
+        open: Lifecycle,
+        started: Callable[[], None] = lambda: None,
+        report: Report = sentence_of,
+    ) -> None:
         self._app, self._token, self._probes, self._open = app, token.encode(), probes, open
+        self._started, self._report = started, report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection; a request without the token is refused."""
         if scope["type"] == "lifespan":
-            await run_lifespan(self._app, scope, receive, send, open=self._open)
+            await run_lifespan(
+                self._app, scope, receive, send, open=self._open, started=self._started, report=self._report
+            )
         elif scope["type"] != "http":
             await receive()
             await send({"type": "websocket.close", "code": 1008})

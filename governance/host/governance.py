@@ -28,13 +28,16 @@ from governance.gate.asgi import AsgiApp
 from governance.gate.background import Background
 from governance.gate.gate import Gate
 from governance.gate.pipeline import Pipeline
+from governance.host.errors import WrongUseError
 from governance.host.inner import inner_gate, introduce_to_inner_services, make_token
 from governance.host.logs import remove_caller_data_from_logs
 from governance.host.model import GovernedModel, current_exchange
 from governance.host.plugins import load_plugins
 from governance.host.routes import cors_of, routes_of
 from governance.host.servers import native_server, oip_server, status_server
+from governance.host.start import report_failure, start_succeeded, watch_start
 from governance.host.store import save_model, stored_artifact
+from governance.names import suggestion
 from governance.plugins.privacy.tagger import open_tagger
 from governance.privacy.find.detect import TaggerCall
 from governance.runtime.gpu import GpuNumbers
@@ -80,7 +83,7 @@ class Governance:
         try:
             return cls(load_settings(Path(file), environment))
         except ConfigurationError as error:
-            raise SystemExit(f"bento-governance: {error}") from None
+            raise SystemExit(f"bento-governance: {error}" if report_failure(error) else 1) from None
 
     def guard(self, service: AnyService) -> AnyService:
         """Put the gate in front of a BentoML service; use it as a decorator above `@bentoml.service`.
@@ -92,7 +95,7 @@ class Governance:
             ConfigurationError: if it is not a BentoML service.
         """
         if not isinstance(service, Service):
-            raise ConfigurationError("governance.guard takes a BentoML service: put it above @bentoml.service")
+            raise WrongUseError("governance.guard takes a BentoML service: put it above @bentoml.service")
         make_token()
         for one in service.all_services().values():
             self._override_to_asgi(one)
@@ -109,7 +112,10 @@ class Governance:
 
         def to_asgi(self: Service[Any], is_main: bool = True) -> AsgiApp:
             app: AsgiApp = plain.to_asgi(self, is_main)
-            return governance.gate(app, self) if is_main else inner_gate(app, self)
+            try:
+                return governance.gate(app, self) if is_main else inner_gate(app, self)
+            except GovernanceError as error:
+                raise SystemExit(report_failure(error, self.name) or 1) from None
 
         service.__class__ = type(f"Guarded{plain.__name__}", (plain,), {"__slots__": (), "to_asgi": to_asgi})
 
@@ -120,7 +126,8 @@ class Governance:
             name: `digits-cnn` for `[models.digits-cnn]`, or `digits-cnn:3` for a tag.
 
         Raises:
-            ConfigurationError: if the settings name no such model.
+            ConfigurationError: if the settings or the store have no such model. At import and in the constructor of
+                the service, it ends `bentoml serve` with its sentence.
         """
         model, separator, _ = name.partition(":")
         if separator:
@@ -130,8 +137,12 @@ class Governance:
                 model, section.model_copy(update=changed) if section else ModelSettings.model_validate(changed)
             )
         elif name not in self._registry.declared:
-            known = ", ".join(sorted(self._registry.declared)) or "none"
-            raise ConfigurationError(f"the settings have no [models.{name}]; they have: {known}")
+            declared = self._registry.declared
+            known = ", ".join(sorted(declared)) or "none"
+            raise WrongUseError(
+                f"open_model('{name}'): the settings have no [models.{name}]; they have: {known}"
+                f"{suggestion(name, declared)}"
+            )
         return GovernedModel(model, self._registry.get)
 
     def save_model(self, artifact: str | Path) -> str:
@@ -212,6 +223,8 @@ class Governance:
             close=close,
             drain=background.close,
             cors=cors_of(self.settings.cors),
+            started=partial(start_succeeded, service.name),
+            report=partial(report_failure, service=service.name),
         )
 
     def preflight_or_exit(self, service: Service[Any]) -> None:
@@ -226,6 +239,7 @@ class Governance:
             plugins = load_plugins(self.settings)
             routes = routes_of(self.settings, self._registry.declared, service, plugins)
             asyncio.run(self._preflight(plugins, routes.own))
+            watch_start()
         except GovernanceError as error:
             raise SystemExit(f"bento-governance: {error.code}: {error}") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from functools import partial
 from typing import Any
 
 from _bentoml_impl.client import RemoteProxy
@@ -13,6 +14,7 @@ from _bentoml_sdk import Service
 from governance.gate.asgi import AsgiApp
 from governance.gate.inner import TOKEN_HEADER, InnerGate
 from governance.host.logs import remove_caller_data_from_logs
+from governance.host.start import report_failure, start_succeeded
 
 INNER = "_BENTO_GOVERNANCE_INNER"
 
@@ -33,7 +35,8 @@ def inner_gate(app: AsgiApp, service: Service[Any]) -> InnerGate:
         remove_caller_data_from_logs()
         introduce_to_inner_services(service)
 
-    return InnerGate(app, token=os.environ[INNER], probes=probes, open=open)
+    started, report = partial(start_succeeded, service.name), partial(report_failure, service=service.name)
+    return InnerGate(app, token=os.environ[INNER], probes=probes, open=open, started=started, report=report)
 
 
 def introduce_to_inner_services(service: Service[Any]) -> None:

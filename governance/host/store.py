@@ -11,6 +11,7 @@ from bentoml.exceptions import BentoMLException
 from governance.artifacts.opening import verify_sealed
 from governance.artifacts.trust.trust import Trust
 from governance.errors import ConfigurationError
+from governance.names import suggestion
 from governance.settings import ArtifactSettings
 
 STORED_FILE = "model.sealed"
@@ -25,7 +26,8 @@ def stored_artifact(tag: str) -> Path:
     try:
         return Path(bentoml.models.get(tag).path_of(STORED_FILE))
     except BentoMLException as error:
-        raise ConfigurationError(f"BentoML's model store has no '{tag}': {error}") from None
+        known = [str(model.tag) for model in bentoml.models.list()]
+        raise ConfigurationError(f"BentoML's model store has no '{tag}': {error}{suggestion(tag, known)}") from None
 
 
 def save_model(artifact: Path, settings: ArtifactSettings) -> str:

@@ -455,6 +455,45 @@ async def test_lifespan_model_that_fails_to_open_stops_the_start_and_closes_the_
     assert log == ["open a", "close a"]
 
 
+@pytest.mark.parametrize("error", [ConfigurationError("no such model"), IntegrityError("step 5")])
+async def test_lifespan_error_of_ours_in_the_applications_constructor_is_one_sentence(error):
+    """An application reports the traceback, then raises; our sentence takes its place, and everything is closed."""
+    log = []
+
+    async def constructing(scope, receive, send):
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "Traceback ..."})
+        raise error
+
+    async def close():
+        log.append("closed")
+
+    gate = Gate(constructing, routes=RouteTable([]), pipeline=Pipeline([]), servers={}, open=nothing, close=close,
+                started=lambda: log.append("started"), report=lambda error: f"reported {error.code}")  # fmt: skip
+    assert await lifespan(gate) == [{"type": "lifespan.startup.failed", "message": f"reported {error.code}"}]
+    assert log == ["closed"]
+
+
+async def test_lifespan_error_of_the_applications_constructor_is_passed_on():
+    async def constructing(scope, receive, send):
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "Traceback ..."})
+        raise LookupError("theirs")
+
+    sent = []
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        sent.append(message)
+
+    gate = Gate(constructing, routes=RouteTable([]), pipeline=Pipeline([]), servers={}, open=nothing, close=nothing)
+    with pytest.raises(LookupError, match="theirs"):
+        await gate({"type": "lifespan"}, receive, send)
+    assert sent == [{"type": "lifespan.startup.failed", "message": "Traceback ..."}]
+
+
 async def test_lifespan_any_error_while_opening_keeps_the_worker_from_serving():
     """uvicorn keeps serving when a lifespan ends with an exception, so the gate must send startup.failed."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -14,7 +13,7 @@ from governance.privacy.change.operators import Operator
 from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.datasets.findings import ColumnDetector, FindingCounts, Found
 from governance.privacy.datasets.formats.batch import Absent, RowBatch
-from governance.privacy.datasets.formats.cells import leaves, places_of, text_of
+from governance.privacy.datasets.formats.cells import places_of, text_of, with_changed_leaves
 from governance.privacy.datasets.profile import ColumnRule, DatasetProfile
 from governance.privacy.datasets.values import change_cell
 from governance.privacy.find.finding import Finding
@@ -123,10 +122,11 @@ class BatchChanger:
     def _subjects(self, batch: RowBatch) -> list[str] | None:
         if self._profile.subject is None:
             return None
-        subjects = [text_of(value) for value in batch.values(self._profile.subject)]
-        for row, subject in enumerate(subjects):
-            if not subject:
-                raise BadRequestError(f"row {batch.first + row} has nothing in the subject's column")
+        subjects: list[str | None] = []
+        for row, value in enumerate(batch.values(self._profile.subject)):
+            subjects.append(_subject_of(value))
+            if not subjects[-1]:
+                raise BadRequestError(f"row {batch.first + row} has nothing, or no text, in the subject's column")
         return [subject or "" for subject in subjects]
 
     # Columns with an operator
@@ -161,7 +161,7 @@ class BatchChanger:
         return changed
 
     def _remembered(self, name: str, value: Any, entity: str, operator: Operator, context: Context) -> Any:
-        if isinstance(value, dict | list):
+        if isinstance(value, dict | list | tuple):
             return change_cell(value, entity, operator, context)
         key = name, type(value), value, context.subject
         if key not in self._memory:
@@ -186,8 +186,8 @@ class BatchChanger:
             def change(path: str, leaf: Any, row: int = row, subject: str = subject) -> Any:
                 return self._change_leaf(column, row, path, leaf, subject, texts)
 
-            if isinstance(value, dict | list):
-                changed[row] = _with_changed_leaves(value, column.name, change)
+            if isinstance(value, dict | list | tuple):
+                changed[row] = with_changed_leaves(value, column.name, change)
             elif value is not None and value is not Absent:
                 changed[row] = change(column.name, value)
         return changed
@@ -202,7 +202,8 @@ class BatchChanger:
             return name
 
         found: dict[str, Found] = {}
-        for path, places in places_of(column.name, column.values, show).items():
+        numbers = range(column.first, column.first + len(column.values))
+        for path, places in places_of(column.name, column.values, numbers, show).items():
             found[path] = self._detector.find(path, places)
             self._counts.add(path, places, found[path])
         return found
@@ -246,9 +247,8 @@ def _all_texts(values: Sequence[Any]) -> bool:
     return all(type(value) is str for value in values)
 
 
-def _with_changed_leaves(value: Any, name: str, change: Callable[[str, Any], Any]) -> Any:
-    """Return a copy of an object or list in which each value below it is changed."""
-    holder = [copy.deepcopy(value)]
-    for path, container, key in leaves(holder, 0, name, str):
-        container[key] = change(path, container[key])
-    return holder[0]
+def _subject_of(value: Any) -> str | None:
+    try:
+        return text_of(value)
+    except ValueError:
+        return None

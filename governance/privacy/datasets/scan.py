@@ -108,7 +108,8 @@ def scan(
     """
     for batch in batches:
         names = [name for name in batch.names if only is None or name in only]
-        _count(((name, batch.values(name)) for name in names), batch.rows, detector, counts)
+        numbers = range(batch.first, batch.first + batch.rows)
+        _count(((name, batch.values(name)) for name in names), numbers, detector, counts)
 
 
 def scan_sample(
@@ -134,6 +135,7 @@ def scan_sample(
     """
     draw = random.Random(0)  # noqa: S311 — reproducible, and not secret
     kept: list[dict[str, Any]] = []
+    numbers: list[int] = []
     count = 0
     for batch in batches:
         names = [name for name in batch.names if only is None or name in only]
@@ -142,20 +144,20 @@ def scan_sample(
             place = count if count < size else draw.randrange(count + 1)
             if place < size:
                 drawn = {name: column[row] for name, column in zip(names, columns, strict=True)}
-                kept[place : place + 1] = [drawn]
+                kept[place : place + 1], numbers[place : place + 1] = [drawn], [batch.first + row]
             count += 1
     every = dict.fromkeys(name for row in kept for name in row)
-    _count(((name, [row.get(name, Absent) for row in kept]) for name in every), len(kept), detector, counts)
+    _count(((name, [row.get(name, Absent) for row in kept]) for name in every), numbers, detector, counts)
     return count
 
 
 def _count(
-    columns: Iterable[tuple[str, list[Any]]], rows: int, detector: ColumnDetector, counts: FindingCounts
+    columns: Iterable[tuple[str, list[Any]]], numbers: Sequence[int], detector: ColumnDetector, counts: FindingCounts
 ) -> None:
     def show(name: str) -> str:
         return HIDDEN if detector.is_personal(name) else name
 
     for name, values in columns:
-        for path, places in places_of(show(name), values, show).items():
+        for path, places in places_of(show(name), values, numbers, show).items():
             counts.add(path, places, detector.find(path, places))
-    counts.rows += rows
+    counts.rows += len(numbers)

@@ -184,3 +184,52 @@ def test_scan_real_tables_without_personal_data(call):
         code, shown, err = call("scan", name)
         assert code == 0, err
         assert "CREDIT_CARD" not in shown and "PERSON" not in shown
+
+
+NESTED = {
+    "map": (pa.map_(pa.string(), pa.string()), [[("a@b.org", "c@d.org"), ("x", None)], None]),
+    "map of lists": (pa.map_(pa.string(), pa.list_(pa.string())), [[("k", ["ok", "a@b.org"])]]),
+    "struct of map": (pa.struct([("m", pa.map_(pa.string(), pa.string()))]), [{"m": [("k", "a@b.org")]}]),
+    "list of maps": (pa.list_(pa.map_(pa.string(), pa.string())), [[[("k", "a@b.org")], []]]),
+    "large list": (pa.large_list(pa.large_string()), [["a@b.org"]]),
+    "fixed list": (pa.list_(pa.string(), 2), [["a@b.org", "ok"]]),
+}
+
+
+@pytest.mark.parametrize(("kind", "values"), NESTED.values(), ids=NESTED)
+def test_parquet_columns_of_any_nesting_are_searched_and_changed(call, tmp_path, kind, values):
+    pq.write_table(pa.table({"c": pa.array(values, kind)}), "t.parquet")
+    _, out, _ = call("scan", "--no-tagger", "t.parquet")
+    assert "EMAIL_ADDRESS" in out and "No personal data" not in out
+    assert call("anonymize", "--no-tagger", "t.parquet", "o.parquet")[0] == 0
+    table = pq.read_table("o.parquet")
+    assert table.schema.field("c").type == kind
+    assert "@" not in str(table.to_pylist()) and "<EMAIL_ADDRESS>" in str(table.to_pylist())
+    assert str(table.to_pylist()).count("ok") == str(values).count("ok")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([datetime(1980, 1, 2, 8, 30)], pa.timestamp("ms")),
+        pa.array([datetime(1980, 1, 2, 8, 30)], pa.timestamp("us", "UTC")),
+        pa.array([date(1980, 1, 2)], pa.date64()),
+        pa.array([[datetime(1980, 1, 2)]], pa.list_(pa.timestamp("s"))),
+        pa.array([datetime(1980, 1, 2)]).dictionary_encode(),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_parquet_time_stamps_are_refused_like_dates(call, column):
+    pq.write_table(pa.table({"c": column}), "t.parquet")
+    assert "DATE_TIME" in call("scan", "--no-tagger", "t.parquet")[1]
+    code, _, err = call("anonymize", "--no-tagger", "t.parquet", "o.parquet")
+    assert code == 6 and "row 1, column 'c'" in err and "1980" not in err
+
+
+def test_parquet_values_that_cannot_be_searched_are_refused(call):
+    for column in (pa.array([b"\xff\x00"]), pa.array([[b"\xff\x00"]]), pa.array([b"\xff\x00\xff"], pa.binary(3))):
+        pq.write_table(pa.table({"blob": column, "text": ["a@b.org"]}), "t.parquet")
+        for arguments in (("scan", "t.parquet"), ("scan", "t.parquet", "--sample", "1"), ("anonymize", "t.parquet", "o.parquet")):  # fmt: skip
+            code, _, err = call(*arguments, "--no-tagger")
+            assert code == 6 and "row 1, column 'blob'" in err
+        assert call("scan", "--no-tagger", "t.parquet", "--columns", "text")[0] != 6

@@ -171,14 +171,18 @@ class KillSwitch:
         changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
         return {name: after.get(name) for name in sorted(changed)}
 
+    def stops(self, model: str | None) -> bool:
+        """Return whether the model, or every model, is stopped; None means no model."""
+        stopped = self.orders.stopped
+        return bool(stopped) and (ALL in stopped or model in stopped)
+
     def verify(self, model: str | None) -> str | None:
         """Return `model` if it is not stopped; None means a request that names no model.
 
         Raises:
             StoppedError: if the model or every model is stopped.
         """
-        stopped = self.orders.stopped
-        if stopped and (ALL in stopped or model in stopped):
+        if self.stops(model):
             raise StoppedError("the operator has stopped this model, or all models")
         return model
 

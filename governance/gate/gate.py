@@ -20,6 +20,7 @@ from governance.contract.routes import UNLISTED, Route, RouteTable
 from governance.errors import MethodNotAllowedError, NotFoundError
 from governance.gate.asgi import AsgiApp, Lifecycle, Receive, Scope, Send, connection_of
 from governance.gate.body import body_reader
+from governance.gate.console import Console
 from governance.gate.cors import PREFLIGHT, Cors
 from governance.gate.errors import describe_exception
 from governance.gate.lifespan import Report, do_nothing, run_lifespan, sentence_of
@@ -41,6 +42,7 @@ class Gate:
         cors: which browsers' pages of other origins may read answers; None: none may.
         started: is called when the worker has started.
         report: returns what the server logs about an error that keeps the worker from starting.
+        console: shows refused and failed requests.
         open, close: what else opens after the plugins and closes before them, with the worker.
     """
 
@@ -57,8 +59,10 @@ class Gate:
         cors: Cors | None = None,
         started: Callable[[], None] = lambda: None,
         report: Report = sentence_of,
+        console: Console | None = None,
     ) -> None:
         self._app = app
+        self._console = console or Console()
         self._routes, self._cors = routes, cors
         self._pipeline = pipeline
         self._handlers = {
@@ -97,11 +101,16 @@ class Gate:
                 if not isinstance(reply, Reply):
                     raise TypeError("the `handle` of a plugin, or a server, returned no Reply")
             except Exception as error:
-                reply = reply_to_error(error, under_v2=exchange.path.startswith("/v2"))
+                reply = self._reply_to(error, exchange)
             await send_reply(send, reply, exchange.reply_headers, head=exchange.method == "HEAD")
         finally:
             if exchange.at_end:
                 await _end(exchange)
+
+    def _reply_to(self, error: Exception, exchange: Exchange) -> Reply:
+        reply = reply_to_error(error, under_v2=exchange.path.startswith("/v2"), traceback=self._console.tracebacks)
+        self._console.refused(exchange, reply.status, getattr(error, "code", "internal"))
+        return reply
 
     def _exchange(self, scope: Scope, receive: Receive) -> Exchange:
         path, method = origin_form(scope["raw_path"]), scope["method"]

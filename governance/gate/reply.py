@@ -25,11 +25,17 @@ ALWAYS: tuple[tuple[bytes, bytes], ...] = (
 WITHOUT_BODY = frozenset({204, 304})
 
 
-def reply_to_error(error: Exception, *, under_v2: bool) -> Reply:
-    """Turn an error into a reply: `{"error"}` under `/v2` (OIP), a problem document elsewhere (RFC 9457)."""
+def reply_to_error(error: Exception, *, under_v2: bool, traceback: bool = False) -> Reply:
+    """Turn an error into a reply: `{"error"}` under `/v2` (OIP), a problem document elsewhere (RFC 9457).
+
+    Args:
+        error: the error.
+        under_v2: whether the path begins with `/v2`.
+        traceback: show the traceback of an unforeseen error on the console, with its text; never in the reply.
+    """
     status = status_of(error, under_v2=under_v2)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.error("unforeseen %s", describe_exception(error))
+        logger.error("unforeseen %s", describe_exception(error), exc_info=error if traceback else None)
         detail, code = "the service could not answer; its operator finds the cause in the log", "internal"
     else:
         detail, code = str(error), getattr(error, "code", "internal")

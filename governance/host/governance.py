@@ -19,6 +19,7 @@ from _bentoml_sdk import Service
 from bentoml.models import BentoModel
 
 from governance import __version__
+from governance.connections.presence import Presence
 from governance.contract.measurements import Measurement
 from governance.contract.models import ModelRefusal
 from governance.contract.plugin import Plugin
@@ -26,8 +27,10 @@ from governance.contract.routes import Route
 from governance.errors import ConfigurationError, GovernanceError, IntegrityError
 from governance.gate.asgi import AsgiApp
 from governance.gate.background import Background
+from governance.gate.console import Console
 from governance.gate.gate import Gate
 from governance.gate.pipeline import Pipeline
+from governance.host.connections import Connections
 from governance.host.errors import WrongUseError
 from governance.host.inner import inner_gate, introduce_to_inner_services, make_token
 from governance.host.logs import remove_caller_data_from_logs
@@ -113,7 +116,9 @@ class Governance:
         def to_asgi(self: Service[Any], is_main: bool = True) -> AsgiApp:
             app: AsgiApp = plain.to_asgi(self, is_main)
             try:
-                return governance.gate(app, self) if is_main else inner_gate(app, self)
+                if is_main:
+                    return governance.gate(app, self)
+                return inner_gate(app, self, tracebacks=governance.settings.logs.tracebacks)
             except GovernanceError as error:
                 raise SystemExit(report_failure(error, self.name) or 1) from None
 
@@ -192,11 +197,20 @@ class Governance:
         """
         plugins = load_plugins(self.settings)
         routes = routes_of(self.settings, self._registry.declared, service, plugins)
-        pipeline = Pipeline(plugins, (_Build(), GpuNumbers(self.settings.runtime)), routes.own)
+        logs = self.settings.logs
+        console = Console(
+            self._registry.declared,
+            logs.refusals_per_second if logs.refusals else 0,
+            tracebacks=logs.tracebacks,
+        )
+        connections = Connections(self.settings.http, console)
+        connections.install()
+        sources = (_Build(), GpuNumbers(self.settings.runtime), connections.refusals)
+        pipeline = Pipeline(plugins, sources, routes.own)
         background = Background(self.settings.service.max_background, self.settings.service.background_seconds)
 
         async def open() -> None:
-            remove_caller_data_from_logs()
+            remove_caller_data_from_logs(tracebacks=logs.tracebacks)
             introduce_to_inner_services(service)
             try:
                 loads = self._registry.open()
@@ -204,9 +218,11 @@ class Governance:
                 pipeline.refuse(ModelRefusal(self._registry.opening, error.code))
                 raise
             pipeline.introduce(loads)
+            connections.open()
             keep_out_of_collections()
 
         async def close() -> None:
+            console.close()
             self._registry.close()
 
         return Gate(
@@ -214,8 +230,8 @@ class Governance:
             routes=routes.table,
             pipeline=pipeline,
             servers={
-                "oip": oip_server(self.settings, self._registry),
-                "bentoml": native_server(self.settings, self._registry, app, background),
+                "oip": oip_server(self.settings, self._registry, connections.drain),
+                "bentoml": native_server(self.settings, self._registry, app, background, connections.drain),
                 "status": status_server(self.settings, self._registry, pipeline),
                 **routes.plugin_servers,
             },
@@ -225,6 +241,7 @@ class Governance:
             cors=cors_of(self.settings.cors),
             started=partial(start_succeeded, service.name),
             report=partial(report_failure, service=service.name),
+            console=console,
         )
 
     def preflight_or_exit(self, service: Service[Any]) -> None:
@@ -240,6 +257,7 @@ class Governance:
             routes = routes_of(self.settings, self._registry.declared, service, plugins)
             asyncio.run(self._preflight(plugins, routes.own))
             watch_start()
+            Presence.create()
         except GovernanceError as error:
             raise SystemExit(f"bento-governance: {error.code}: {error}") from None
 

@@ -13,6 +13,7 @@ from _bentoml_sdk import Service
 
 from governance.gate.asgi import AsgiApp
 from governance.gate.inner import TOKEN_HEADER, InnerGate
+from governance.host.connections import outlast_callers
 from governance.host.logs import remove_caller_data_from_logs
 from governance.host.start import report_failure, start_succeeded
 
@@ -26,13 +27,20 @@ def make_token() -> None:
     os.environ.setdefault(INNER, secrets.token_hex(32))
 
 
-def inner_gate(app: AsgiApp, service: Service[Any]) -> InnerGate:
-    """Return the gate in front of an inner service."""
+def inner_gate(app: AsgiApp, service: Service[Any], *, tracebacks: bool = False) -> InnerGate:
+    """Return the gate in front of an inner service.
+
+    Args:
+        app: BentoML's application of the service.
+        service: the inner service.
+        tracebacks: show tracebacks of the service's own code, as [logs] says.
+    """
     endpoints = service.config.get("endpoints") or {}
     probes = frozenset({endpoints.get("livez", "/livez"), endpoints.get("readyz", "/readyz")})
 
     async def open() -> None:
-        remove_caller_data_from_logs()
+        remove_caller_data_from_logs(tracebacks=tracebacks)
+        outlast_callers()
         introduce_to_inner_services(service)
 
     started, report = partial(start_succeeded, service.name), partial(report_failure, service=service.name)

@@ -7,6 +7,7 @@ from typing import cast
 
 from governance import __version__
 from governance.audit.heads import read_heads
+from governance.connections.drain import Drain
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.plugin import Proceed
 from governance.errors import NotReadyError
@@ -24,7 +25,7 @@ from governance.status.document import Shown, ShownModel
 from governance.status.server import StatusServer
 
 
-def oip_server(settings: Settings, registry: ModelRegistry) -> Proceed:
+def oip_server(settings: Settings, registry: ModelRegistry, drain: Drain) -> Proceed:
     """Return the server of the Open Inference Protocol."""
     return OipServer(
         service_name=settings.service.name,
@@ -34,17 +35,23 @@ def oip_server(settings: Settings, registry: ModelRegistry) -> Proceed:
             name: TensorLimits(model.max_batch, model.max_elements, model.non_finite)
             for name, model in registry.declared.items()
         },
+        is_ending=lambda: drain.draining,
     ).answer
 
 
-def native_server(settings: Settings, registry: ModelRegistry, app: AsgiApp, background: Background) -> Proceed:
+def native_server(
+    settings: Settings, registry: ModelRegistry, app: AsgiApp, background: Background, drain: Drain
+) -> Proceed:
     """Return the server that passes requests to BentoML's application; the request is known to `GovernedModel`."""
     service = settings.service
     forward = behind(app, service.max_reply_bytes, background, service.hide_application_errors)
 
     async def answer(exchange: Exchange) -> Reply:
-        if exchange.route.template == "/readyz" and not all(model.ready for model in registry.models.values()):
-            raise NotReadyError("a model is not ready")
+        if exchange.route.template == "/readyz":
+            if drain.draining:
+                raise NotReadyError("this worker is about to end")
+            if not all(model.ready for model in registry.models.values()):
+                raise NotReadyError("a model is not ready")
         token = current_exchange.set(exchange)
         try:
             return await forward(exchange)

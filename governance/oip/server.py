@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
+from governance.access.stop import KillSwitch
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.facts import Inference, Usage
 from governance.contract.outputs import permitted_outputs
@@ -62,6 +63,7 @@ class OipServer:
     Args:
         models: by name; may be filled after this is made.
         limits: of the tensors of one request, by model.
+        is_ending: whether this worker is about to end, and so not ready.
     """
 
     def __init__(
@@ -70,10 +72,11 @@ class OipServer:
         service_version: str,
         models: Mapping[str, ServableModel],
         limits: Mapping[str, TensorLimits],
+        is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
         self._metadata = {"name": service_name, "version": service_version, "extensions": EXTENSIONS}
         self._models = models
-        self._limits = limits
+        self._limits, self._is_ending = limits, is_ending
 
     async def answer(self, exchange: Exchange) -> Reply:
         """Answer one request.
@@ -89,17 +92,21 @@ class OipServer:
         if template == LIVE:
             return _json({"live": True})
         if template == READY:
-            if not self._models or not all(model.ready for model in self._models.values()):
+            if not self._models or not all(self._is_ready(model, exchange) for model in self._models.values()):
                 raise NotReadyError("not every model is ready")
             return _json({"ready": True})
         if template.rstrip("/") == SERVER:
             return _json(self._metadata)
         model = self._model(exchange)
         if template.endswith("/ready"):
-            if not model.ready:
+            if not self._is_ready(model, exchange):
                 raise NotReadyError(f"the model '{model.name}' is not ready")
             return _json({"name": model.name, "ready": True})
         return _json(_model_metadata(model))
+
+    def _is_ready(self, model: ServableModel, exchange: Exchange) -> bool:
+        stops = exchange.get(KillSwitch)
+        return model.ready and not self._is_ending() and (stops is None or not stops.stops(model.name))
 
     def _model(self, exchange: Exchange) -> ServableModel:
         model = self._models.get(exchange.model or "")

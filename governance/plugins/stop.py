@@ -51,7 +51,8 @@ class StopPlugin(Plugin):
         # Actions that only read metadata pass, so that operators see the models while all are stopped.
         if not exchange.route.public and exchange.route.action not in READING:
             self._board.verify(exchange.model)
-            exchange.put(self._board)
+        # Readiness of a stopped model is 503, and a model never runs while it is stopped, whatever the action is.
+        exchange.put(self._board)
         return await proceed(exchange)
 
     async def _look(self) -> None:

@@ -3,8 +3,8 @@
 Settings are frozen, and an unknown key is an error. Paths in the file are relative to the file. Reading opens no key
 and no model.
 
-Reading order: `tree` (all sections), then `service`, `models`, `identity`, `access`, `privacy`, `audit`, `monitoring`
-(the sections by subject), `section` (their base class) and `reading` (the file and the environment).
+Reading order: `tree` (all sections), then `service`, `models`, `identity`, `access`, `privacy`, `audit`, `monitoring`,
+`connections` (the sections by subject), `section` (their base class) and `reading` (the file and the environment).
 
 This package must not know HTTP, plugins, or what is done with a setting.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from governance.settings.access import GrantSettings, LimitSettings, LimitsSettings, PolicySettings, StopSettings
 from governance.settings.audit import AuditSettings
+from governance.settings.connections import HttpSettings, LogSettings
 from governance.settings.identity import CertificateSettings, IdentitySettings, IssuerSettings
 from governance.settings.models import STORE_PREFIX, ArtifactSettings, ModelSettings, RuntimeSettings
 from governance.settings.monitoring import DriftSettings, MetricsSettings, TracingSettings
@@ -32,11 +33,13 @@ __all__ = [
     "CorsSettings",
     "DriftSettings",
     "GrantSettings",
+    "HttpSettings",
     "IdentitySettings",
     "ImageSettings",
     "IssuerSettings",
     "LimitSettings",
     "LimitsSettings",
+    "LogSettings",
     "MetricsSettings",
     "ModelSettings",
     "PolicySettings",

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from governance.settings.access import GrantSettings, LimitsSettings, PolicySettings, StopSettings
 from governance.settings.audit import AuditSettings
+from governance.settings.connections import HttpSettings, LogSettings
 from governance.settings.identity import IdentitySettings
 from governance.settings.models import ArtifactSettings, ModelSettings, RuntimeSettings
 from governance.settings.monitoring import DriftSettings, MetricsSettings, TracingSettings
@@ -54,6 +55,8 @@ class Settings(Section):
     cors: CorsSettings | None = Field(
         default=None, description="Pages of other origins. Default: none may read answers."
     )
+    http: HttpSettings = Field(default=HttpSettings(), description="HTTP connections, and the end of a worker.")
+    logs: LogSettings = Field(default=LogSettings(), description="What the console shows.")
     plugins: dict[Name, dict[str, Any]] = Field(
         default_factory=dict,
         description="Settings of plugins from other packages, as `[plugins.NAME]`. The plugin's own model validates "

@@ -60,6 +60,11 @@ _REQUESTS = (
         "reason",
         "Requests refused by an overloaded worker: full queue, too long a wait, or late event loop (lag).",
     ),
+    _counter(
+        "connections_refused_total",
+        "reason",
+        "Connections refused before there was a request: malformed, too_large (431) or timeout (408 for a late head).",
+    ),
     _counter("limited_total", "limit", "Requests refused because the caller had reached a limit."),
     _gauge(
         "event_loop_lag_seconds", "", "livemax", "Seconds by which the event loop is late; the highest of all workers."

@@ -121,3 +121,12 @@ async def teapot(scope, receive, send):
 Plain.mount_asgi_app(patients, path="/patients")
 Plain.mount_asgi_app(later, path="/later")
 Plain.mount_asgi_app(teapot, path="/teapot")
+
+
+async def slow(scope, receive, send):
+    """Answer after a second and a half."""
+    await asyncio.sleep(1.5)
+    await JSONResponse({"slow": True})(scope, receive, send)
+
+
+Plain.mount_asgi_app(slow, path="/slow-answer")

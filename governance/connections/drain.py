@@ -114,9 +114,8 @@ def drain_at_sigterm(drain: Drain, end: Callable[[Ending], Awaitable[None]]) -> 
         if drain.draining:
             finish()
             return
-        if server.config.timeout_graceful_shutdown is None:
-            left = SUPERVISOR_SECONDS - CLOSING_SECONDS - drain.seconds
-            server.config.timeout_graceful_shutdown = max(1, int(left))
+        left = max(1, int(SUPERVISOR_SECONDS - CLOSING_SECONDS - drain.seconds))
+        server.config.timeout_graceful_shutdown = min(server.config.timeout_graceful_shutdown or left, left)
         drain.begin()
         tasks.append(asyncio.ensure_future(end(Ending(server, finish))))
 

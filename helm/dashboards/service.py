@@ -155,14 +155,21 @@ CAPACITY = Row(
             "Requests answered 503 at once: queue full, wait too long, or event loop late. Normal: none.",
             Query(rate("shed_total", "reason"), "{{reason}}"),
             unit="reqps",
-            width=6,
+            width=4,
+        ),
+        graph(
+            "Connections refused",
+            "Refused before there was a request: malformed, or the head too large or late. Normal: none.",
+            Query(rate("connections_refused_total", "reason"), "{{reason}}"),
+            unit="reqps",
+            width=4,
         ),
         graph(
             "Requests over a limit",
             "Requests answered 429: the caller exceeded its own rate limit or quota.",
             Query(rate("limited_total", "limit"), "{{limit}}"),
             unit="reqps",
-            width=6,
+            width=4,
         ),
         graph(
             "Event loop lag",

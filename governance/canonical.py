@@ -36,6 +36,7 @@ def parse_json(data: bytes | bytearray | memoryview, *, non_finite: bool = False
     """
     try:
         text = bytes(data).decode("utf-8")
+        _verify_begin(text)
         constant = None if non_finite else _refuse_constant
         return json.loads(text, object_pairs_hook=_object_without_duplicates, parse_constant=constant)
     except (ValueError, RecursionError) as error:
@@ -92,12 +93,21 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _verify_begin(text: str) -> None:
+    if not text.strip():
+        raise ValueError("it is empty")
+    if text.startswith("\ufeff"):
+        raise ValueError("it begins with a byte order mark; send UTF-8 without one")
+
+
 def _reason(error: Exception) -> str:
     """Return where parsing stopped, without repeating the document."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
     if isinstance(error, RecursionError):
         return "nested too deeply"
+    if "integer string conversion" in str(error):
+        return "a number has too many digits"
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start} is not UTF-8"
     return str(error)

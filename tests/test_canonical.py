@@ -65,3 +65,21 @@ def test_safe_relative_path_stays_inside_any_folder(path):
         return
     assert not safe.startswith("/")
     assert ".." not in safe.split("/")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "it is empty"),
+        (b" \r\n", "it is empty"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b"1" * 5000, "too many digits"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"{\xff}", "byte 1 is not UTF-8"),
+        (b'{"a":1,\n"a":2}', "duplicate key"),
+        (b'{"a":\n1 2}', "line 2, column 3"),
+    ],
+)
+def test_parse_json_says_what_is_wrong_and_where(data, says):
+    with pytest.raises(BadRequestError, match=f"not a JSON document: .*{says}"):
+        parse_json(data)

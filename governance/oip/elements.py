@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from governance.errors import BadRequestError
+from governance.oip.explain import fault_of_data
 
 Array = np.ndarray[Any, Any]
 
@@ -55,7 +56,8 @@ def elements_of(data: bytes, shape: Sequence[int], kind: str) -> list[Any]:
     try:
         document: Any = _any_value.decode(data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise BadRequestError("data is not a list, or is nested too deeply") from None
+        reason = fault_of_data(quoted_words(data), kind)
+        raise BadRequestError(reason or "data is not a list, or is nested too deeply") from None
     if not shape and not isinstance(document, list):
         document = [document]
     flat = _flattened(document, shape)
@@ -66,7 +68,7 @@ def elements_of(data: bytes, shape: Sequence[int], kind: str) -> list[Any]:
     try:
         converted: list[Any] = msgspec.convert(flat, _list_type_of[kind])
     except msgspec.ValidationError as error:
-        raise BadRequestError(f"data: {error}") from None
+        raise BadRequestError(fault_of_data(quoted_words(data), kind) or f"data: {error}") from None
     return converted
 
 
@@ -81,7 +83,7 @@ def json_of(array: Array) -> list[Any] | msgspec.Raw:
 def _flattened(document: Any, shape: Sequence[int]) -> list[Any]:
     """Return the elements of nested lists; a list without lists in it is returned as it is."""
     if not isinstance(document, list):
-        raise BadRequestError("data is not a list")
+        raise BadRequestError(fault_of_data(msgspec.json.encode(document), "f") or "data is not a list")
     if not any(isinstance(item, list) for item in document):
         return document
     level: list[Any] = [document]

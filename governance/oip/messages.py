@@ -12,6 +12,7 @@ import msgspec
 
 from governance.errors import BadRequestError
 from governance.oip.elements import quoted_words
+from governance.oip.explain import fault_of_body, repeated_member
 
 MAX_TENSORS = 256
 MAX_RANK = 32
@@ -61,12 +62,16 @@ def parse_infer_request(body: bytes, header_length: str | None) -> tuple[InferRe
     try:
         request = _decode(head)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+        reason = fault_of_body(bytes(head)) or str(error)[:200]
         raise BadRequestError(f"the body is not an inference request: {reason}") from None
+    _verify_members_once(head, request)
     if len(request.id) > MAX_ID_CHARACTERS:
         raise BadRequestError(f"the id is longer than {MAX_ID_CHARACTERS} characters")
     if not 1 <= len(request.inputs) <= MAX_TENSORS or len(request.outputs) > MAX_TENSORS:
-        raise BadRequestError(f"a request has 1 to {MAX_TENSORS} inputs and at most {MAX_TENSORS} outputs")
+        raise BadRequestError(
+            f"a request has 1 to {MAX_TENSORS} inputs and at most {MAX_TENSORS} outputs; "
+            f"this one has {len(request.inputs)} inputs and {len(request.outputs)} outputs"
+        )
     for name in request.parameters:
         if name.startswith("sequence_"):
             raise BadRequestError(f"the parameter '{name[:40]}' asks for a stateful model, and none is served here")
@@ -84,13 +89,42 @@ def _decode(head: memoryview) -> InferRequest:
         return _decoder.decode(quoted_words(content))
 
 
+def _verify_members_once(head: memoryview, request: InferRequest) -> None:
+    """Refuse a request in which an object has a member twice: two readers could take different ones.
+
+    Each member has one colon, and texts may have more. If there are as many as the request has members, none was
+    overwritten. Otherwise all names are read, without the values of the tensors.
+    """
+    content = bytes(head)
+    if content.count(b":") == _members(request):
+        return
+    for tensor in request.inputs:
+        if tensor.data is not msgspec.UNSET:
+            content = content.replace(bytes(tensor.data), b"0", 1)
+    repeated = repeated_member(content)
+    if repeated:
+        raise BadRequestError(f"the body is not an inference request: it has the member '{repeated}' twice")
+
+
+def _members(request: InferRequest) -> int:
+    """Return how many members the objects of a request have, if none has its default value."""
+    count = 1 + bool(request.id) + bool(request.outputs) + _members_of(request.parameters)
+    for tensor in request.inputs:
+        count += 3 + (tensor.data is not msgspec.UNSET) + _members_of(tensor.parameters)
+    return count + sum(1 + _members_of(output.parameters) for output in request.outputs)
+
+
+def _members_of(parameters: dict[str, Any]) -> int:
+    return 1 + len(parameters) if parameters else 0
+
+
 def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryview]:
     view = memoryview(body)
     if header_length is None:
         return view, view[:0]
     if not (header_length.isascii() and header_length.isdigit() and len(header_length) < 12):
-        raise BadRequestError("Inference-Header-Content-Length is not a number")
+        raise BadRequestError("Inference-Header-Content-Length is not a number of bytes")
     length = int(header_length)
     if length > len(body):
-        raise BadRequestError(f"Inference-Header-Content-Length is {length}, and the body has {len(body)} bytes")
+        raise BadRequestError(f"Inference-Header-Content-Length is {length}, and the whole body has {len(body)} bytes")
     return view[:length], view[length:]

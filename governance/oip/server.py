@@ -14,6 +14,7 @@ from governance.contract.facts import Inference, Usage
 from governance.contract.outputs import permitted_outputs
 from governance.errors import BadRequestError, NotFoundError, NotReadyError
 from governance.oip.classification import classified
+from governance.oip.explain import fault_of_names
 from governance.oip.messages import InferRequest, InputTensor, OutputTensor, parse_infer_request
 from governance.oip.routes import LIVE, READY, SERVER
 from governance.oip.shapes import Spec, TensorLimits, verify_shape
@@ -133,14 +134,15 @@ def _inputs(request: InferRequest, tail: memoryview, model: ServableModel, limit
     specs = {spec.name: spec for spec in model.inputs}
     names = [tensor.name for tensor in request.inputs]
     if sorted(names) != sorted(specs):
-        raise BadRequestError(f"expected the inputs {sorted(specs)}, received {str([n[:40] for n in names])[:200]}")
+        missing = ", ".join(f"'{name}'" for name in sorted(specs.keys() - set(names)))
+        raise BadRequestError(fault_of_names("input", names, specs) or f"these inputs are missing: {missing}")
     arrays, offset = {}, 0
-    for tensor in request.inputs:
+    for number, tensor in enumerate(request.inputs):
         spec = specs[tensor.name]
         verify_shape(tensor, spec, limits)
         size = _binary_size(tensor)
         if size is None:
-            arrays[tensor.name] = array_from_json(tensor)
+            arrays[tensor.name] = array_from_json(tensor, number)
             continue
         if tensor.data is not msgspec.UNSET:
             raise BadRequestError(f"input '{tensor.name}' has both data and a binary_data_size")
@@ -188,9 +190,7 @@ def _wanted_outputs(request: InferRequest, model: ServableModel) -> list[OutputT
     wanted = request.outputs or [OutputTensor(name) for name in known]
     names = [output.name for output in wanted]
     if len(set(names)) != len(names) or not set(names) <= set(known):
-        raise BadRequestError(
-            f"expected outputs among {known}, each once, received {str([n[:40] for n in names])[:200]}"
-        )
+        raise BadRequestError(fault_of_names("output", names, known))
     for output in wanted:
         if any(name.startswith("shared_memory") for name in output.parameters):
             raise BadRequestError(f"output '{output.name}': shared memory is not offered")

@@ -58,8 +58,12 @@ def array_from_binary(tensor: InputTensor, raw: memoryview) -> Array:
     return array.astype(np.float32) if dtype is _BF16 else array
 
 
-def array_from_json(tensor: InputTensor) -> Array:
+def array_from_json(tensor: InputTensor, number: int = 0) -> Array:
     """Return the tensor of a JSON list, flat or nested by its shape.
+
+    Args:
+        tensor: The input.
+        number: Its place in the request's `inputs`.
 
     Raises:
         BadRequestError: if the number or the type of the elements is not what shape and datatype say.
@@ -70,7 +74,7 @@ def array_from_json(tensor: InputTensor) -> Array:
     try:
         values = elements_of(bytes(tensor.data), tensor.shape, dtype.kind)
     except BadRequestError as error:
-        raise BadRequestError(f"input '{tensor.name}' ({tensor.datatype}): {error}") from None
+        raise BadRequestError(f"inputs[{number}].{error}, in input '{tensor.name}' ({tensor.datatype})") from None
     expected = prod(tensor.shape)
     if len(values) != expected:
         raise BadRequestError(f"input '{tensor.name}': expected {expected} elements, received {len(values)}")

@@ -91,17 +91,18 @@ def encode_entry(entry: Entry) -> bytes:
     return _encode(entry)
 
 
-def commitment(kind: Literal["request", "reply"], salt: bytes, body: bytes) -> str:
+def commitment(kind: Literal["request", "reply"], salt: bytes, *body: bytes | memoryview) -> str:
     """Return the commitment to a body: SHA-256 over kind, a zero byte, salt and body, in hex.
 
     Args:
         kind: `request` or `reply`.
         salt: 16 random bytes, which only the caller gets: without them, a reader of the log cannot test guesses of a
             body.
-        body: The whole body.
+        body: The whole body, in one piece or more.
     """
     committed = begin_commitment(kind, salt)
-    committed.update(body)
+    for piece in body:
+        committed.update(piece)
     return committed.hexdigest()
 
 

@@ -12,11 +12,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from governance.audit.checkpoint import Checkpoint, sign_checkpoint
+from governance.audit.group_writer import CANNOT_WRITE, GroupWriter, Written
 from governance.audit.log_files import CHECKPOINTS, ENTRIES, LEAVES, LOCK, recover
 from governance.audit.merkle import HASH_BYTES, CompactRange, leaf_hash
 from governance.errors import ConfigurationError, NotReadyError
@@ -26,7 +26,6 @@ MAX_WORKERS = 256
 MAX_ENTRY_BYTES = 64 * 1024
 # Greatest number of stored durations; the oldest are dropped if the metrics do not drain them.
 MAX_TIMES = 65_536
-CANNOT_WRITE = "the audit log cannot be written, so no request is answered"
 
 
 class WorkerLog:
@@ -59,11 +58,9 @@ class WorkerLog:
         self._folder, self._key, self._durability = folder, key, durability
         self._checkpoint_seconds, self._monotonic = checkpoint_seconds, monotonic
         self._tree = CompactRange()
-        self._waiting: list[tuple[bytes, asyncio.Future[tuple[int, bytes]]]] = []
-        self._flusher: asyncio.Task[None] | None = None
+        self._writer: GroupWriter | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._broken = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
         recover(folder, key.public_key, self._tree)
         self._entries = _open_to_append(folder / ENTRIES)
         self._leaves = _open_to_append(folder / LEAVES)
@@ -85,7 +82,7 @@ class WorkerLog:
         """Whether a write has failed; the log then accepts no entry until it is opened again."""
         return self._broken
 
-    async def append(self, entry: bytes) -> tuple[int, bytes]:
+    async def append(self, entry: bytes) -> Written:
         """Write one entry; return its index and leaf hash when it is as durable as `durability` requires.
 
         Args:
@@ -97,66 +94,51 @@ class WorkerLog:
         if self._broken or b"\n" in entry or len(entry) > MAX_ENTRY_BYTES:
             raise NotReadyError(CANNOT_WRITE)
         if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._checkpoint_seconds, self._checkpoint_when_idle, loop)
+            self._timer = asyncio.get_running_loop().call_later(self._checkpoint_seconds, self._checkpoint_when_idle)
         if self._durability == "process":
             return self._append_now(entry)
-        future: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, future))
-        if self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.create_task(self._flush())
-        return await asyncio.shield(future)
+        if self._writer is None:
+            self._writer = GroupWriter(self._write_and_sync, self._break)
+        return await self._writer.add(entry)
 
     async def close(self) -> None:
         """Write the waiting entries and a last checkpoint, and close the files."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._flusher is not None:
-            await self._flusher
-        self._thread.shutdown()
+        if self._writer is not None:
+            await self._writer.close()
         if not self._broken:
             self._write_checkpoint()
         for stream in (self._entries, self._leaves, self._checkpoints):
             stream.close()
 
-    def _append_now(self, entry: bytes) -> tuple[int, bytes]:
+    def _append_now(self, entry: bytes) -> Written:
         try:
-            (result,) = self._write([entry], sync=False)
+            started = time.perf_counter()
+            _write_all(self._entries, entry + b"\n")
+            self.write_seconds.append(time.perf_counter() - started)
+            (result,) = self._grow([entry])
         except OSError:
             self._break()
             raise NotReadyError(CANNOT_WRITE) from None
         return result
 
-    async def _flush(self) -> None:
-        """Write the waiting entries in groups until none waits; all entries of a group share one sync."""
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            group, self._waiting = self._waiting, []
-            try:
-                entries = [entry for entry, _ in group]
-                results = await loop.run_in_executor(self._thread, self._write, entries)
-            except OSError:
-                self._break()
-                for _, future in (*group, *self._waiting):
-                    future.set_exception(NotReadyError(CANNOT_WRITE))
-                self._waiting = []
-                return
-            for (_, future), result in zip(group, results, strict=True):
-                future.set_result(result)
-
-    def _write(self, entries: list[bytes], sync: bool = True) -> list[tuple[int, bytes]]:
-        hashes = [leaf_hash(entry) for entry in entries]
-        lines = b"".join(piece for entry in entries for piece in (entry, b"\n"))
+    def _write_and_sync(self, entries: list[bytes]) -> list[Written]:
+        """Write a group of entries, and sync it to the disk."""
         started = time.perf_counter()
-        _write_all(self._entries, lines)
-        _write_all(self._leaves, b"".join(hashes))
+        _write_all(self._entries, b"\n".join((*entries, b"")))
         written = time.perf_counter()
+        os.fdatasync(self._entries.fileno())
         self.write_seconds.append(written - started)
-        if sync:
-            os.fdatasync(self._entries.fileno())
-            self.sync_seconds.append(time.perf_counter() - written)
+        self.sync_seconds.append(time.perf_counter() - written)
+        return self._grow(entries)
+
+    def _grow(self, entries: list[bytes]) -> list[Written]:
+        """Add written entries to the tree, with a checkpoint if one is due; lost hashes are made again at the start."""
+        hashes = [leaf_hash(entry) for entry in entries]
+        _write_all(self._leaves, b"".join(hashes))
         self.entries += len(entries)
-        self.size_bytes += len(lines) + HASH_BYTES * len(entries)
+        self.size_bytes += sum(map(len, entries)) + len(entries) * (1 + HASH_BYTES)
         start = self._tree.size
         for leaf in hashes:
             self._tree.append(leaf)
@@ -164,14 +146,14 @@ class WorkerLog:
             self._write_checkpoint()
         return [(start + place, leaf) for place, leaf in enumerate(hashes)]
 
-    def _checkpoint_when_idle(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _checkpoint_when_idle(self) -> None:
         """Cover the last entries before a pause, without waiting for the next request."""
         self._timer = None
-        if self._durability == "process":
+        if self._writer is None:
             self._checkpoint_or_break()
         else:
             # In the thread that writes entries, so that the two never run at once.
-            loop.run_in_executor(self._thread, self._checkpoint_or_break)
+            self._writer.run(self._checkpoint_or_break)
 
     def _checkpoint_or_break(self) -> None:
         try:

@@ -14,6 +14,10 @@ from governance.errors import BadRequestError
 _FORM = re.compile(r"v1;([A-Za-z0-9._/-]{1,200});(0|[1-9][0-9]{0,15});([A-Za-z0-9_-]{43});([A-Za-z0-9_-]{22})")
 
 
+# RFC 4648, section 5.
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The name of one entry of one log, with the salt of its commitments.
@@ -55,7 +59,7 @@ class Receipt:
 
 
 def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE).decode("ascii").rstrip("=")
 
 
 def _decode(text: str, length: int) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from governance.access.callers.caller import Caller
+from governance.access.memo import Memo
 from governance.access.policies.verdict import Decision
 from governance.audit.entry import (
     SALT_BYTES,
@@ -30,6 +31,7 @@ from governance.audit.entry import (
 )
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
+from governance.audit.template import EntryTemplate
 from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Pieces, Reply, StreamedReply
 from governance.contract.facts import Admitted, Usage, is_admitted
@@ -47,6 +49,7 @@ PROBE, METRICS = "probe", "/metrics"
 READINESS = frozenset({"/readyz", "/v2/health/ready"})
 SCRAPE_SECONDS = 3600.0
 MAX_DETAIL_CHARACTERS = 300
+MAX_TEMPLATES = 1024
 
 Outcome = Literal["answered", "refused", "failed"]
 
@@ -70,6 +73,7 @@ class AuditPlugin(Plugin):
             raise ConfigurationError("the plugin 'audit' needs an [audit] section: directory and checkpoint_key")
         self._settings, self._service, self._random = settings.audit, settings.service.name, random
         self._models = set(settings.models)
+        self._templates: Memo[tuple[object, ...], _Templated] = Memo(MAX_TEMPLATES)
         self._monotonic, self._scrape_due_at = monotonic, float("-inf")
 
     async def open(self) -> None:
@@ -136,6 +140,7 @@ class AuditPlugin(Plugin):
     def model_loaded(self, load: ModelLoad) -> None:
         """Learn a model's name: the log contains only known names."""
         self._models.add(load.model)
+        self._templates.clear()
 
     async def event_happened(self, event: Event) -> None:
         """Record an event."""
@@ -162,11 +167,40 @@ class AuditPlugin(Plugin):
         if self._is_repeated_scrape(exchange, outcome):
             return b""
         salt = self._random(SALT_BYTES)
-        entry = _entry(exchange, self._model(exchange), outcome, reason, reply, salt)
-        index, leaf = await self._log.append(encode_entry(msgspec.structs.replace(entry, stream=stream)))
+        line = None if reply is None or stream else self._from_template(exchange, reply, salt)
+        if line is None:
+            entry = _entry(exchange, self._model(exchange), outcome, reason, reply, salt)
+            line = encode_entry(msgspec.structs.replace(entry, stream=stream) if stream else entry)
+        index, leaf = await self._log.append(line)
         receipt = Receipt(self._log.origin, index, leaf, salt)
         exchange.reply_headers.append((RECEIPT, receipt.to_text().encode("ascii")))
         return salt
+
+    def _from_template(self, exchange: Exchange, reply: Reply, salt: bytes) -> bytes | None:
+        """Return the entry of an answered inference in which nothing was changed, or None for any other request."""
+        caller, decision, usage = exchange.get(Caller), exchange.get(Decision), exchange.get(Usage)
+        redactions, request = exchange.get(Redactions), exchange.received_body
+        if caller is None or decision is None or usage is None or request is None:
+            return None
+        if redactions is not None and (redactions.counts or redactions.classes):
+            return None
+        known = exchange.route, caller, decision.verdict, decision.shadow
+        facts = decision.purpose, decision.grant, usage.version, usage.model_digest, usage.items
+        key = (*map(id, known), exchange.method, exchange.model, reply.status, *facts)
+        templated = self._templates.get(key)
+        if templated is None:
+            made = EntryTemplate.of(_entry(exchange, self._model(exchange), "answered", None, reply, salt))
+            templated = _Templated(made, known)
+            self._templates.put(key, templated)
+        if templated.template is None:
+            return None
+        return templated.template.fill(
+            (time.perf_counter_ns() - exchange.started_ns) // 1000,
+            exchange.id,
+            commitment("reply", salt, *reply.body),
+            commitment("request", salt, request),
+            exchange.received_at_us,
+        )
 
     def _model(self, exchange: Exchange) -> LogWord | None:
         """Return the requested model, if it is one that is served."""
@@ -183,6 +217,14 @@ class AuditPlugin(Plugin):
             return True
         self._scrape_due_at = self._monotonic() + SCRAPE_SECONDS
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Templated:
+    """A template, and the objects whose identities are in its key: while they are held, no other has their ids."""
+
+    template: EntryTemplate | None
+    known: tuple[object, ...]
 
 
 @dataclass(slots=True)
@@ -222,9 +264,7 @@ def _entry(
     shadow = None if decision is None else decision.shadow
     usage, redactions = exchange.get(Usage), exchange.get(Redactions)
     request_body: bytes | None = exchange.received_body
-    reply_body: bytes | None = None
-    if reply is not None and not isinstance(reply, StreamedReply):
-        reply_body = b"".join(reply.body)
+    whole = None if reply is None or isinstance(reply, StreamedReply) else reply.body
     return Entry(
         v=VERSION,
         id=trusted_word(exchange.id),
@@ -249,7 +289,7 @@ def _entry(
         if redactions is None
         else {trusted_word(name): count for name, count in redactions.counts.items()},
         request=None if request_body is None else commitment("request", salt, request_body),
-        reply=None if reply_body is None else commitment("reply", salt, reply_body),
+        reply=None if whole is None else commitment("reply", salt, *whole),
         roles=[] if caller is None else [trusted_word(role) for role in caller.roles],
         obligations=trusted_word("" if verdict is None else str(verdict.obligations)),
         shadow="" if shadow is None else "allow" if shadow.allowed else "deny",

@@ -22,7 +22,9 @@ def entry(**changes):
     return Entry(**(fields | changes))
 
 
-@given(st.builds(dict, caller=text, purpose=text, policies=st.lists(text, max_size=3), items=number), number, number, text)
+@given(
+    st.builds(dict, caller=text, purpose=text, policies=st.lists(text, max_size=3), items=number), number, number, text
+)
 def test_filled_template_is_what_the_encoder_makes(words, duration, time, entry_id):
     template = EntryTemplate.of(entry(**words))
     own = {"duration_us": duration, "time_us": time, "id": entry_id, "reply": "ab" * 32, "request": "cd" * 32}
@@ -30,6 +32,8 @@ def test_filled_template_is_what_the_encoder_makes(words, duration, time, entry_
     assert made == encode_entry(msgspec.structs.replace(entry(**words), **own))
 
 
-@pytest.mark.parametrize("word", ["id:of:the:entry", "reply:of:the:entry", "x request:of:the:entry", "-6543210987654321"])
+@pytest.mark.parametrize(
+    "word", ["id:of:the:entry", "reply:of:the:entry", "x request:of:the:entry", "-6543210987654321"]
+)
 def test_words_that_look_like_a_place_get_no_template(word):
     assert EntryTemplate.of(entry(caller=word)) is None

@@ -82,7 +82,7 @@ class Exchange:
         route: the matching entry of the closed list of routes; its `template` is the only safe metric label.
         model: the requested model, if the route names one; it comes from the caller, and may not exist.
         version: the requested version, if the route names one; it comes from the caller too.
-        headers: request header fields, lower-case names, as ASGI has them.
+        headers: request header fields, lower-case names, as ASGI has them; replaced as a whole, never changed in place.
         client_ip: the client's address as the server knows it, or an empty string.
         read: reads the body from the client; a plugin calls `read_body`.
         connection: returns the other end of the socket itself.
@@ -116,15 +116,18 @@ class Exchange:
     marks: list[int] = field(default_factory=list)
     at_end: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _facts: dict[type, object] = field(default_factory=dict)
+    # The header fields by name, None for one that is repeated, and the sequence that they were read from.
+    _fields: dict[bytes, bytes | None] = field(default_factory=dict)
+    _fields_of: Sequence[tuple[bytes, bytes]] | None = None
 
     def has_header(self, name: bytes) -> bool:
         """Return whether the request has a header field `name` (lower-case), once or more often."""
-        return any(key == name for key, _ in self.headers)
+        return name in self._by_name()
 
     def header(self, name: bytes) -> str | None:
         """Return the value of the header field `name` (lower-case), or None if it is absent or occurs twice or more."""
-        values = [value for key, value in self.headers if key == name]
-        return values[0].decode("latin-1") if len(values) == 1 else None
+        value = self._by_name().get(name)
+        return None if value is None else value.decode("latin-1")
 
     def single_header(self, name: bytes) -> str | None:
         """Return the value of a header field that decides how the body is read, or None if it is absent.
@@ -135,10 +138,23 @@ class Exchange:
         Raises:
             BadRequestError: if it occurs more than once: two readers could take different ones.
         """
-        values = [value for key, value in self.headers if key == name]
-        if len(values) > 1:
+        fields = self._by_name()
+        value = fields.get(name)
+        if value is not None:
+            return value.decode("latin-1")
+        if name in fields:
             raise BadRequestError(f"the header field {name.decode('latin-1')} occurs more than once: send it once")
-        return values[0].decode("latin-1") if values else None
+        return None
+
+    def _by_name(self) -> dict[bytes, bytes | None]:
+        """Return the header fields by name; they are read again if a plugin has replaced them."""
+        headers = self.headers
+        if self._fields_of is not headers:
+            fields: dict[bytes, bytes | None] = {}
+            for name, value in headers:
+                fields[name] = None if name in fields else value
+            self._fields, self._fields_of = fields, headers
+        return self._fields
 
     async def read_body(self) -> bytes:
         """Read the body once, within the route's limit, and return the body that the model gets.

@@ -99,6 +99,14 @@ class Plugin:
     async def close(self) -> None:
         """Close what `open` opened, after the last request."""
 
+    def handles(self, route: Route) -> bool:
+        """Return whether `handle` does anything on a route; asked once, when the chain of the route is made.
+
+        On other routes the plugin is left out of the chain, which saves its time. Return True if it depends on the
+        request. What the plugin observes (`exchange_began`, `exchange_ended`) is not concerned.
+        """
+        return True
+
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         """Answer the request `exchange`; `await proceed(exchange)` runs the rest of the chain.
 

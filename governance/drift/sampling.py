@@ -13,6 +13,8 @@ from governance.drift.profile import ModelTensors, ReferenceProfile
 from governance.drift.window import WindowCounts
 
 SAMPLE = 16
+# How long a rate of requests is measured before it is used.
+PACE_SECONDS = 1.0
 MAX_WAITING_ROWS, MAX_WAITING_BYTES = 64, 2**20
 
 
@@ -73,6 +75,36 @@ class SampleBuffer:
         for view, array in zip(self._views, arrays, strict=True):
             sides[view.side][view.tensor] = array
         return WindowCounts(len(arrays[0]), self._profile.count(sides["input"], sides["output"]))
+
+
+class Pace:
+    """Chooses at random which requests are counted: all while they are few, and about `per_second` of more.
+
+    Args:
+        per_second: Requests to count in a second.
+        choose: Random generator of the choice.
+        clock: Returns Unix seconds.
+    """
+
+    def __init__(self, per_second: float, choose: np.random.Generator, clock: Callable[[], float]) -> None:
+        self._per_second, self._choose, self._clock = per_second, choose, clock
+        self._since, self._seen, self._skip, self._share = clock(), 0, 0, 1.0
+
+    def takes(self) -> bool:
+        """Return whether this request is counted."""
+        self._seen += 1
+        now = self._clock()
+        if not 0 <= now - self._since < PACE_SECONDS:
+            rate = self._seen / max(now - self._since, PACE_SECONDS)
+            self._share = min(1.0, self._per_second / rate)
+            self._since, self._seen, self._skip = now, 0, 0
+        if self._skip:
+            self._skip -= 1
+            return False
+        if self._share < 1.0:
+            # The number of requests until the next one, if each is chosen with the same probability.
+            self._skip = int(self._choose.geometric(self._share)) - 1
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,11 @@ class Gate:
         self._console = console or Console()
         self._routes, self._cors = routes, cors
         self._pipeline = pipeline
+        servers = {**servers, UNLISTED.server: self._refuse}
         self._handlers = {
-            name: pipeline.around(server) for name, server in {**servers, UNLISTED.server: self._refuse}.items()
+            (route.method, route.template): pipeline.around(servers[route.server], route)
+            for route in (*routes.routes, UNLISTED)
+            if route.server in servers
         }
         self._open = open
         self._close = close
@@ -97,7 +100,8 @@ class Gate:
         exchange = self._exchange(scope, receive)
         try:
             try:
-                reply = await self._handlers[exchange.route.server](exchange)
+                route = exchange.route
+                reply = await self._handlers[route.method, route.template](exchange)
                 if not isinstance(reply, Reply):
                     raise TypeError("the `handle` of a plugin, or a server, returned no Reply")
             except Exception as error:

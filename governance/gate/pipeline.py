@@ -115,16 +115,26 @@ class Pipeline(Chain):
         behind = self.plugins[self.plugins.index(plugin) + 1 :]
         return frozenset[str]().union(*(other.enforces for other in behind))
 
-    def around(self, server: Proceed) -> Proceed:
-        """Return one callable: the plugins, outermost first, around a server."""
+    def around(self, server: Proceed, route: Route | None = None) -> Proceed:
+        """Return one callable: the plugins, outermost first, around a server.
+
+        Args:
+            server: the innermost handler.
+            route: the only route of its requests; plugins that do nothing on it are left out. None for any route.
+        """
+        plugins = [
+            (place, plugin)
+            for place, plugin in enumerate(self.plugins)
+            if overrides(plugin, "handle") and (route is None or plugin.handles(route))
+        ]
+        handler = server
         if not self._observers:
-            handler = server
-            for plugin in reversed(self.plugins):
+            for _, plugin in reversed(plugins):
                 handler = _link(plugin, handler)
             return handler
         handler = _marked(len(self.plugins), server)
-        for place, plugin in reversed(list(enumerate(self.plugins))):
-            handler = _marked(place, _link(plugin, handler))
+        for place, plugin in reversed(plugins):
+            handler = _marked_link(place, plugin, handler)
         return _observed(handler, self._observers, len(self.plugins) + 1)
 
 
@@ -143,15 +153,30 @@ def _link(plugin: Plugin, proceed: Proceed) -> Proceed:
     return linked
 
 
-def _marked(place: int, handler: Proceed) -> Proceed:
-    """Return a handler that records when it was entered and left, in `Exchange.marks`."""
+def _marked_link(place: int, plugin: Plugin, proceed: Proceed) -> Proceed:
+    """Return `_link` whose handler records when it was entered and left, in `Exchange.marks`."""
+    entered, left, clock, handle = 2 * place, 2 * place + 1, time.perf_counter_ns, plugin.handle
+
+    async def marked(exchange: Exchange) -> Reply:
+        marks = exchange.marks
+        marks[entered] = clock()
+        try:
+            return await handle(exchange, proceed)
+        finally:
+            marks[left] = clock()
+
+    return marked
+
+
+def _marked(place: int, server: Proceed) -> Proceed:
+    """Return the server, with the same record."""
     entered, left, clock = 2 * place, 2 * place + 1, time.perf_counter_ns
 
     async def marked(exchange: Exchange) -> Reply:
         marks = exchange.marks
         marks[entered] = clock()
         try:
-            return await handler(exchange)
+            return await server(exchange)
         finally:
             marks[left] = clock()
 
@@ -161,13 +186,17 @@ def _marked(place: int, handler: Proceed) -> Proceed:
 def _observed(handler: Proceed, observers: Sequence[Plugin], stages: int) -> Proceed:
     """Return a handler whose begin and end the observers see."""
     unreached = [0] * (2 * stages)
+    begin = tuple(
+        (observer, observer.exchange_began) for observer in observers if overrides(observer, "exchange_began")
+    )
+    end = tuple((observer, observer.exchange_ended) for observer in observers if overrides(observer, "exchange_ended"))
 
     async def observed(exchange: Exchange) -> Reply:
         exchange.marks = unreached.copy()
         reply, failure = None, None
-        for observer in observers:
+        for observer, began in begin:
             try:
-                observer.exchange_began(exchange)
+                began(exchange)
             except Exception as error:
                 _log_observer(observer, error)
         try:
@@ -177,9 +206,9 @@ def _observed(handler: Proceed, observers: Sequence[Plugin], stages: int) -> Pro
             failure = error
             raise
         finally:
-            for observer in observers:
+            for observer, ended in end:
                 try:
-                    observer.exchange_ended(exchange, reply, failure)
+                    ended(exchange, reply, failure)
                 except Exception as error:
                     _log_observer(observer, error)
 

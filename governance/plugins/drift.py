@@ -26,7 +26,7 @@ from governance.contract.models import ModelLoad
 from governance.contract.plugin import Plugin, Proceed
 from governance.drift.comparison import DriftTest, ModelDrift
 from governance.drift.profile import SignedProfile
-from governance.drift.sampling import SampleBuffer
+from governance.drift.sampling import Pace, SampleBuffer
 from governance.drift.window import MAX_SNAPSHOT_BYTES, ModelSnapshot, Snapshot, Window
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.files import read_limited, replace_file
@@ -41,8 +41,9 @@ logger = logging.getLogger("governance.drift")
 
 @dataclass(slots=True)
 class _Watched:
-    """One model: items that wait to be counted, the window, and the result of the last comparison."""
+    """One model: which requests are counted, items that wait for it, the window, and the last comparison's result."""
 
+    pace: Pace
     waiting: SampleBuffer
     window: Window
     test: DriftTest
@@ -107,8 +108,11 @@ class DriftPlugin(Plugin):
         if earlier is not None and earlier.profile == reference.digest:
             window.restore(earlier)
             test.restore([earlier.states])
-        waiting = SampleBuffer(reference.profile, window.part_items, self._choose())
-        self._models[load.model] = _Watched(waiting, window, test, test.compare(window.counted(self._clock())))
+        choose = self._choose()
+        waiting = SampleBuffer(reference.profile, window.part_items, choose)
+        pace = Pace(settings.requests_per_second, choose, self._clock)
+        last = test.compare(window.counted(self._clock()))
+        self._models[load.model] = _Watched(pace, waiting, window, test, last)
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         """Proceed, and count the inputs and outputs of the model that ran."""
@@ -123,7 +127,7 @@ class DriftPlugin(Plugin):
         if watched is None:
             return
         try:
-            if watched.waiting.add(inference.inputs, inference.outputs):
+            if watched.pace.takes() and watched.waiting.add(inference.inputs, inference.outputs):
                 self._count(watched)
         except Exception as error:
             self._failed(inference.model, error)

@@ -7,7 +7,8 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 
 from governance.access.callers.caller import Caller
 from governance.access.limits.local import Limit, LimitScope, LimitStatus
@@ -80,18 +81,40 @@ class LimitsPlugin(Plugin):
         if is_admitted(exchange):
             return await proceed(exchange)
         caller, scopes = exchange.require(Caller).id, self._scopes.get(exchange.model, self._everywhere)
-        standings = await self._take(scopes, caller)
+        if self._shared is None:
+            now = self._monotonic()
+            standings: Sequence[LimitStatus | None] = [scope.take(caller, now) for scope in scopes]
+        else:
+            standings = await self._take(self._shared, scopes, caller)
         _add_standing(exchange, scopes, standings)
-        async with AsyncExitStack() as held:
-            held.callback(_leave, _enter(scopes, caller), caller)
+        entered = _enter(scopes, caller)
+        try:
             slot = await self._slots.enter()
-            held.push_async_callback(self._count_items, exchange, scopes, caller)
-            held.callback(self._slots.leave, slot)
+        except BaseException:
+            _leave(entered, caller)
+            raise
+        held = _Held(exchange, scopes, entered, caller, slot)
+        try:
             reply = await proceed(exchange)
-            if isinstance(reply, StreamedReply):
-                # The slot is held until the last byte was sent.
-                exchange.at_end.append(held.pop_all().aclose)
-            return reply
+        except BaseException:
+            await self._give_back(held)
+            raise
+        if isinstance(reply, StreamedReply):
+            # The slot is held until the last byte was sent.
+            exchange.at_end.append(partial(self._give_back, held))
+        else:
+            await self._give_back(held)
+        return reply
+
+    async def _give_back(self, held: _Held) -> None:
+        """Give back the slot, and count the items of the answered batch."""
+        try:
+            self._slots.leave(held.slot)
+            usage = held.exchange.get(Usage)
+            if usage is not None:
+                await self._count_items(held.scopes, held.caller, usage.items)
+        finally:
+            _leave(held.entered, held.caller)
 
     def measurements(self) -> Iterable[Measurement]:
         """Return how long requests waited, how many wait now, and the event loop's lag."""
@@ -99,31 +122,29 @@ class LimitsPlugin(Plugin):
         yield Measurement("queue_length", self._slots.waiting)
         yield Measurement("event_loop_lag_seconds", max(0.0, self._slots.lag_seconds))
 
-    async def _take(self, scopes: Sequence[LimitScope], caller: str) -> Sequence[LimitStatus | None]:
-        if self._shared is not None:
-            try:
-                standings = await self._shared.take(scopes, caller)
-                await self._report_shared(works=True)
-                return standings
-            except NotReadyError:
-                await self._report_shared(works=False)
-                if self._settings.when_storage_fails == "closed":
-                    raise
+    async def _take(
+        self, shared: SharedLimits, scopes: Sequence[LimitScope], caller: str
+    ) -> Sequence[LimitStatus | None]:
+        try:
+            standings = await shared.take(scopes, caller)
+            await self._report_shared(works=True)
+            return standings
+        except NotReadyError:
+            await self._report_shared(works=False)
+            if self._settings.when_storage_fails == "closed":
+                raise
         now = self._monotonic()
         return [scope.take(caller, now) for scope in scopes]
 
-    async def _count_items(self, exchange: Exchange, scopes: Sequence[LimitScope], caller: str) -> None:
-        usage = exchange.get(Usage)
-        if usage is None:
-            return
+    async def _count_items(self, scopes: Sequence[LimitScope], caller: str, items: int) -> None:
         if self._shared is not None and self._shared_works:
             try:
-                await self._shared.count_items(scopes, caller, usage.items)
+                await self._shared.count_items(scopes, caller, items)
                 return
             except NotReadyError:
                 await self._report_shared(works=False)
         for scope in scopes:
-            scope.count_items(caller, usage.items)
+            scope.count_items(caller, items)
 
     async def _report_shared(self, *, works: bool) -> None:
         if works == self._shared_works:
@@ -134,6 +155,17 @@ class LimitsPlugin(Plugin):
         await self.chain.announce(
             Event("shared-limits", "done" if works else "refused", "redis", "" if works else then)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What one request holds until its answer is complete."""
+
+    exchange: Exchange
+    scopes: Sequence[LimitScope]
+    entered: Sequence[LimitScope]
+    caller: str
+    slot: float
 
 
 def _limit(settings: LimitSettings) -> Limit:

@@ -281,10 +281,9 @@ def _verify_fulfilled(exchange: Exchange, decision: Decision) -> None:
 
 
 def _purpose(exchange: Exchange) -> str | None:
-    values = [value for name, value in exchange.headers if name == PURPOSE]
-    if not values:
+    purpose = exchange.header(PURPOSE)
+    if purpose is None and not exchange.has_header(PURPOSE):
         return None
-    purpose = values[0].decode("latin-1")
-    if len(values) > 1 or not _PURPOSE.fullmatch(purpose):
+    if purpose is None or not _PURPOSE.fullmatch(purpose):
         raise BadRequestError("Governance-Purpose must be one word of up to 64 lower-case letters, digits and . _ -")
     return purpose

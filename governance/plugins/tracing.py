@@ -142,7 +142,7 @@ class TracingPlugin(Plugin):
         for place, stage in enumerate(self.chain.stages):
             entered, left = exchange.marks[2 * place : 2 * place + 2]
             if not entered:
-                break
+                continue
             name = exchange.route.server if stage == SERVER else f"plugin {stage}"
             span = self._tracer.start_span(name, set_span_in_context(around), start_time=started + entered)
             spans.append((span, started + left))

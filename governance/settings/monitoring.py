@@ -95,6 +95,12 @@ class DriftSettings(Section):
         description="Age, in seconds, at which an item leaves the window. Default: one day.",
         examples=[3600.0],
     )
+    requests_per_second: float = Field(
+        default=200.0,
+        gt=0,
+        description="Requests to one model that a worker counts in a second, about. Of more, a random part is counted.",
+        examples=[1000.0],
+    )
     least_items: int = Field(
         default=200,
         ge=50,

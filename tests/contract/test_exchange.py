@@ -3,7 +3,7 @@
 import pytest
 
 from governance.contract.facts import Usage
-from governance.errors import TooLargeError
+from governance.errors import BadRequestError, TooLargeError
 from governance.testing import make_exchange
 
 
@@ -48,3 +48,13 @@ async def test_exchange_refused_body_stays_unread():
 def test_exchange_header_that_occurs_twice_counts_as_absent():
     one = make_exchange(headers=[(b"a", b"1"), (b"b", b"1"), (b"b", b"2")])
     assert (one.header(b"a"), one.header(b"b"), one.header(b"c")) == ("1", None, None)
+
+
+def test_exchange_header_that_a_plugin_replaced_is_seen_and_one_that_occurs_three_times_is_refused():
+    one = make_exchange(headers=[(b"a", b"1")])
+    assert one.header(b"a") == "1"
+    one.headers = [(b"b", b"1")] * 3
+    assert (one.has_header(b"a"), one.has_header(b"b"), one.header(b"b")) == (False, True, None)
+    with pytest.raises(BadRequestError, match="occurs more than once"):
+        one.single_header(b"b")
+    assert one.single_header(b"a") is None

@@ -1,13 +1,14 @@
 """Windows of recent items: constant memory, sums of several workers, and snapshots."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from governance.drift.learning import learn
 from governance.drift.profile import SignedProfile
-from governance.drift.sampling import MAX_WAITING_ROWS, SAMPLE, SampleBuffer
+from governance.drift.sampling import MAX_WAITING_ROWS, SAMPLE, Pace, SampleBuffer
 from governance.drift.window import PARTS, ModelSnapshot, Snapshot, Window, merged
 from governance.errors import ConfigurationError
 
@@ -176,3 +177,29 @@ def test_sampling_buffers_images_of_different_sizes_together():
     for side in (20, 33, 500):
         pile.add({"i": generator.random((2, 3, side, side))}, {})
     assert sum(counted.items for counted in pile.take()) == 6
+
+
+def test_pace_counts_all_of_few_requests_and_about_so_many_of_more():
+    now = 0.0
+    pace = Pace(100, np.random.default_rng(1), lambda: now)
+    counted = dict.fromkeys(("slow", "first second", "fast", "slow again"), 0)
+    for phase, rate, seconds in (("slow", 50, 3), ("first second", 5000, 1), ("fast", 5000, 10), ("slow again", 50, 4)):
+        for _ in range(rate * seconds):
+            now += 1 / rate
+            counted[phase] += pace.takes()
+    assert counted["slow"] == 150
+    assert 800 < counted["fast"] < 1200
+    assert counted["slow again"] >= 150
+    now -= 1000
+    assert pace.takes()
+
+
+def test_pace_chooses_at_random():
+    now = 0.0
+    pace = Pace(100, np.random.default_rng(1), lambda: now)
+    taken = []
+    for number in range(3000):
+        now += 0.001
+        if pace.takes() and number > 1000:
+            taken.append(number)
+    assert len({after - before for before, after in pairwise(taken)}) > 10

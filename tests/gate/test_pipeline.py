@@ -47,6 +47,26 @@ async def test_pipeline_runs_plugins_around_each_other_in_their_order():
     assert one.reply_headers == [(b"a", b"in"), (b"b", b"in"), (b"b", b"out"), (b"a", b"out")]
 
 
+async def test_pipeline_leaves_a_plugin_out_of_the_chain_of_routes_that_it_does_not_handle():
+    class Only(Named):
+        def handles(self, route):
+            return route.template == "/mine"
+
+        def exchange_ended(self, exchange, reply, error):
+            self.log.append(exchange.path)
+
+    log = []
+    pipeline = Pipeline([Named("a"), Only("b", log)])
+    for path, names in (("/mine", [b"a", b"b", b"b", b"a"]), ("/other", [b"a", b"a"])):
+        one = make_exchange(path=path)
+        await pipeline.around(answer_ok, one.route)(one)
+        assert [name for name, _ in one.reply_headers] == names
+    assert log == ["/mine", "/other"]
+    one = make_exchange(path="/other")
+    await pipeline.around(answer_ok)(one)
+    assert len(one.reply_headers) == 4
+
+
 def test_pipeline_order_refuses_plugin_before_the_fact_that_it_requires():
     with pytest.raises(ConfigurationError, match=r"'b' requires Usage.*put 'a' before 'b'; the order is b, a"):
         Pipeline([Named("b", requires=[Usage]), Named("a", provides=[Usage])])

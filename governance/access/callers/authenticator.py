@@ -8,8 +8,7 @@ refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from governance.access.callers.caller import Caller
 from governance.errors import UnauthenticatedError
@@ -18,8 +17,7 @@ MAX_CREDENTIAL_CHARACTERS = 16_384
 SEND_ONE = "send an API key or a token: Authorization: Bearer <key>"
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """Credentials of a request.
 
     Attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from governance.errors import LimitName, RateLimitedError
 
@@ -30,8 +31,7 @@ class Limit:
     items_per_day: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LimitStatus:
+class LimitStatus(NamedTuple):
     """What a caller has left of a rate.
 
     Attributes:

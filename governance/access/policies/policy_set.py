@@ -72,15 +72,21 @@ class PolicySet:
         self._index = PolicyIndex(self.policies.values())
         self._entities = Entities(entities, schema, (item.document for item in self.policies.values()), name)
         self._memo: Memo[PolicyRequest, Verdict] = Memo()
+        # The same verdicts by requests as they were asked, with what the schema does not declare.
+        self._asked: Memo[PolicyRequest, Verdict] = Memo()
         self._handles: Memo[tuple[str, ...], cedarpy.PolicySet] = Memo(1024)
 
     def decide(self, request: PolicyRequest) -> Verdict:
         """Return the decision on a request, from the cache if the same request was decided before."""
-        request = self._fitted(request)
-        verdict = self._memo.get(request)
+        known = self._asked.get(request)
+        if known is not None:
+            return known
+        fitted = self._fitted(request)
+        verdict = self._memo.get(fitted)
         if verdict is None:
-            verdict = self._decide(request)
-            self._memo.put(request, verdict)
+            verdict = self._decide(fitted)
+            self._memo.put(fitted, verdict)
+        self._asked.put(request, verdict)
         return verdict
 
     def declared(self, variable: str, names: frozenset[str], action: str, kind: str) -> frozenset[str]:

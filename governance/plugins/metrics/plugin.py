@@ -23,6 +23,7 @@ from governance.contract.facts import Admitted, Trace, Usage
 from governance.contract.measurements import Measurement, Metric, Sample, expiries
 from governance.contract.models import ModelLoad, ModelRefusal
 from governance.contract.plugin import Plugin, Proceed
+from governance.contract.routes import Route
 from governance.errors import (
     ConfigurationError,
     CredentialKind,
@@ -163,9 +164,13 @@ class MetricsPlugin(Plugin):
             for sample in metric.samples
         ]
 
+    def handles(self, route: Route) -> bool:
+        """Return whether a route is `/metrics`; all others are only observed."""
+        return route.template == METRICS
+
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        """Proceed; for `/metrics`, admit a scrape from a trusted network and answer in the requested format."""
-        if exchange.route.template != METRICS:
+        """Admit a scrape from a trusted network, and answer in the requested format."""
+        if not self.handles(exchange.route):
             return await proceed(exchange)
         if self._is_trusted(exchange):
             exchange.put(Admitted("scrape from a trusted network"))

@@ -15,7 +15,7 @@ from governance.errors import ApplicationError, ApplicationRefusedError
 from governance.keys import open_secret
 from governance.plugins.privacy.plans import Plans
 from governance.plugins.privacy.replies import ask_for_whole_text, change_reply, change_sentence
-from governance.plugins.privacy.requests import change_request
+from governance.plugins.privacy.requests import change_request, pass_unchanged
 from governance.plugins.privacy.reveal import REVEAL, RevealServer
 from governance.plugins.privacy.scope import scope_of
 from governance.privacy.change.context import Context
@@ -70,7 +70,7 @@ class PrivacyPlugin(Plugin):
             UnsearchableReplyError: if the answer cannot be searched.
         """
         plan = self._plan_of(exchange)
-        if not plan.is_empty:
+        if not plan.is_empty and not await pass_unchanged(exchange, plan):
             await change_request(exchange, plan, self._context(exchange, plan))
         if not plan.changes_replies:
             return await proceed(exchange)

@@ -53,9 +53,13 @@ class JsonPointer:
 
         A name in other bytes has an escape in it, such as `\\u0061` for `a`; so any backslash counts as a match.
         """
-        return b"\\" in data or all(
-            part == WILDCARD or part.isdigit() or part.encode("utf-8", "replace") in data for part in self.segments
-        )
+        if b"\\" in data:
+            return True
+        # The last name first: it is the rarest.
+        for part in reversed(self.segments):
+            if part.encode("utf-8", "replace") not in data and part != WILDCARD and not part.isdigit():
+                return False
+        return True
 
 
 EVERYWHERE = JsonPointer(())

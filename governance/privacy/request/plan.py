@@ -65,6 +65,7 @@ class RequestPlan:
         images: How images in requests are cleaned; None if they are not.
         reply_images: How images in replies are cleaned; None if they are not.
         non_finite: Whether JSON may have the words NaN and Infinity, as in the Open Inference Protocol.
+        fields_alone: Whether fields of a JSON body are all that is declared.
     """
 
     rules: tuple[FieldRule, ...] = ()
@@ -75,6 +76,12 @@ class RequestPlan:
     images: ImageRules | None = None
     reply_images: ImageRules | None = None
     non_finite: bool = False
+
+    fields_alone: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        others = self.columns or self.text or self.query or self.form or self.images
+        object.__setattr__(self, "fields_alone", bool(self.rules) and not others)
 
     @property
     def is_empty(self) -> bool:
@@ -170,7 +177,7 @@ class RequestPlan:
         Raises:
             BadRequestError: If it cannot be searched for what the plan declares.
         """
-        if self.text is None and not self.columns and not self._may_hold(bytes(head)):
+        if self.text is None and not self.columns and not self.may_hold(bytes(head)):
             return ChangedBody(bytes(head), bytes(tail))
         if self._is_text_alone and not len(tail):
             changed = self._change_plain(bytes(head), context)
@@ -226,7 +233,12 @@ class RequestPlan:
             bytes(head) if untouched else render_json(holder[0], non_finite=self.non_finite), tail, redactions
         )
 
-    def _may_hold(self, data: bytes) -> bool:
+    def may_hold(self, data: bytes) -> bool:
+        """Return False if the JSON part of a body certainly has no declared field.
+
+        Args:
+            data: The JSON part.
+        """
         return any(rule.path.may_be_in(data) for rule in self.rules)
 
 

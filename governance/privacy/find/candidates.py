@@ -15,9 +15,10 @@ from governance.privacy.find.patterns.detectors import DOMAIN, EMAIL
 from governance.privacy.find.patterns.expressions import (
     ENABLED_BY,
     FORBIDDEN_AFTER,
+    JOINING_MARKS,
+    LETTERS_BEHIND,
     LETTERS_DIGITS,
     MAIL_HOST,
-    SENTENCE_MARKS,
     WITH_EDGES,
     WITHOUT_EDGES,
 )
@@ -32,6 +33,9 @@ _LOCAL_MARKS = b"._%+'-"
 _LOCAL, _LABEL = LETTERS_DIGITS + _LOCAL_MARKS, LETTERS_DIGITS + b"-"
 # A place where a match may begin: not within letters and digits, and not at the NUL between two texts.
 _BEGIN = re.compile(rb"(?<![a-zA-Z0-9])[^\x00]")
+_JOINING = JOINING_MARKS.encode()
+# What is behind a mark that joins two parts of a number.
+_GOES_ON = re.compile(rb"[a-zA-Z]{0,%d}[0-9]" % LETTERS_BEHIND)
 # A dot within a word, as domains have them.
 _DOT = re.compile(rb"\.(?=[a-zA-Z0-9])")
 
@@ -83,13 +87,13 @@ class CandidateFinder:
             if found is None:
                 return
             last = found.end()
-            if data[last] not in forbidden or _ends_sentence(data, last):
+            if data[last] not in forbidden or _joins_nothing(data, last):
                 yield last
 
 
-def _ends_sentence(data: bytes, end: int) -> bool:
-    """Return whether the byte after a match ends a sentence: true of the dot of "…1984. ", false in "1.2.3.4.5"."""
-    return chr(data[end]) in SENTENCE_MARKS and (end + 1 >= len(data) or data[end + 1] not in LETTERS_DIGITS)
+def _joins_nothing(data: bytes, end: int) -> bool:
+    """Return whether the byte after a match is a joining mark that joins nothing: of "1984.Next", not of "1.2.3.4.5"."""
+    return data[end] in _JOINING and _GOES_ON.match(data, end + 1) is None
 
 
 def _near_words(regions: Iterable[Region], words: Iterable[ContextWord]) -> Iterator[Candidate]:

@@ -27,10 +27,11 @@ from governance.privacy.find.patterns.detectors import DETECTORS, DOMAIN, EMAIL
 from governance.privacy.find.patterns.expressions import (
     ENABLED_BY,
     FORBIDDEN_AFTER,
+    JOINING_MARKS,
+    LETTERS_BEHIND,
     LONG_DETECTORS,
     MAIL_HOST,
     NEEDS_CONTEXT,
-    SENTENCE_MARKS,
     WITH_EDGES,
     WITHOUT_EDGES,
 )
@@ -68,11 +69,16 @@ cdef extern from * nogil:
 
 cdef Py_ssize_t context_before = CONTEXT_BEFORE, context_after = CONTEXT_AFTER
 cdef int max_shorter = MAX_SHORTER
-cdef bytes sentence_marks = SENTENCE_MARKS.encode(), trailing = TRAILING
+cdef int letters_behind = LETTERS_BEHIND
+cdef bytes joining_marks = JOINING_MARKS.encode(), trailing = TRAILING
 
 
 cdef inline bint is_alnum(unsigned char byte) noexcept nogil:
     return 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
+
+
+cdef inline bint is_digit(unsigned char byte) noexcept nogil:
+    return 48 <= byte <= 57
 
 
 cdef inline bint is_local_mark(unsigned char byte) noexcept nogil:
@@ -342,18 +348,22 @@ cdef class CandidateFilter:
                 return None
             # At most one less than before, so there is a byte at this place.
             last = found.end()
-            if self.forbidden_after[number][text[last]] and not self.ends_sentence(searched, last):
+            if self.forbidden_after[number][text[last]] and not self.joins_nothing(searched, last):
                 continue
             span = self.accept(searched, number, first, last)
             if span is not None:
                 return span
         return None
 
-    cdef bint ends_sentence(self, Searched searched, Py_ssize_t end):
-        """See `candidates._ends_sentence`."""
-        return searched.text[end] in sentence_marks and (
-            end + 1 >= searched.size or not is_alnum(searched.text[end + 1])
-        )
+    cdef bint joins_nothing(self, Searched searched, Py_ssize_t end):
+        """See `candidates._joins_nothing`."""
+        cdef const unsigned char* text = searched.text
+        cdef Py_ssize_t place = end + 1, last = min(searched.size, end + 1 + letters_behind + 1)
+        if text[end] not in joining_marks:
+            return False
+        while place < last and is_alnum(text[place]) and not is_digit(text[place]):
+            place += 1
+        return not (place < last and is_digit(text[place]))
 
     cdef tuple accept(self, Searched searched, int number, Py_ssize_t first, Py_ssize_t last):
         """See the twin."""

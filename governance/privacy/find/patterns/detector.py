@@ -27,14 +27,13 @@ class Detector:
         context: words (lower case; English, Chinese and others) of which one near the match sets the score to
             `with_context`.
         with_context: confidence in a match near a context word, 0 to 1.
-        edges: characters, apart from letters and digits, that must not be directly before or after a match.
+        edges: characters, apart from letters and digits, that must not be directly before or after a match; marks such as
+            `.` and `-` only where the number goes on behind them (`expressions.JOINING_MARKS`).
         caseless: whether upper and lower case are the same.
         digits: the least number of digits in a match, if it is a number; such detectors run in groups of digits only.
         marks: characters of which such a group must contain at least one.
         label: an expression directly before the pattern that says what the value is; the finding begins after it.
         tail: an expression directly after the pattern that belongs to the finding; it begins with no letter or digit.
-        before_dash: characters that make a dash before the match a forbidden edge: in "7-4111…" the dash joins two
-            numbers, in "card -4111…" it does not.
         examples: texts in which the detector must find something; tests run them.
         counter_examples: texts in which it must not.
     """
@@ -52,7 +51,6 @@ class Detector:
     marks: str = ""
     label: str = ""
     tail: str = ""
-    before_dash: str = "a-zA-Z0-9"
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
 

@@ -27,8 +27,12 @@ _DATE_OF_BIRTH = ("born", "birth", "dob", "d.o.b", "geboren", "née", "né le", 
 _PASSPORT = ("passport", "travel document", "reisepass", "passeport", "pasaporte", "护照")
 _LICENCE = ("driver", "driving", "licence", "license", "dl#", "dl no", "führerschein", "驾驶证", "驾照")
 _BANK = ("account", "acct", "bank", "routing", "kontonummer", "账号", "账户", "卡号")
-# What people write between a label and its value: " number is: ", "=", "': '".
-_IS = r"(?i:(?: (?:number|no\.?|nr\.?))?(?: (?:is|was))?['\"]?[ :#=]{1,3}['\"]?)"
+# What people write between a label and its value: ": ", "=", "' => '", " - ", " is ".
+_GLUE = r"(?i:['\"]?(?: (?:is|was)[ :]|[ \t:=#|>.,\-]|：|–){1,4}['\"]?)"
+# The same after a label of numbers: " number is: ", " no.".
+_IS = rf"(?i:(?:[ _\-]?(?:number|no|nr))?{_GLUE})"
+# Between a label and a secret, which may be any word.
+_IS_SECRET = r"(?:['\"]?\s?(?:[:=]|：|=>)\s?['\"]?)"
 _SSN = r"(?:ssn|social[ \-]security)"
 _STREET = (
     "(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|way|place|pl|square|sq|terrace|terr|parkway|pkwy|"
@@ -53,7 +57,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("mail.example.org", "example.co.uk"), counter_examples=("setup.py", "e.g.x", "file.txt"),
     ),
     Detector(
-        "card", "CREDIT_CARD", r"[2-6]\d{3}(?:[ \-]?\d{4}){2}[ \-]?\d{1,4}(?:[ \-]?\d{1,3})?|3[47]\d{2}[ \-]?\d{6}[ \-]?\d{5}|3(?:0[0-5]|[689]\d)\d[ \-]?\d{6}[ \-]?\d{4}|[4-6]\d{11,18}|1800\d{11}", 1.0, checks.credit_card, edges="-.", before_dash="0-9",
+        "card", "CREDIT_CARD", r"[2-6]\d{3}(?:[ \-]?\d{4}){2}[ \-]?\d{1,4}(?:[ \-]?\d{1,3})?|3[47]\d{2}[ \-]?\d{6}[ \-]?\d{5}|3(?:0[0-5]|[689]\d)\d[ \-]?\d{6}[ \-]?\d{4}|[4-6]\d{11,18}|1800\d{11}", 1.0, checks.credit_card, edges="-.",
         digits=12, examples=("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005", "30569309025904", "213136494205557", "180009152487057", "3523788319072486"), counter_examples=("4111 1111 1111 1112", "1234 5678 9012 3456"),
     ),
     Detector(
@@ -279,7 +283,7 @@ DETECTORS: tuple[Detector, ...] = (
     ),
     Detector(
         "medical-record", "MEDICAL_RECORD_NUMBER", r"[a-z]{0,3}-?(?:\d{1,5}-\d{4,8}|\d{5,10})", 0.95, caseless=True,
-        label=r"(?:mrn|(?:medical|patient|hospital|health) (?:record|id|chart)?(?: ?(?:number|no\.?|#))?|hospital no\.?|chart (?:no\.?|number)|patient[_\-]?id|fallnummer|patientennummer|n° de dossier|病历号|病案号|住院号|门诊号)['\"]?[ :#：=]{0,3}['\"]?",
+        label=rf"(?:mrn|(?:medical|patient|hospital|health) (?:record|id|chart)?(?: ?(?:number|no\.?|#))?|hospital no\.?|chart (?:no\.?|number)|patient[_\-]?id|fallnummer|patientennummer|n° de dossier|病历号|病案号|住院号|门诊号){_GLUE}?",
         examples=("MRN: 12345678", "病历号：0012345", "Hospital no.: 1234567", "patient_id=1234567", "MRN 84-22091"), counter_examples=("MRN pending",),
     ),
     Detector(
@@ -287,7 +291,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("account number 123456789012", "账号 6222021234567890", "bank account MTEH92247007947368"), counter_examples=("number 123456789012",),
     ),
     Detector(
-        "bank-account-labelled", "US_BANK_NUMBER", r"\d{6,17}", 0.9, None, edges="-.", caseless=True, label=r"(?:account|acct\.?|a/c)(?: ?(?:number|no\.?|nr\.?|num|#))?[ :#]{1,3}",
+        "bank-account-labelled", "US_BANK_NUMBER", r"\d{6,17}", 0.9, None, edges="-.", caseless=True, label=rf"(?:account|acct\.?|a/c)(?: ?(?:number|no\.?|nr\.?|num|#))?{_GLUE}",
         examples=("account number 12345678", "Acct #123456789"), counter_examples=("account manager",),
     ),
     Detector(
@@ -333,11 +337,11 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("AKIAIOSFODNN7EXAMPLE",), counter_examples=("AKIAIOSF",),
     ),
     Detector(
-        "aws-secret", "CLOUD_CREDENTIAL", r"[A-Za-z0-9/+=]{40}", 0.97, caseless=True, label=r"aws_?secret(?:_access)?_?key['\"]?\s?[:=]\s?['\"]?",
+        "aws-secret", "CLOUD_CREDENTIAL", r"[A-Za-z0-9/+=]{40}", 0.97, caseless=True, label=rf"aws_?secret(?:_access)?_?key{_IS_SECRET}",
         examples=("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",), counter_examples=("aws_secret_access_key = none",),
     ),
     Detector(
-        "azure-key", "CLOUD_CREDENTIAL", r"[A-Za-z0-9+/=]{40,90}", 0.96, caseless=True, label=r"(?:accountkey|sharedaccesskey)=",
+        "azure-key", "CLOUD_CREDENTIAL", r"[A-Za-z0-9+/=]{40,90}", 0.96, caseless=True, label=rf"(?:accountkey|sharedaccesskey){_IS_SECRET}",
         examples=("AccountKey=" + "a1B2" * 21 + "a1==",), counter_examples=("AccountKey=none",),
     ),
     Detector(
@@ -349,7 +353,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "sk_test_4eC39HqLyjWDarjtT1zdp7dc"), counter_examples=("sk-short",),
     ),
     Detector(
-        "password", "PASSWORD", r"[^\s\x00'\",;]{6,200}", 0.86, caseless=True, label=r"(?:password|passwd|pwd|passwort|contraseña|mot de passe|api[_\-]?key|secret|access[_\-]?token|auth[_\-]?token|密码|口令)['\"]?\s?[:=：]\s?['\"]?",
+        "password", "PASSWORD", r"[^\s\x00'\",;]{6,200}", 0.86, caseless=True, label=rf"(?:password|passwd|pwd|passwort|contraseña|mot de passe|api[_\-]?key|secret|access[_\-]?token|auth[_\-]?token|密码|口令){_IS_SECRET}",
         examples=("password: hunter2!", "api_key=abcdef123456"), counter_examples=("password reset",),
     ),
     # A text that names its number ("my SSN is …") is believed without the check digits: a miswritten number still shows
@@ -368,7 +372,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("national id: 4080129136405", "Ausweisnummer T220001293", "ID number 337 664 619", "national id is ZZ 88 22 65 T"), counter_examples=("order 4080129136405", "ID card holders 12345"),
     ),
     Detector(
-        "vat-said", "VAT_NUMBER", r"[a-z]{2} ?[a-z]{0,2}\d(?:[ .\-]?[0-9a-z]){5,14}|gb(?:gd|ha)\d{3}|\d{9,12}", 0.7, edges="-.", caseless=True, label=rf"(?:vat|ust|tva|iva|btw|moms|nip)(?:[ \-]?(?:reg(?:istration)?\.?|id(?:ent)?\.?))?(?:-?(?:nr\.?|nummer))?{_IS}",
+        "vat-said", "VAT_NUMBER", r"[a-z]{2} ?[a-z]{0,2}\d(?:[ .\-]?\d|[a-z]){5,14}|gb(?:gd|ha)\d{3}|\d{9,12}", 0.7, edges="-.", caseless=True, label=rf"(?:vat|ust|tva|iva|btw|moms|nip)(?:[ \-]?(?:reg(?:istration)?\.?|id(?:ent)?\.?))?(?:-?(?:nr\.?|nummer))?{_IS}",
         examples=("VAT number GB313 8210 94 601", "VAT no. 123456789", "USt-IdNr. DE123456789"), counter_examples=("DE123456789", "VAT is due by 2031"),
     ),
     Detector(

@@ -13,9 +13,13 @@ from governance.privacy.find.patterns.detectors import CONTEXT_WORDS, DETECTORS,
 
 # A bound of a repetition from which on an automaton becomes expensive.
 LARGE_BOUND = 32
-# A mark that ends a sentence rather than belonging to a number: "1.2.3.4." is an address, "1.2.3.4.5" is none. Such an
-# edge is forbidden only if a letter or digit follows it.
-SENTENCE_MARKS = ".,-:/"
+# Marks that join the parts of a number: "1.2.3.4" is an address, "1.2.3.4.5" is none. Such an edge is forbidden only if
+# the number goes on behind it: if a digit follows, or letters with a digit behind them, as in a UUID. In "4111….Please"
+# and "…1111-Visa" it does not go on.
+JOINING_MARKS = ".,-:/"
+# How many letters may be between a joining mark and the digit that makes it one: behind a match, and before it. Python's
+# look-behind has a fixed width, so before a match each number of letters is an expression of its own.
+LETTERS_BEHIND, LETTERS_BEFORE = 12, 3
 LETTERS_DIGITS = bytes(code for code in range(128) if chr(code).isalnum())
 # The host of a mail address, as in the pattern of the detector `email`.
 MAIL_HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
@@ -55,12 +59,14 @@ def hyperscan_expression(number: int) -> str:
         number: of the detector, in `DETECTORS`.
     """
     item = DETECTORS[number]
-    # A dash before a match may be a bullet or a minus (`before_dash`): `re` decides on it.
-    before = f"[^a-zA-Z0-9{_escaped(item.edges.replace('-', ''))}]"
+    hard, joining = _edges_of(item)
+    before, after = f"[^a-zA-Z0-9{hard}]", f"[^a-zA-Z0-9{hard}{joining}]"
     if number in LONG_DETECTORS:
         return f"{before}(?:{_shortest_match(item.whole)})"
-    soft = _escaped(item.edges, only=SENTENCE_MARKS)
-    after = f"[^a-zA-Z0-9{_escaped(item.edges)}]" + (f"|[{soft}][^a-zA-Z0-9]" if soft else "")
+    if joining:
+        # The candidate of such a match begins one byte before it, which `re` allows.
+        before = f"(?:[^a-zA-Z0-9{hard}{joining}]|[^0-9][{joining}])"
+        after += f"|[{joining}][^0-9]"
     return f"{before}(?:{_without_large_bounds(item.labelled)})(?:{after})"
 
 
@@ -76,23 +82,22 @@ def _without_large_bounds(pattern: str) -> str:
 
 def _with_edges(item: Detector) -> str:
     """Return a pattern with look-around for its edges, for `re`."""
-    hard = "".join(edge for edge in item.edges if edge not in SENTENCE_MARKS)
-    soft = _escaped(item.edges, only=SENTENCE_MARKS)
-    after = f"[a-zA-Z0-9{_escaped(hard)}]" + (f"|[{soft}][a-zA-Z0-9]" if soft else "")
-    return f"{_edge_before(item)}(?:{item.whole})(?!{after})"
+    hard, joining = _edges_of(item)
+    before, after = f"(?<![a-zA-Z0-9{hard}])", f"[a-zA-Z0-9{hard}]"
+    if joining:
+        before += f"(?<![0-9][{joining}])"
+        after += f"|[{joining}][a-zA-Z]{{0,{LETTERS_BEHIND}}}[0-9]"
+    if "-" in joining:
+        before += "".join(f"(?<![0-9][a-zA-Z]{{{count}}}-)" for count in range(1, LETTERS_BEFORE + 1))
+    return f"{before}(?:{item.whole})(?!{after})"
 
 
-def _edge_before(item: Detector) -> str:
-    """Return the look-behind of a pattern: a dash is forbidden only after one of `before_dash`."""
-    edges = _escaped(item.edges.replace("-", ""))
-    if "-" not in item.edges:
-        return f"(?<![a-zA-Z0-9{edges}])"
-    return f"(?<![a-zA-Z0-9{edges}])(?<![{item.before_dash}]-)"
-
-
-def _escaped(edges: str, only: str | None = None) -> str:
-    """Return characters for use in a character class; of some of them only those in `only`."""
-    return "".join(rf"\{edge}" for edge in edges if only is None or edge in only)
+def _edges_of(item: Detector) -> tuple[str, str]:
+    """Return a detector's edges, each escaped for a character class: those always forbidden, and those that join."""
+    return (
+        "".join(rf"\{edge}" for edge in item.edges if edge not in JOINING_MARKS),
+        "".join(rf"\{edge}" for edge in item.edges if edge in JOINING_MARKS),
+    )
 
 
 def _compile(pattern: str, item: Detector) -> re.Pattern[bytes]:
@@ -118,7 +123,7 @@ LONG_DETECTORS = frozenset(
 # By number of a detector: its expression for `re`, with a check of the edges and without one.
 WITH_EDGES = [_compile(_with_edges(item), item) for item in DETECTORS]
 WITHOUT_EDGES = [_compile(item.whole, item) for item in DETECTORS]
-# By number of a detector: the bytes that must not follow a match, if they are not the mark at the end of a sentence.
+# By number of a detector: the bytes that must not follow a match, unless they are joining marks that join nothing.
 FORBIDDEN_AFTER = [frozenset(LETTERS_DIGITS + item.edges.encode()) for item in DETECTORS]
 # By number of a context word: the detectors that need a context word, and for which this one counts.
 ENABLED_BY = [

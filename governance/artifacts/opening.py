@@ -24,6 +24,7 @@ from governance.artifacts.format.recipients import unwrap_with, verify_commitmen
 from governance.artifacts.memory import PlaintextMemory
 from governance.artifacts.scan.limits import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.scan.scan import admit, scanned_memory
+from governance.artifacts.scan.trial import EmptyAxes
 from governance.artifacts.seal import SealedFacts, admission_of
 from governance.artifacts.trust.trust import Trust, verify_signed_by
 from governance.errors import (
@@ -47,6 +48,7 @@ class OpenedArtifact:
         digest: `sha256:` and the root of the manifest; it identifies the model.
         signers: Signers, as in `SealedFacts`.
         memory: The memory with the plaintext.
+        empty_axes: For each graph and input the axes that may have size 0; see `ScanReport`.
     """
 
     name: str
@@ -54,6 +56,7 @@ class OpenedArtifact:
     digest: str
     signers: tuple[str, ...]
     memory: PlaintextMemory = field(repr=False)
+    empty_axes: Mapping[str, EmptyAxes] = field(default_factory=dict)
 
     @property
     def files(self) -> Mapping[str, memoryview]:
@@ -77,6 +80,9 @@ class OpenedArtifact:
             "digest": self.digest,
             "signers": list(self.signers),
             "layout": {path: list(place) for path, place in self.memory.layout.items()},
+            "empty_axes": {
+                path: {name: list(axes) for name, axes in found.items()} for path, found in self.empty_axes.items()
+            },
         }
 
     @classmethod
@@ -91,7 +97,10 @@ class OpenedArtifact:
         """
         layout = {path: (offset, size) for path, (offset, size) in record["layout"].items()}
         memory = PlaintextMemory.adopt(record["descriptor"], layout)
-        return cls(record["name"], record["version"], record["digest"], tuple(record["signers"]), memory)
+        empty_axes = {
+            path: {name: tuple(axes) for name, axes in found.items()} for path, found in record["empty_axes"].items()
+        }
+        return cls(record["name"], record["version"], record["digest"], tuple(record["signers"]), memory, empty_axes)
 
     def __enter__(self) -> OpenedArtifact:
         return self
@@ -142,7 +151,7 @@ def open_sealed(
             with _step("step 7 (name and version)"):
                 _verify_identity(header, name, minimum_version)
             with _step("step 8 (model scan)"):
-                admit(scanned_memory(opened.files), limits)
+                opened.empty_axes = admit(scanned_memory(opened.files), limits)
         except BaseException:
             opened.wipe()
             raise

@@ -67,9 +67,9 @@ def parse_infer_request(body: bytes, header_length: str | None) -> tuple[InferRe
     _verify_members_once(head, request)
     if len(request.id) > MAX_ID_CHARACTERS:
         raise BadRequestError(f"the id is longer than {MAX_ID_CHARACTERS} characters")
-    if not 1 <= len(request.inputs) <= MAX_TENSORS or len(request.outputs) > MAX_TENSORS:
+    if len(request.inputs) > MAX_TENSORS or len(request.outputs) > MAX_TENSORS:
         raise BadRequestError(
-            f"a request has 1 to {MAX_TENSORS} inputs and at most {MAX_TENSORS} outputs; "
+            f"a request has at most {MAX_TENSORS} inputs and {MAX_TENSORS} outputs; "
             f"this one has {len(request.inputs)} inputs and {len(request.outputs)} outputs"
         )
     for name in request.parameters:

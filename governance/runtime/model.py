@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from governance.artifacts.scan.trial import EmptyAxes
 from governance.errors import BadRequestError, ManifestMismatchError, NotReadyError
 from governance.runtime.bfloat16 import run_with_bfloat16
 from governance.runtime.device import Placement
@@ -21,6 +23,7 @@ from governance.settings import RuntimeSettings
 
 # Errors of a run that the tensors cause; a failed device (`EPFail`, `EngineError`) is not the caller's fault.
 REFUSALS = frozenset({"Fail", "InvalidArgument", "NotImplemented", "RuntimeException", "TypeError", "ValueError"})
+_DEVICE = re.compile(r"cuda|cublas|cudnn|cufft|out of memory", re.IGNORECASE)
 # A longer run would block the other requests of the event loop, so it goes to a thread.
 INLINE_SECONDS = 0.001
 _SMOOTHING = 0.1
@@ -133,6 +136,7 @@ def open_model(
     card: Mapping[str, Any],
     settings: RuntimeSettings,
     weights: Weights = MappingProxyType({}),
+    empty_axes: EmptyAxes = MappingProxyType({}),
 ) -> Model:
     """Open an ONNX model from memory on the device that the settings ask for.
 
@@ -144,6 +148,7 @@ def open_model(
         card: the model's card; its inputs, outputs and classes must be the graph's.
         settings: providers, threads and memory.
         weights: the files of external data that the graph names; they are used without a copy and must not change.
+        empty_axes: for each input the axes that may have size 0; a batch never may.
 
     Raises:
         ConfigurationError: if ONNX Runtime is not installed or cannot load the model.
@@ -151,7 +156,7 @@ def open_model(
     """
     content = bytes(graph)
     placement, session = place(content, weights, name, settings)
-    signature = signature_of(session, content, card) if session is not None else Signature((), ())
+    signature = signature_of(session, content, card, empty_axes) if session is not None else Signature((), ())
     model = Model(
         name=name,
         version=version,
@@ -210,6 +215,8 @@ def _classes(card: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _refusal(error: Exception, name: str) -> Exception:
     """Return an error without ONNX Runtime's own text, which may quote the input."""
-    if type(error).__name__ in REFUSALS or isinstance(error, ValueError):
+    refused = type(error).__name__ in REFUSALS or isinstance(error, ValueError)
+    # With bound tensors ONNX Runtime raises one class for all.
+    if refused or (type(error) is RuntimeError and not _DEVICE.search(str(error))):
         return BadRequestError(f"the model '{name}' refuses these tensors: see its metadata for shapes and types")
     return error

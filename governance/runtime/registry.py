@@ -149,7 +149,10 @@ class ModelRegistry:
         if graph is None:
             raise ManifestMismatchError(f"the artifact holds no {GRAPH_FILE}")
         others = {path: content for path, content in files.items() if path not in (GRAPH_FILE, CARD_FILE)}
-        return open_model(name, artifact.version, artifact.digest, graph, card, self._settings.runtime, others)
+        empty_axes = artifact.empty_axes.get(GRAPH_FILE, {})
+        return open_model(
+            name, artifact.version, artifact.digest, graph, card, self._settings.runtime, others, empty_axes
+        )
 
     def _open_artifact(self, name: str) -> OpenedArtifact:
         inherited = self._inherited().get(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx
 
+from governance.artifacts.scan.trial import EmptyAxes
 from governance.errors import ConfigurationError, ManifestMismatchError
 
 DATATYPE_OF = MappingProxyType(
@@ -77,13 +78,16 @@ class Signature:
     outputs: tuple[TensorSpec, ...]
 
 
-def signature_of(session: Any, graph: bytes, card: Mapping[str, Any]) -> Signature:
+def signature_of(
+    session: Any, graph: bytes, card: Mapping[str, Any], empty_axes: EmptyAxes = MappingProxyType({})
+) -> Signature:
     """Return the inputs and outputs of a session.
 
     Args:
         session: An `InferenceSession`.
         graph: The ModelProto of which it was made.
         card: The model's card, which may name the batch.
+        empty_axes: For each input the axes that may have size 0.
 
     Raises:
         ConfigurationError: if a value has no type of the protocol.
@@ -92,7 +96,12 @@ def signature_of(session: Any, graph: bytes, card: Mapping[str, Any]) -> Signatu
     values = session.get_inputs()
     unranked = _unranked(graph) if any(not value.shape for value in values) else frozenset()
     outputs = _specs(session.get_outputs())
-    return Signature(_with_batch(_specs(values, unranked), outputs, card), outputs)
+    inputs = _with_batch(_specs(values, unranked), outputs, card)
+    return Signature(tuple(replace(spec, empty_axes=_empty_axes(spec, empty_axes)) for spec in inputs), outputs)
+
+
+def _empty_axes(spec: TensorSpec, tried: EmptyAxes) -> frozenset[int]:
+    return frozenset(tried.get(spec.name, ())) - ({0} if spec.is_batch else set())
 
 
 def _unranked(graph: bytes) -> frozenset[str]:

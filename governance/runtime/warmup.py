@@ -37,7 +37,7 @@ def guessed(inputs: Sequence[TensorSpec], card: Mapping[str, Any]) -> list[str]:
 
 
 def _zeros(spec: TensorSpec, example: Any) -> np.ndarray[Any, Any]:
-    shape = _verified(spec, example) if example is not None else [max(size, 1) for size in spec.shape]
+    shape = _verified(spec, example) if example is not None else [1 if size == -1 else size for size in spec.shape]
     made = np.zeros(shape, numpy_type(spec.datatype))
     if spec.datatype == "BYTES":
         made.fill("")

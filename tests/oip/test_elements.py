@@ -14,7 +14,9 @@ from governance.errors import BadRequestError
 from governance.oip.classification import classified
 from governance.oip.elements import quoted_words
 from governance.oip.messages import InputTensor, parse_infer_request
+from governance.oip.shapes import TensorLimits, verify_shape
 from governance.oip.tensors import NUMPY_TYPE_OF, array_from_binary, array_from_json, binary_from_array, json_from_array
+from governance.runtime.signature import TensorSpec
 
 FLOATS = ("FP16", "BF16", "FP32", "FP64")
 
@@ -150,3 +152,39 @@ def test_classification_of_texts_is_refused():
 )
 def test_classification_of_scalars_and_empty_tensors_has_a_shape(shape, expected):
     assert classified(np.zeros(shape, np.float32), 2, ()).shape == expected
+
+
+CACHE = TensorSpec("x", "FP32", (-1, 8, -1, 64), is_batch=True, empty_axes=frozenset({2}))
+SOUND = TensorSpec("x", "FP32", (-1,))
+ANY_RANK = TensorSpec("x", "FP32", (), is_ranked=False)
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [(CACHE, [4, 8, 0, 64]), (CACHE, [1, 8, 7, 64]), (SOUND, [100]), (ANY_RANK, []), (ANY_RANK, [2, 3])],
+)
+def test_shape_of_the_model_is_taken(spec, shape):
+    verify_shape(InputTensor("x", shape, "FP32"), spec, TensorLimits(max_batch=4, max_elements=20_000))
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape", "says"),
+    [
+        (CACHE, [5, 8, 0, 64], "a batch of 5 is over the limit of 4 items"),
+        (CACHE, [0, 8, 0, 64], "expected shape"),
+        (CACHE, [1, 0, 0, 64], "expected shape"),
+        (CACHE, [-1, 8, 1, 64], "expected shape"),
+        (CACHE, [1, 8, -1, 64], "expected shape"),
+        (CACHE, [1, 8, 2**39, 64], "over the limit of 20000 elements"),
+        (SOUND, [0], "the model was not tried with a size of 0 there"),
+        (SOUND, [20_001], "over the limit of 20000 elements"),
+        (SOUND, [1, 1], "expected shape"),
+        (ANY_RANK, [200, 200], "over the limit of 20000 elements"),
+        (ANY_RANK, [0, 2**20], "expected shape"),
+        (ANY_RANK, [-1], "expected shape"),
+        (ANY_RANK, [1] * 40, "expected shape"),
+    ],
+)
+def test_shape_beyond_the_model_or_the_limits_is_refused(spec, shape, says):
+    with pytest.raises(BadRequestError, match=says):
+        verify_shape(InputTensor("x", shape, "FP32"), spec, TensorLimits(max_batch=4, max_elements=20_000))

@@ -132,6 +132,20 @@ def test_runtime_model_refuses_what_onnx_runtime_refuses(name):
     assert "jane" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Error in execution: Got invalid dimensions", BadRequestError),
+        ("Error in execution: CUDA failure 2", RuntimeError),
+    ],
+)
+def test_runtime_model_with_bound_tensors_blames_the_caller_for_tensors_only(text, expected):
+    model = opened()
+    model._session = Failing(RuntimeError(text))
+    with pytest.raises(expected):
+        model.run({"x": np.ones((5, 2), np.float32)})
+
+
 @pytest.mark.parametrize("name", ["EPFail", "EngineError"])
 def test_runtime_model_does_not_blame_the_caller_for_a_failed_device(name):
     from onnxruntime.capi import onnxruntime_pybind11_state

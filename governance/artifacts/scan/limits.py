@@ -17,15 +17,15 @@ class ScanLimits:
         max_constant_bytes: Bytes of a tensor that a node creates whatever its input is.
         max_value_bytes: Bytes of a value by its fixed dimensions.
         max_trips: Runs of a loop body, multiplied over nested loops.
-        seconds: Processor time of the scan.
-        memory_bytes: Memory of the scan, in addition to the parsed models.
+        seconds: Processor time of the scan, and again of the trial.
+        memory_bytes: Memory of the scan, in addition to the parsed models; the trial has twice as much.
     """
 
     domains: frozenset[str] = frozenset()
     max_nodes: int = 100_000
     max_messages: int = 2_000_000
     max_depth: int = 16
-    max_constant_bytes: int = 256 * 2**20
+    max_constant_bytes: int = 2**30
     max_value_bytes: int = 2**30
     max_trips: int = 1_000_000
     seconds: int = 60

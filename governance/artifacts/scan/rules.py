@@ -6,6 +6,7 @@ code, or make the checker or the runtime read beyond a buffer. They run in the c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from math import prod
 from posixpath import dirname, join
@@ -18,6 +19,7 @@ from governance.artifacts.scan.limits import ScanFinding, ScanLimits
 from governance.canonical import safe_relative_path
 from governance.errors import BadRequestError
 
+_NUMBER = re.compile(r"[0-9]{1,19}")
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 
 
@@ -124,12 +126,13 @@ class ScanRules:
         if name not in self._sizes:
             yield place, f"its data is in '{location[:80]}', which is not in the artifact"
             return
-        try:
-            offset, length = int(fields.get("offset", "0")), int(fields["length"])
-        except (KeyError, ValueError):
+        # Python reads more forms of numbers than the runtime, such as "1_0" and " 10".
+        numbers = fields.get("offset", "0"), fields.get("length", "")
+        if not all(_NUMBER.fullmatch(number) for number in numbers):
             yield place, "offset or length of its data is missing or wrong"
             return
-        if offset < 0 or length < 0 or offset + length > self._sizes[name]:
+        offset, length = map(int, numbers)
+        if offset + length > self._sizes[name]:
             yield place, f"its data reaches beyond the end of '{location[:80]}'"
         if bits is None or length != (elements * bits + 7) // 8:
             yield place, f"its data has {length} bytes, which does not fit its shape"

@@ -132,7 +132,13 @@ HOSTILE = [
     (external("a/../../w.data"), "outside the artifact"),
     (external("other.data"), "not in the artifact"),
     (external("w.data", offset="1"), "beyond the end"),
-    (external("w.data", offset="-4"), "beyond the end"),
+    (external("w.data", offset="-4"), "missing or wrong"),
+    (external("w.data", offset="9" * 19), "beyond the end"),
+    (external("w.data", offset="0" * 20), "missing or wrong"),
+    (external("w.data", length="0_4"), "missing or wrong"),
+    (external("w.data", length=" 4"), "missing or wrong"),
+    (external("w.data", length="+4"), "missing or wrong"),
+    (external("w.data", length="\u0664"), "missing or wrong"),
     (external("w.data", length="x"), "missing or wrong"),
     (external("w.data", dims=(2,)), "does not fit its shape"),
     (lying_tensor(), "does not fit its shape"),
@@ -207,7 +213,7 @@ def test_scan_that_exceeds_its_limits_is_a_finding():
     many = model([helper.make_node("Identity", [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i in range(50_000)])
     files = scanned_memory({"model.onnx": memoryview(many.SerializeToString())})
     (finding,) = scan(files, ScanLimits(memory_bytes=2**24))
-    assert "exceeded" in finding.reason
+    assert "memory: the scan exceeded" in finding.reason
 
 
 def test_scan_refuses_a_link_in_a_folder(tmp_path):

@@ -1,0 +1,80 @@
+"""Every model that `onnx` ships as test data is answered like ONNX Runtime's own session, or refused for a listed reason.
+
+The models run in one process of their own (`onnx_models.py`), so that one that ends it fails the test by name.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import pytest
+
+PROGRAM = Path(__file__).with_name("onnx_models.py")
+# Each refusal by where it happens and what it says. Other reasons fail the test.
+REASONS = {
+    "no kernel for the processor": ("open", r"NotImplemented: .*(Could not find an implementation|Failed to find kernel)"),
+    "a type that the protocol lacks": ("open", r"has the type tensor\((float8|u?int[24]\b)"),
+    "a sequence": ("open", r"has the type (optional\()?seq\(tensor"),
+    "a preview domain": ("scan", r"operator domain 'ai\.onnx\.preview(\.training)?' is not allowed"),
+    "a mode that ONNX Runtime does not load": ("trial", r"^error: ONNX Runtime cannot load it: Fail: "),
+    "data that ONNX Runtime refuses": ("data", r"refuses these tensors"),
+}  # fmt: skip
+# With the versions in constraints.txt; another version of onnx ships other models.
+VERSIONS = ("1.23.2", "1.32.0")
+COUNTS = {
+    "answered": 1701,
+    "no kernel for the processor": 128,
+    "a type that the protocol lacks": 136,
+    "a sequence": 23,
+    "a preview domain": 31,
+    "a mode that ONNX Runtime does not load": 11,
+    "data that ONNX Runtime refuses": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def found():
+    """What became of each model, by kind and name."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", PROGRAM],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env=environment,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, f"{lines[-1]} ended the process with {done.returncode}: {done.stderr[-300:]}"
+    return {tuple(line[1:]): end for line, end in zip(lines[::2], lines[1::2], strict=True)}
+
+
+def reason_of(end):
+    if end == ["answered"]:
+        return "answered"
+    place, text = end
+    return next(
+        (name for name, (at, says) in REASONS.items() if at == place and re.search(says, text)), f"{place}: {text}"
+    )
+
+
+def test_models_of_onnx_are_answered_or_refused_for_a_listed_reason(found):
+    unknown = {name: end for name, end in found.items() if reason_of(end) not in ("answered", *REASONS)}
+    assert not unknown
+
+
+@pytest.mark.skipif((onnx.__version__, onnxruntime.__version__) != VERSIONS, reason="other models are shipped")
+def test_models_of_onnx_are_as_many_as_before_of_each_reason(found):
+    assert Counter(map(reason_of, found.values())) == COUNTS
+
+
+@pytest.mark.parametrize("kind", ["light", "pytorch-converted", "pytorch-operator"])
+def test_models_of_onnx_that_were_exported_are_all_answered(found, kind):
+    ends = [end for (other, _), end in found.items() if other == kind]
+    assert len(ends) > 5 and all(end == ["answered"] for end in ends)

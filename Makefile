@@ -3,6 +3,7 @@
 PORT ?= 3000
 PYTHON ?= python3
 VENV := .venv
+KSERVE := .venv-kserve
 BIN := $(VENV)/bin
 
 # The CPU and GPU builds of ONNX Runtime cannot be installed together: use the GPU build if there is a GPU.
@@ -27,7 +28,7 @@ serve: models ## Train if necessary, seal, and serve both digit models on 127.0.
 watch: ## Monitor the service of `make serve` with a local Prometheus (with the rules) and Alertmanager
 	@PORT=$(PORT) bash deploy/local.sh
 
-test: models check ## Run all tests and checks
+test: models check $(KSERVE)/.installed ## Run all tests and checks
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 # `make test` has run all tests in .venv; nox skips a Python that is not on this machine, and says so.
@@ -68,6 +69,12 @@ $(VENV)/.installed-$(RUNTIME): pyproject.toml constraints.txt setup.py governanc
 	$(CONSTRAINED) $(BIN)/python -m pip install --quiet '$(TORCH)' --editable '.[$(RUNTIME),training,dev]'
 	@touch $@
 
+# KServe's client needs other versions than ours, so a test runs it in this environment.
+$(KSERVE)/.installed: tests/e2e/clients/kserve.txt
+	@$(PYTHON) -m venv $(KSERVE)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(KSERVE)/bin/python -m pip install --quiet --requirement tests/e2e/clients/kserve.txt
+	@touch $@
+
 serving-env: ## Install the serving dependencies only (no training) into .venv-serving
 	$(PYTHON) -m venv .venv-serving
 	$(CONSTRAINED) .venv-serving/bin/python -m pip install --quiet '.[$(RUNTIME)]'
@@ -81,4 +88,4 @@ release: env ## Build the distributions into dist/ and test each in an empty env
 	$(BIN)/python -m tools.release $(if $(DRAFT),--draft)
 
 clean: ## Remove the environment, trained models, and the keys, callers and audit log of the digits service
-	rm -rf $(VENV) .venv-serving .nox .coverage htmlcov .state bentos/digits/state build dist *.egg-info
+	rm -rf $(VENV) $(KSERVE) .venv-serving .nox .coverage htmlcov .state bentos/digits/state build dist *.egg-info

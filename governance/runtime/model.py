@@ -14,8 +14,10 @@ import numpy as np
 
 from governance.artifacts.scan.trial import EmptyAxes
 from governance.errors import BadRequestError, ManifestMismatchError, NotReadyError
+from governance.runtime.batching import INLINE_SECONDS, SMOOTHING, Batcher
 from governance.runtime.bfloat16 import run_with_bfloat16
 from governance.runtime.device import Placement
+from governance.runtime.rows import verify_rows
 from governance.runtime.session import Weights, place
 from governance.runtime.signature import Signature, signature_of, verify_card
 from governance.runtime.warmup import example_inputs, guessed
@@ -24,9 +26,6 @@ from governance.settings import RuntimeSettings
 # Errors of a run that the tensors cause; a failed device (`EPFail`, `EngineError`) is not the caller's fault.
 REFUSALS = frozenset({"Fail", "InvalidArgument", "NotImplemented", "RuntimeException", "TypeError", "ValueError"})
 _DEVICE = re.compile(r"cuda|cublas|cudnn|cufft|out of memory", re.IGNORECASE)
-# A longer run would block the other requests of the event loop, so it goes to a thread.
-INLINE_SECONDS = 0.001
-_SMOOTHING = 0.1
 
 logger = logging.getLogger("governance.models")
 
@@ -75,6 +74,16 @@ class Model:
         self._has_bfloat16 = any(spec.datatype == "BF16" for spec in (*self.inputs, *self.outputs))
         self._has_optional = any(spec.is_optional for spec in self.outputs)
         self._seconds_per_item = INLINE_SECONDS
+        self._batcher: Batcher | None = None
+
+    def batch_requests(self) -> None:
+        """Let requests that wait at the same time share a batch, from now on.
+
+        Raises:
+            ConfigurationError: if the model has no batch, or a trial shows that its rows influence each other.
+        """
+        verify_rows(self.run, self.inputs, self.outputs, self.card)
+        self._batcher = Batcher(self.run)
 
     def items(self, inputs: Tensors) -> int:
         """Return how many items the inputs hold: the size of their batch, or 1 if the model has none."""
@@ -114,12 +123,14 @@ class Model:
         What "short" means is learnt from the batches before: a thread costs about as much as a small model. The work of
         a model without a batch grows with the elements of its inputs.
         """
+        if self._batcher is not None:
+            return await self._batcher.infer(inputs, items)
         amount = items if self._batched else max(sum(array.size for array in inputs.values()), 1)
         if self._seconds_per_item * amount <= INLINE_SECONDS:
             result = self.run(inputs)
         else:
             result = await asyncio.to_thread(self.run, inputs)
-        self._seconds_per_item += _SMOOTHING * (result[1] / max(amount, 1) - self._seconds_per_item)
+        self._seconds_per_item += SMOOTHING * (result[1] / max(amount, 1) - self._seconds_per_item)
         return result
 
     def close(self) -> None:

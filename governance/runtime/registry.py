@@ -150,9 +150,12 @@ class ModelRegistry:
             raise ManifestMismatchError(f"the artifact holds no {GRAPH_FILE}")
         others = {path: content for path, content in files.items() if path not in (GRAPH_FILE, CARD_FILE)}
         empty_axes = artifact.empty_axes.get(GRAPH_FILE, {})
-        return open_model(
+        model = open_model(
             name, artifact.version, artifact.digest, graph, card, self._settings.runtime, others, empty_axes
         )
+        if self.declared[name].batching and model.ready:
+            model.batch_requests()
+        return model
 
     def _open_artifact(self, name: str) -> OpenedArtifact:
         inherited = self._inherited().get(name)

@@ -39,6 +39,13 @@ class ModelSettings(Section):
         "answers 400.",
         examples=[64],
     )
+    batching: bool = Field(
+        default=False,
+        description="Run requests under `/v2` that wait at the same time as one batch, also those of different "
+        "callers. Each still gets its own rows and its own error, and nothing waits for a batch to fill. Only for "
+        "models whose rows do not influence each other: a model whose rows do, in a trial, stops the start.",
+        examples=[True],
+    )
     max_elements: int = Field(
         default=2**24,
         ge=1,

@@ -87,7 +87,7 @@ class Batcher:
         if not self._waiting:
             return []
         most = min(MAX_ITEMS, int(INLINE_SECONDS / self._seconds_per_item) or MAX_ITEMS)
-        group, others, items = [], list[_Waiting](), 0
+        group, others, items = list[_Waiting](), list[_Waiting](), 0
         for one in self._waiting:
             if not group or (one.form == group[0].form and items + one.items <= most):
                 group.append(one)

@@ -58,10 +58,13 @@ def verify_rows(run: Run, inputs: Sequence[TensorSpec], outputs: Sequence[Tensor
 def _random(zeros: Array, scale: float) -> Array:
     """Return numbers between 0 and `scale`; 0 or 1 for integers, which may be indices, and for booleans."""
     generator = np.random.default_rng(int(scale))
+    numbers: Array
     if zeros.dtype.kind == "f":
-        return (generator.random(zeros.shape) * scale).astype(zeros.dtype)
+        numbers = np.asarray(generator.random(zeros.shape)) * scale
+        return numbers.astype(zeros.dtype)
     if zeros.dtype.kind in "iub":
-        return generator.integers(0, 2, zeros.shape).astype(zeros.dtype)
+        numbers = np.asarray(generator.integers(0, 2, zeros.shape))
+        return numbers.astype(zeros.dtype)
     texts = np.empty(zeros.shape, object)
     texts.fill("" if scale == 1.0 else "text")
     return texts

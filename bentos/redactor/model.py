@@ -26,7 +26,7 @@ def write_model(folder: Path) -> None:
     model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     card = {
-        "inputs": [{"name": GIVEN, "datatype": "BYTES", "shape": [-1]}],
+        "inputs": [{"name": GIVEN, "datatype": "BYTES", "shape": [-1], "batch": True}],
         "outputs": [{"name": ANSWERED, "datatype": "BYTES", "shape": [-1]}],
         # With this section, a service without redaction in front of the model does not start.
         "privacy": [{"tensor": GIVEN, "class": "direct identifier", "operator": "text"}],

@@ -25,12 +25,13 @@ from governance.artifacts.format.manifest import Manifest, Progress, hash_source
 from governance.artifacts.format.packing import pack_models
 from governance.artifacts.format.recipients import authenticate, wrap_for
 from governance.artifacts.format.sources import SourceFile, read_folder
+from governance.artifacts.format.zipmap import without_zipmap
 from governance.artifacts.scan.limits import DEFAULT_SCAN_LIMITS, ScanLimits
 from governance.artifacts.scan.scan import admit, scanned_sources
 from governance.artifacts.trust.signing import ModelSigner, sign_model
 from governance.artifacts.trust.statement import Admission, render_time
 from governance.errors import ConfigurationError, GovernanceError, ManifestMismatchError
-from governance.keys import Wrapper
+from governance.keys import RecipientPublicKey, Wrapper
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class SealOptions:
         recipients: Keys that wrap the data key, one for each recipient.
         limits: Limits of the scan that the model must pass.
         part_bytes: Plaintext bytes of one encrypted part.
+        complete: Gets the files that the scan has admitted, and returns those to seal, for example with a longer card;
+            it raises an error if they must not be sealed.
     """
 
     name: str
@@ -75,6 +78,7 @@ class SealOptions:
     recipients: Sequence[Wrapper]
     limits: ScanLimits = DEFAULT_SCAN_LIMITS
     part_bytes: int = cipher.PART_BYTES
+    complete: Callable[[Sequence[SourceFile]], Sequence[SourceFile]] = lambda files: files
 
 
 def seal_folder(
@@ -103,8 +107,10 @@ def seal_folder(
         raise ConfigurationError("an artifact needs at least one signing key")
     if options.version < 1:
         raise ConfigurationError("a version is a positive integer")
-    files = pack_models(read_folder(folder))
+    _refuse_own_keys(options)
+    files: Sequence[SourceFile] = pack_models(without_zipmap(read_folder(folder)))
     admit(scanned_sources(files), options.limits)
+    files = options.complete(files)
     created, manifest = render_time(options.created), hash_sources(files, progress)
     header = Header(options.name, options.version, created, manifest, options.part_bytes)
     header_bytes = header.to_bytes()
@@ -122,6 +128,19 @@ def seal_folder(
         stream.write(block(trailer.to_bytes(), MAX_TRAILER_BYTES))
     names = sorted(f"sha256:{signer.key.public_key.fingerprint}" for signer in options.signers)
     return SealedFacts(options.name, options.version, created, manifest.digest, tuple(names), manifest)
+
+
+def _refuse_own_keys(options: SealOptions) -> None:
+    """Refuse a recipient that is a signer's own key: its private half would be on the server, which could then sign."""
+    signing = {
+        signer.key.public_key.pem for signer in options.signers if signer.key.public_key.algorithm == "ecdsa-p256"
+    }
+    own = {RecipientPublicKey.from_pem(pem, "the signing key").key_id for pem in signing}
+    if any(recipient.key_id in own for recipient in options.recipients):
+        raise ConfigurationError(
+            "a signing key is among the recipients, so a server would hold it and could sign models: "
+            "make a key for the server with `key create recipient`"
+        )
 
 
 def admission_of(header: Header, header_digest: bytes, ciphertext_sha256: Sequence[str]) -> Admission:

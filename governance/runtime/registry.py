@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from governance.artifacts.format.sources import CARD_FILE, GRAPH_FILE, PROFILE_FILE
 from governance.artifacts.opening import OpenedArtifact, open_sealed
 from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.trust.rollback import RollbackFloors
@@ -27,7 +28,6 @@ from governance.keys import open_recipient_key, open_signing_key
 from governance.runtime.model import Model, open_model
 from governance.settings import STORE_PREFIX, ModelSettings, Settings
 
-GRAPH_FILE, CARD_FILE, PROFILE_FILE = "model.onnx", "card.json", "profile.json"
 SHARED = "_BENTO_GOVERNANCE_PLAINTEXT"
 
 logger = logging.getLogger("governance.models")

@@ -19,7 +19,13 @@ from governance.settings import RuntimeSettings
 # From this size on ONNX Runtime uses the weights without a copy, unless the settings say otherwise.
 SHARED_FROM_BYTES = 256 * 2**20
 
+_NO_KERNEL = "(NotImplemented:"
+
 Weights = Mapping[str, memoryview]
+
+
+class UnavailableError(ConfigurationError):
+    """A model cannot run on this machine, and perhaps on another: ONNX Runtime is missing, or has no kernel here."""
 
 
 def place(graph: bytes, weights: Weights, name: str, settings: RuntimeSettings) -> tuple[Placement, Any]:
@@ -40,7 +46,8 @@ def place(graph: bytes, weights: Weights, name: str, settings: RuntimeSettings) 
     if session is not None:
         return Placement(wanted, ready=True, degraded=False, reason=""), session
     if wanted == "cpu":
-        raise ConfigurationError(f"ONNX Runtime cannot load the model '{name}': {problem}")
+        kind = UnavailableError if _NO_KERNEL in problem else ConfigurationError
+        raise kind(f"ONNX Runtime cannot load the model '{name}': {problem}")
     if settings.allow_fallback and "cpu" in settings.providers:
         session, cpu_problem = _try_device(runtime, graph, weights, "cpu", settings)
         if session is None:
@@ -93,7 +100,7 @@ def _import_runtime() -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise ConfigurationError(
+        raise UnavailableError(
             "ONNX Runtime is not installed: pip install 'bento-governance[cpu]', or [gpu] on a machine with one"
         ) from None
     onnxruntime.disable_telemetry_events()

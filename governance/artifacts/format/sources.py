@@ -11,6 +11,8 @@ from pathlib import Path
 from governance.canonical import safe_relative_path
 from governance.errors import BadRequestError, ConfigurationError
 
+# The files of a folder that a server reads; others are external data of the graph, or for readers.
+GRAPH_FILE, CARD_FILE, PROFILE_FILE = "model.onnx", "card.json", "profile.json"
 MAX_FILES = 1024
 READ_BYTES = 2**20
 

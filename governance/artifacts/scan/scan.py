@@ -21,7 +21,7 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError
 
-from governance.artifacts.format.sources import SourceFile
+from governance.artifacts.format.sources import CARD_FILE, SourceFile
 from governance.artifacts.scan.limits import ScanFinding, ScanLimits
 from governance.artifacts.scan.onnx_wire import count_messages
 from governance.artifacts.scan.rules import ScanRules
@@ -30,7 +30,6 @@ from governance.errors import ManifestMismatchError
 
 MAX_FINDINGS = 100
 HEAD_BYTES = 16
-CARD_FILE = "card.json"
 MAX_CARD_BYTES = 2**20
 # Exit status of the child, and the kinds of lines that it writes.
 OUT_OF_MEMORY = 3

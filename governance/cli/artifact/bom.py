@@ -13,6 +13,7 @@ import click
 
 from governance import __version__
 from governance.artifacts.bill import bill_into, bill_of, model_component
+from governance.artifacts.format.sources import CARD_FILE
 from governance.artifacts.opening import open_sealed, verify_sealed
 from governance.artifacts.trust.trust import Trust
 from governance.canonical import parse_json
@@ -21,7 +22,6 @@ from governance.cli.options import PATH
 from governance.errors import BadRequestError, ConfigurationError
 from governance.keys import open_recipient_key
 
-CARD = "card.json"
 MAX_BASE_BYTES = 64 * 2**20
 
 
@@ -77,9 +77,9 @@ def command(
 
 
 def _card(file: Path, files: Mapping[str, memoryview]) -> Mapping[str, Any] | None:
-    if CARD not in files:
+    if CARD_FILE not in files:
         return None
-    card = parse_json(bytes(files[CARD]))
+    card = parse_json(bytes(files[CARD_FILE]))
     if not isinstance(card, dict):
         raise ConfigurationError(f"the card.json of {file} is not a JSON object")
     return card

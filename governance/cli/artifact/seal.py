@@ -10,6 +10,7 @@ import click
 from governance.artifacts.scan.limits import ScanLimits
 from governance.artifacts.seal import SealOptions, seal_folder
 from governance.artifacts.trust.signing import ModelSigner
+from governance.cli.artifact.check import completed
 from governance.cli.artifact.options import KEY_URIS, scan_options, signer_options
 from governance.cli.artifact.output import print_facts, show_progress
 from governance.cli.options import PATH, json_option
@@ -56,7 +57,9 @@ def seal(
     """Sign and encrypt the files of FOLDER into the file OUTPUT.
 
     FOLDER holds model.onnx and card.json. The model is scanned first; one with operators that are not allowed is not
-    sealed. Large tensors are moved out of the graph into an aligned file, so that a server uses them without a copy.
+    sealed. Then graph, card and profile are checked as a server does: the model is opened and run once. A card without
+    inputs or outputs, or no card, gets those of the graph. A ZipMap at the end of a graph of scikit-learn is removed, so
+    that the output is a tensor. Large tensors are moved out of the graph into an aligned file, so that a server uses them without a copy.
 
     \b
     Examples:
@@ -71,6 +74,7 @@ def seal(
         signers=signers,
         recipients=[open_recipient(place) for place in recipients],
         limits=limits,
+        complete=lambda files: completed(files, name, version),
     )
     with show_progress("Sealing", total) as progress:
         facts = seal_folder(folder, output, options, progress=progress)

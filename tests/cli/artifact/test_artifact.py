@@ -63,14 +63,15 @@ TRANSCRIPT = [
     ("artifact scan model", "[0]\nmodel: admitted, no findings\n"),
     (
         "artifact seal model m.sealed --name m --version 1 --sign-with file:author.key --recipient server.key.pub",
-        "[0]\nSealed m.sealed: m version 1, 2 files\n  sha256:DIGEST\n  signed by sha256:DIGEST\n",
+        "[0]\nSealed m.sealed: m version 1, 2 files\n  sha256:DIGEST\n  signed by sha256:DIGEST\n"
+        "card.json: inputs and outputs are those of the graph\n",
     ),
     (
         "artifact inspect m.sealed",
         "[0]\nUNVERIFIED: read from the header of the file; `artifact verify` checks it.\n  name: m\n  version: 1\n  created: TIME\n"
         "  signed by sha256:DIGEST as author at TIME\n"
         "  encrypted for sha256:DIGEST (HPKE-MLKEM768-X25519-HKDF-SHA256-AES256GCM)\n"
-        "               2  card.json\n              67  model.onnx\n",
+        "             243  card.json\n              67  model.onnx\n",
     ),
     (
         "artifact verify m.sealed --trust author.key.pub",

@@ -29,7 +29,8 @@ from governance.files import read_limited
 MAX_BYTES = 2**20
 MAX_KEYS = 64
 MIN_RSA_BITS = 2048
-TIMEOUT_SECONDS = 5.0
+# Of one step of a fetch, such as connecting, and of a whole fetch: a server that sends single bytes does not hold it.
+TIMEOUT_SECONDS, TOTAL_SECONDS = 5.0, 15.0
 _KINDS: Mapping[str, type[RSAKey] | type[ECKey] | type[OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 
 logger = logging.getLogger("governance.identity")
@@ -164,7 +165,12 @@ def from_file(path: Path) -> Fetch:
 
 
 def from_issuer(
-    issuer: str, jwks_url: str | None, *, ca_file: Path | None = None, token_file: Path | None = None
+    issuer: str,
+    jwks_url: str | None,
+    *,
+    ca_file: Path | None = None,
+    token_file: Path | None = None,
+    total_seconds: float = TOTAL_SECONDS,
 ) -> Fetch:
     """Return a fetch that requests the key set from the issuer's server.
 
@@ -173,6 +179,7 @@ def from_issuer(
         jwks_url: URL of the key set, or None to take `jwks_uri` of the issuer's discovery document.
         ca_file: Certificate authority of the server, if it is not a public one.
         token_file: File with a bearer token that the server requires, as a Kubernetes API server does.
+        total_seconds: Longest time of a whole fetch; a slower one fails with `TimeoutError`.
 
     Raises:
         ConfigurationError: if a URL is not `https://` (or `http://` on loopback).
@@ -187,7 +194,8 @@ def from_issuer(
             token = (await asyncio.to_thread(read_limited, token_file, MAX_BYTES)).decode("ascii", "replace").strip()
             headers["authorization"] = f"Bearer {token}"
         verify: Any = str(ca_file) if ca_file is not None else True
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=verify, headers=headers, trust_env=False) as web:
+        client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=verify, headers=headers, trust_env=False)
+        async with asyncio.timeout(total_seconds), client as web:
             url = jwks_url
             if url is None:
                 url = _jwks_url_of(await _get(web, issuer.rstrip("/") + "/.well-known/openid-configuration"), issuer)

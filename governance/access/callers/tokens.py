@@ -140,6 +140,9 @@ class TokenVerifier:
             if isinstance(header, dict)
             else ("", None, None)
         )
+        # No extension that `crit` may name is known here, and an empty list is forbidden (RFC 7515, section 4.1.11).
+        if isinstance(header, dict) and "crit" in header:
+            raise _refusal(NEUTRAL, "untrusted")
         if not isinstance(kid, str) or algorithm not in issuer.algorithms or str(kind).lower() not in _TYPES:
             raise _refusal(NEUTRAL, "untrusted")
         generation = issuer.keys.generation
@@ -192,8 +195,10 @@ def _read_claims(payload: bytes, issuer: Issuer, key_id: str, generation: int) -
     if ends is None:
         raise _refusal("the token has no expiry time (exp)", "malformed")
     issued = _time(claims, "iat")
-    begins = max(_time(claims, "nbf") or 0.0, issued or 0.0)
-    if issued is not None and ends - issued > issuer.max_lifetime_seconds:
+    if issued is None:
+        raise _refusal("the token does not say when it was issued (iat)", "malformed")
+    begins = max(_time(claims, "nbf") or 0.0, issued)
+    if ends - issued > issuer.max_lifetime_seconds:
         raise _refusal("the token is valid for longer than this service accepts", "untrusted")
     return _Verified(_caller(claims, issuer, key_id), issuer, generation, begins, ends)
 

@@ -18,6 +18,7 @@ import cedarpy
 
 from governance.access.callers.caller import AttributeValue
 from governance.access.memo import Memo
+from governance.access.policies.cedar.conditions import verify_conditions
 from governance.access.policies.cedar.entities import Entities
 from governance.access.policies.cedar.index import PolicyIndex, Uid
 from governance.access.policies.cedar.schema import Schema
@@ -49,7 +50,8 @@ class PolicySet:
         name: Name of the set, for error messages.
 
     Raises:
-        ConfigurationError: with line and reason, if a text does not parse or does not fit the schema.
+        ConfigurationError: with line and reason, if a text does not parse or does not fit the schema, or a condition
+            can never be true.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class PolicySet:
         for file, text in files:
             self._schema.validate(text, file)
         self._schema.validate_links(self.policies.values())
+        verify_conditions([*self.policies.values(), *self.templates.values()], schema)
         self.words = frozenset(_texts([policy.document["conditions"] for policy in self.policies.values()]))
         self._index = PolicyIndex(self.policies.values())
         self._entities = Entities(entities, schema, (item.document for item in self.policies.values()), name)

@@ -1,8 +1,10 @@
 """Client certificates: accepted from the TLS connection and from trusted proxies, and from no other peer."""
 
 import contextlib
+import hashlib
 import ipaddress
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
@@ -41,7 +43,7 @@ def test_client_certificate_header_of_trusted_proxy_is_accepted():
 
 def test_client_certificate_common_name_and_dns_name_are_accepted():
     assert verifier("subject").identify(forwarded(f'Hash={HASH};Subject="CN=web,O=Hospital"')).id == "mesh:web"
-    assert verifier("dns").identify(forwarded(f"Hash={HASH};DNS=web.hospital;DNS=other")).id == "mesh:web.hospital"
+    assert verifier("dns").identify(forwarded(f"Hash={HASH};DNS=web.hospital")).id == "mesh:web.hospital"
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.1", "127.0.0.1", "", "fe80::1", "10.1.2.3.evil"])
@@ -72,6 +74,44 @@ def test_client_certificate_is_ignored_if_there_is_a_bearer_token():
 def test_client_certificate_ambiguous_header_is_refused(field):
     with pytest.raises(UnauthenticatedError):
         verifier().identify(forwarded(field))
+
+
+# A CA that signs a name with `;` in it lets its holder write more pairs than the proxy did.
+SMUGGLED = {
+    "a second name": ("uri", f"Hash={HASH};URI=spiffe://hospital/guest;URI={URI}"),
+    "a name before the end of its own": ("uri", f"Hash={HASH};URI={URI};DNS=guest"),
+    "a name before a key that no proxy writes": ("uri", f"Hash={HASH};URI={URI};x=1"),
+    "another kind of name": ("dns", f"Hash={HASH};URI=spiffe://hospital/guest;DNS=web.hospital"),
+    "a second DNS name": ("dns", f"Hash={HASH};DNS=guest;DNS=web.hospital"),
+    "a quoted subject": ("subject", f'Hash={HASH};URI=spiffe://hospital/guest;Subject="CN=web"'),
+    "a quoted name": ("uri", f'Hash={HASH};DNS=guest;URI="{URI}"'),
+    "a certificate": ("uri", f"Hash={HASH};URI={URI};Cert=x"),
+    "a repeated key in other letters": ("uri", f"Hash={HASH};uri=spiffe://hospital/guest;URI={URI}"),
+}
+
+
+@pytest.mark.parametrize(("kind", "field"), SMUGGLED.values(), ids=SMUGGLED)
+def test_client_certificate_field_cannot_be_extended_by_a_name_in_it(kind, field):
+    with pytest.raises(UnauthenticatedError):
+        verifier(kind).identify(forwarded(field))
+
+
+def with_certificate(der, rest, digest=None):
+    pem = x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM).decode()
+    return f'Hash={digest or hashlib.sha256(der).hexdigest()};Cert="{quote(pem, safe="")}"{rest}'
+
+
+def test_client_certificate_names_come_from_the_forwarded_certificate_itself():
+    der = certificate(uri=f"spiffe://guest;URI={URI}", cn="web")
+    with pytest.raises(UnauthenticatedError):
+        verifier().identify(forwarded(with_certificate(der, f";URI=spiffe://guest;URI={URI}")))
+    with pytest.raises(UnauthenticatedError):
+        verifier().identify(forwarded(with_certificate(der, f";URI={URI}")))
+    honest = certificate(uri=URI, cn="web")
+    assert verifier().identify(forwarded(with_certificate(honest, f";URI={URI};DNS=a"))).id == f"mesh:{URI}"
+    assert verifier("subject").identify(forwarded(with_certificate(honest, ""))).id == "mesh:web"
+    with pytest.raises(UnauthenticatedError):
+        verifier().identify(forwarded(with_certificate(honest, "", HASH)))
 
 
 def test_client_certificate_name_inside_a_quoted_subject_is_ignored():

@@ -1,6 +1,8 @@
 """Tokens of identity providers: forged, invalid, expired and foreign ones are refused; the public JWS vectors pass."""
 
+import asyncio
 import base64
+import contextlib
 import json
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from governance.access.callers.authenticator import Credentials
-from governance.access.callers.jwks import KeySet, PublicKey, parse_key_set, verify_url
+from governance.access.callers.jwks import KeySet, PublicKey, from_issuer, parse_key_set, verify_url
 from governance.access.callers.tokens import Issuer, TokenVerifier, UnknownKeyError, find_claim, verify_compact
 from governance.canonical import parse_json
 from governance.errors import BadRequestError, ConfigurationError, NotReadyError, UnauthenticatedError
@@ -163,10 +165,14 @@ FORGED = {
     ),
     "a key of its own in the header": lambda: embedded(STRANGER),
     "an unknown critical header": lambda: relabelled("RS256", crit=["x"], x=1),
+    "an empty list of critical headers": lambda: relabelled("RS256", crit=[]),
+    "critical headers that are not a list": lambda: relabelled("RS256", crit=None),
     "of another type": lambda: token(header={"typ": "dpop+jwt"}),
     "expired": lambda: token(iat=int(NOW) - 700, exp=int(NOW) - 61),
     "not yet valid": lambda: token(nbf=int(NOW) + 61),
     "issued in the future": lambda: token(iat=int(NOW) + 61, exp=int(NOW) + 100),
+    "without a time of issue": lambda: token(iat=None),
+    "without a time of issue, for 50 years": lambda: token(iat=None, nbf=int(NOW), exp=int(NOW) + 50 * 31_557_600),
     "without an end": lambda: token(exp=None),
     "an end that is text": lambda: token(exp="4000000000"),
     "an end that is true": lambda: token(exp=True),
@@ -424,3 +430,26 @@ def test_token_p521_key_is_refused_for_p256(verifier):
     signature = key.sign(message.encode(), ec.ECDSA(hashes.SHA256()))
     with pytest.raises(UnauthenticatedError):
         who(verifier, f"{message}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}")
+
+
+async def test_key_set_download_has_a_total_deadline():
+    async def trickle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not finished.is_set():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+        ended.set()
+
+    finished, ended = asyncio.Event(), asyncio.Event()
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    keys = KeySet("corp", from_issuer(url, url, total_seconds=0.2), ask_again_seconds=10, monotonic=lambda: 0.0)
+    assert not await keys.refresh()
+    finished.set()
+    await ended.wait()
+    server.close()
+    await server.wait_closed()

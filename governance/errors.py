@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 CredentialKind = Literal["api-key", "token", "certificate", "none"]
 CredentialReason = Literal["missing", "malformed", "unknown", "expired", "revoked", "untrusted"]
-ShedReason = Literal["queue", "wait", "lag"]
+ShedReason = Literal["queue", "wait", "lag", "memory"]
 LimitName = Literal["rate", "concurrency", "requests_per_day", "items_per_day"]
 
 
@@ -57,7 +57,8 @@ class NotReadyError(GovernanceError):
 class OverloadedError(NotReadyError):
     """The worker has too many requests; retry after `retry_after_seconds`.
 
-    `reason` is `queue` (the queue is full), `wait` (the wait is too long) or `lag` (the event loop is late).
+    `reason` is `queue` (the queue is full), `wait` (the wait is too long), `lag` (the event loop is late) or `memory`
+    (too many bytes of incomplete bodies).
     """
 
     code = "overloaded"
@@ -188,6 +189,13 @@ class BadRequestError(RefusedError):
     remedy = "Correct the request; the model's metadata lists names, shapes and types."
 
 
+class RequestTimeoutError(RefusedError):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+    remedy = "Send the body faster, or raise body_seconds or lower body_bytes_per_second in [http]."
+
+
 class ApplicationError(GovernanceError):
     """The service's own code answered with an error status (501, 502, 503 or 504).
 
@@ -231,6 +239,13 @@ class UnsupportedMediaTypeError(RefusedError):
 
     code = "unsupported_media_type"
     remedy = "Send one of the content types that the message lists."
+
+
+class UnsupportedCodingError(UnsupportedMediaTypeError):
+    """The body has a content coding that is not read."""
+
+    code = "unsupported_coding"
+    remedy = "Send the body with one of the content codings in the header field Accept-Encoding, or with none."
 
 
 class ClientGoneError(BadRequestError):

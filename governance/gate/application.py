@@ -19,9 +19,9 @@ PASSED_ON = frozenset({501, 502, 503, 504})
 # Header fields of an application's error answer that the caller gets.
 ERROR_FIELDS = frozenset({b"retry-after", b"www-authenticate", b"allow"})
 MAX_ERROR_CHARACTERS = 500
-# The service's own code must not see the credential, nor a length that a plugin has made wrong.
+# The service's own code must not see the credential, nor a length or coding that the body no longer has.
 NOT_PASSED_ON = frozenset(
-    {b"authorization", b"proxy-authorization", b"cookie", b"content-length", b"transfer-encoding"}
+    {b"authorization", b"proxy-authorization", b"cookie", b"content-length", b"transfer-encoding", b"content-encoding"}
 )
 
 

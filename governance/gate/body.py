@@ -1,60 +1,77 @@
-"""Reading a request body within its limits: type and announced length are checked before the first byte."""
+"""Reading a request body within its limits: type, coding and announced length are checked before the first byte."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Sequence
 
-from governance.contract.exchange import ReadBody
+from governance.access.callers.caller import Caller
+from governance.content_coding import CODINGS, unpack
+from governance.contract.exchange import Exchange
 from governance.contract.routes import Route
-from governance.errors import BadRequestError, TooLargeError, UnsupportedMediaTypeError
-from governance.gate.asgi import Message, Receive
+from governance.errors import TooLargeError, UnsupportedCodingError, UnsupportedMediaTypeError
+from governance.gate.asgi import Receive
+from governance.gate.intake import Intake
+
+# A shorter body is unpacked at once: a change of threads takes longer.
+THREAD_BYTES = 16_384
+ALIASES = {"x-gzip": "gzip"}
+Headers = Sequence[tuple[bytes, bytes]]
 
 
-def body_reader(route: Route, headers: Any, receive: Receive) -> ReadBody:
-    """Return a function that reads the body; it checks type and announced length before it asks for the first byte.
+async def read_body(exchange: Exchange, receive: Receive, intake: Intake) -> bytes:
+    """Return the body of a request, without its content coding.
 
     Args:
-        route: the matching route, with its content types and limit.
-        headers: request header fields as ASGI has them.
+        exchange: the request.
         receive: the server's `receive`.
+        intake: all bodies that are on their way to this worker.
+
+    Raises:
+        UnsupportedMediaTypeError: if the route does not take the type or the coding.
+        TooLargeError: if the body, or what it unpacks to, is longer than the route allows.
+        BadRequestError: if the client disconnected, or the body cannot be unpacked.
+        RequestTimeoutError: if it does not arrive in time.
+        OverloadedError: if there is no memory for it.
     """
+    route, headers = exchange.route, exchange.headers
+    _verify_content_type(route, headers)
+    limit, length, coding = route.max_body_bytes, b"0", ""
+    for name, value in headers:
+        if name == b"content-length":
+            length = value
+        elif name == b"content-encoding":
+            coding = _coding(headers)
+    if len(length) > 18 or int(length) > limit:
+        raise TooLargeError(f"the body is larger than the {limit} bytes that this route reads")
 
-    async def read() -> bytes:
-        _verify_content_type(route, headers)
-        limit = route.max_body_bytes
-        announced = next((value for name, value in headers if name == b"content-length"), b"0")
-        if len(announced) > 18 or int(announced) > limit:
-            raise TooLargeError(f"the body is larger than the {limit} bytes that this route reads")
-        message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            body: bytes = message.get("body", b"")
-        else:
-            body = await _read_rest(message, receive, limit)
-        if len(body) > limit:
-            raise TooLargeError(f"the body is larger than the {limit} bytes that this route reads")
+    def sender() -> str:
+        caller = exchange.get(Caller)
+        return exchange.client_ip if caller is None else f"caller {caller.id}"
+
+    body = await intake.read(receive, limit, sender)
+    if not coding:
         return body
-
-    return read
-
-
-async def _read_rest(message: Message, receive: Receive, limit: int) -> bytes:
-    pieces = bytearray()
-    while True:
-        if message["type"] == "http.disconnect":
-            raise BadRequestError("the client disconnected before the body was complete")
-        pieces += message.get("body", b"")
-        if len(pieces) > limit:
-            raise TooLargeError(f"the body is larger than the {limit} bytes that this route reads")
-        if not message.get("more_body"):
-            return bytes(pieces)
-        message = await receive()
+    if len(body) < THREAD_BYTES:
+        return unpack(body, coding, limit)
+    return await asyncio.to_thread(unpack, body, coding, limit)
 
 
-def _verify_content_type(route: Route, headers: Any) -> None:
+def _verify_content_type(route: Route, headers: Headers) -> None:
     fields = [value for name, value in headers if name == b"content-type"]
     media_type = fields[0].split(b";", 1)[0].strip().lower().decode("latin-1") if fields else ""
     if len(fields) > 1 or media_type not in route.content_types:
         allowed = ", ".join(sorted(filter(None, route.content_types))) or "none"
         raise UnsupportedMediaTypeError(f"this content type is not allowed here; allowed: {allowed}")
-    if any(name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers):
-        raise UnsupportedMediaTypeError("compressed bodies are not read: send the body without a Content-Encoding")
+
+
+def _coding(headers: Headers) -> str:
+    """Return the content coding of a body, or an empty text for none."""
+    fields = b",".join(value for name, value in headers if name == b"content-encoding").decode("latin-1")
+    codings = [word for part in fields.split(",") if (word := part.strip().lower()) not in ("", "identity")]
+    if not codings:
+        return ""
+    coding = ALIASES.get(codings[0], codings[0])
+    if len(codings) > 1 or coding not in CODINGS:
+        raise UnsupportedCodingError(f"send the body with one of these content codings, or none: {', '.join(CODINGS)}")
+    return coding

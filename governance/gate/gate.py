@@ -19,10 +19,11 @@ from governance.contract.plugin import Proceed
 from governance.contract.routes import UNLISTED, Route, RouteTable
 from governance.errors import MethodNotAllowedError, NotFoundError
 from governance.gate.asgi import AsgiApp, Lifecycle, Receive, Scope, Send, connection_of
-from governance.gate.body import body_reader
+from governance.gate.body import read_body
 from governance.gate.console import Console
 from governance.gate.cors import PREFLIGHT, Cors
 from governance.gate.errors import describe_exception
+from governance.gate.intake import Intake
 from governance.gate.lifespan import Report, do_nothing, run_lifespan, sentence_of
 from governance.gate.pipeline import Pipeline
 from governance.gate.reply import reply_to_error, send_reply
@@ -43,6 +44,7 @@ class Gate:
         started: is called when the worker has started.
         report: returns what the server logs about an error that keeps the worker from starting.
         console: shows refused and failed requests.
+        intake: deadlines and memory of bodies on their way.
         open, close: what else opens after the plugins and closes before them, with the worker.
     """
 
@@ -60,9 +62,10 @@ class Gate:
         started: Callable[[], None] = lambda: None,
         report: Report = sentence_of,
         console: Console | None = None,
+        intake: Intake | None = None,
     ) -> None:
         self._app = app
-        self._console = console or Console()
+        self._console, self._intake = console or Console(), intake or Intake()
         self._routes, self._cors = routes, cors
         self._pipeline = pipeline
         servers = {**servers, UNLISTED.server: self._refuse}
@@ -135,8 +138,9 @@ class Gate:
             headers=scope["headers"],
             client_ip=scope["client"][0] if scope.get("client") else "",
             connection=partial(connection_of, scope, receive),
-            read=body_reader(match.route, scope["headers"], receive),
+            read=_unset,
         )
+        exchange.read = partial(read_body, exchange, receive, self._intake)
         exchange.context = (scope, receive)
         if self._cors is not None and (origin := exchange.header(b"origin")) is not None:
             exchange.reply_headers.extend(self._cors.fields(origin))
@@ -162,6 +166,10 @@ class Gate:
     async def _stop(self) -> None:
         await self._close()
         await self._pipeline.close()
+
+
+async def _unset() -> bytes:
+    raise RuntimeError("the exchange has no reader yet")
 
 
 async def _end(exchange: Exchange) -> None:

@@ -9,8 +9,16 @@ from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
 
+from governance.content_coding import CODINGS
 from governance.contract.exchange import Reply, StreamedReply
-from governance.errors import ClientGoneError, MethodNotAllowedError, OverloadedError, RateLimitedError
+from governance.errors import (
+    ClientGoneError,
+    MethodNotAllowedError,
+    OverloadedError,
+    RateLimitedError,
+    RequestTimeoutError,
+    UnsupportedCodingError,
+)
 from governance.gate.asgi import Send
 from governance.gate.errors import OWN_STATUS, describe_exception, phrase_of, status_of
 
@@ -44,6 +52,12 @@ def reply_to_error(error: Exception, *, under_v2: bool, traceback: bool = False)
         headers.extend(error.headers)
     elif status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b'Bearer realm="bento-governance"'))
+    if isinstance(error, RequestTimeoutError):
+        # The rest of the body would be read as the next request.
+        headers.append((b"connection", b"close"))
+    if isinstance(error, UnsupportedCodingError):
+        # RFC 9110, section 12.5.3: what the server would have read.
+        headers.append((b"accept-encoding", ", ".join(CODINGS).encode()))
     if isinstance(error, MethodNotAllowedError):
         headers.append((b"allow", ", ".join(error.allowed).encode()))
     if isinstance(error, RateLimitedError | OverloadedError):

@@ -29,6 +29,7 @@ from governance.gate.asgi import AsgiApp
 from governance.gate.background import Background
 from governance.gate.console import Console
 from governance.gate.gate import Gate
+from governance.gate.intake import Intake
 from governance.gate.pipeline import Pipeline
 from governance.host.connections import Connections
 from governance.host.errors import WrongUseError
@@ -197,7 +198,7 @@ class Governance:
         """
         plugins = load_plugins(self.settings)
         routes = routes_of(self.settings, self._registry.declared, service, plugins)
-        logs = self.settings.logs
+        logs, http = self.settings.logs, self.settings.http
         console = Console(
             self._registry.declared,
             logs.refusals_per_second if logs.refusals else 0,
@@ -242,6 +243,7 @@ class Governance:
             started=partial(start_succeeded, service.name),
             report=partial(report_failure, service=service.name),
             console=console,
+            intake=Intake(http.body_seconds, http.body_bytes_per_second, http.unfinished_bytes),
         )
 
     def preflight_or_exit(self, service: Service[Any]) -> None:

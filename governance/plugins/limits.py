@@ -7,15 +7,15 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from governance.access.callers.caller import Caller
 from governance.access.limits.local import Limit, LimitScope, LimitStatus
 from governance.access.limits.shared import SharedLimits
-from governance.access.limits.shedding import Slots
+from governance.access.limits.shedding import Slot, Slots, share_of
 from governance.contract.events import Event
-from governance.contract.exchange import Exchange, Reply, StreamedReply
+from governance.contract.exchange import Exchange, ReadBody, Reply, StreamedReply
 from governance.contract.facts import Admitted, Usage, is_admitted
 from governance.contract.measurements import Measurement, drain
 from governance.contract.plugin import Plugin, Proceed
@@ -25,6 +25,8 @@ from governance.settings import LimitSettings, Settings
 # draft-ietf-httpapi-ratelimit-headers-10
 RATE_LIMIT, RATE_LIMIT_POLICY = b"ratelimit", b"ratelimit-policy"
 EVERYTHING = "caller"
+# Whoever watches an overloaded worker must see it. Probes have no caller, and pass before.
+NEVER_SHED = frozenset({"/metrics"})
 
 logger = logging.getLogger("governance.limits")
 
@@ -44,13 +46,17 @@ class LimitsPlugin(Plugin):
         clock: Callable[[], float] = time.time,
     ) -> None:
         limits = settings.limits
-        everything = LimitScope(EVERYTHING, _limit(limits), clock, limits.max_callers)
+        at_once = limits.concurrency or share_of(limits.max_concurrent + limits.max_queue, limits.caller_share)
+        limit = replace(_limit(limits), concurrency=at_once)
+        everything = LimitScope(EVERYTHING, limit, clock, limits.max_callers)
         self._scopes: dict[str | None, tuple[LimitScope, ...]] = {
             name: (everything, LimitScope(name, _limit(model), clock, limits.max_callers))
             for name, model in limits.models.items()
         }
         self._everywhere = (everything,)
-        self._slots = Slots(limits.max_concurrent, limits.max_queue, limits.max_wait_seconds, monotonic)
+        self._slots = Slots(
+            limits.max_concurrent, limits.max_queue, limits.max_wait_seconds, monotonic, limits.caller_share
+        )
         self._settings, self._monotonic, self._clock = limits, monotonic, clock
         self._shared: SharedLimits | None = None
         self._shared_works = True
@@ -71,7 +77,7 @@ class LimitsPlugin(Plugin):
             await self._shared.close()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
-        """Count a request, hold a slot while it is answered, and proceed.
+        """Count a request, hold a slot from the end of its body until it is answered, and proceed.
 
         Raises:
             RateLimitedError: if the caller exceeds a limit.
@@ -87,14 +93,14 @@ class LimitsPlugin(Plugin):
         else:
             standings = await self._take(self._shared, scopes, caller)
         _add_standing(exchange, scopes, standings)
-        entered = _enter(scopes, caller)
+        held = _Held(exchange, scopes, _enter(scopes, caller), caller)
         try:
-            slot = await self._slots.enter()
-        except BaseException:
-            _leave(entered, caller)
-            raise
-        held = _Held(exchange, scopes, entered, caller, slot)
-        try:
+            if exchange.route.content_types:
+                # A request whose body is still on its way needs no slot.
+                self._slots.verify_in_time()
+                exchange.read = partial(self._read, exchange.read, held)
+            elif exchange.route.template not in NEVER_SHED:
+                held.slot = await self._slots.enter(caller)
             reply = await proceed(exchange)
         except BaseException:
             await self._give_back(held)
@@ -109,12 +115,18 @@ class LimitsPlugin(Plugin):
     async def _give_back(self, held: _Held) -> None:
         """Give back the slot, and count the items of the answered batch."""
         try:
-            self._slots.leave(held.slot)
+            if held.slot is not None:
+                self._slots.leave(held.slot)
             usage = held.exchange.get(Usage)
             if usage is not None:
                 await self._count_items(held.scopes, held.caller, usage.items)
         finally:
             _leave(held.entered, held.caller)
+
+    async def _read(self, read: ReadBody, held: _Held) -> bytes:
+        body = await read()
+        held.slot = await self._slots.enter(held.caller)
+        return body
 
     def measurements(self) -> Iterable[Measurement]:
         """Return how long requests waited, how many wait now, and the event loop's lag."""
@@ -157,15 +169,15 @@ class LimitsPlugin(Plugin):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Held:
-    """What one request holds until its answer is complete."""
+    """What one request holds until its answer is complete; the slot once it has one."""
 
     exchange: Exchange
     scopes: Sequence[LimitScope]
     entered: Sequence[LimitScope]
     caller: str
-    slot: float
+    slot: Slot | None = None
 
 
 def _limit(settings: LimitSettings) -> Limit:

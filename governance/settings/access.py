@@ -159,6 +159,14 @@ class LimitsSettings(LimitSettings):
         description="Limits of each caller for single models, by the model's name, in addition to those over all "
         "routes.",
     )
+    concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        description="Requests of one caller that may be in progress at the same time in one worker, those with an "
+        "incomplete body and those in the queue included. Default: `caller_share` of `max_concurrent` and `max_queue` "
+        "together.",
+        examples=[16],
+    )
     storage: Annotated[str, Field(pattern=r"^(memory|rediss?://.+)$")] = Field(
         default="memory",
         description="Where requests are counted: `memory` (each worker on its own), or the URL of a Redis in which "
@@ -174,7 +182,8 @@ class LimitsSettings(LimitSettings):
     max_concurrent: int = Field(
         default=256,
         ge=1,
-        description="Requests that one worker handles at the same time. Further ones wait in a queue.",
+        description="Requests that one worker handles at the same time, each from the end of its body. Further ones "
+        "wait in a queue. `/metrics` and probes need no place.",
         examples=[64],
     )
     max_queue: int = Field(
@@ -182,6 +191,14 @@ class LimitsSettings(LimitSettings):
         ge=0,
         description="Requests that may wait in one worker. If the queue is full, a request answers 503 at once.",
         examples=[128],
+    )
+    caller_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Part of `max_concurrent`, and of `max_queue`, that one caller may have, so that one caller cannot "
+        "shut out the others. 1 for a service with one caller.",
+        examples=[1.0],
     )
     max_wait_seconds: float = Field(
         default=2.0,

@@ -53,7 +53,7 @@ CATALOGUE = (
     histogram("plugin_seconds", ("plugin",), ("audit",), ("identity",), ("policy",), ("privacy",)),
     histogram("queue_seconds"),
     gauge("queue_length", value=2),
-    counter("shed_total", ("reason",), ("queue",), ("wait",), ("lag",)),
+    counter("shed_total", ("reason",), ("queue",), ("wait",), ("lag",), ("memory",)),
     counter("connections_refused_total", ("reason",), ("malformed",), ("too_large",), ("timeout",)),
     counter("limited_total", ("limit",), ("rate",), ("concurrency",), ("requests_per_day",), ("items_per_day",)),
     gauge("event_loop_lag_seconds", value=0.004),

@@ -261,7 +261,7 @@ async def test_gate_passes_body_at_the_limit():
 @pytest.mark.parametrize(
     "fields",
     [[(b"content-type", b"application/vnd.bentoml+pickle")], [(b"content-type", b"text/plain")], [],
-     [JSON, (b"content-type", b"application/vnd.bentoml+pickle")], [JSON, (b"content-encoding", b"gzip")]],
+     [JSON, (b"content-type", b"application/vnd.bentoml+pickle")], [JSON, (b"content-encoding", b"br")], [JSON, (b"content-encoding", b"gzip, gzip")]],
 )  # fmt: skip
 async def test_gate_refuses_other_content_type_with_415_unread(fields):
     client, _ = make()

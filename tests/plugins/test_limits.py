@@ -19,6 +19,8 @@ from tests.access.limits.test_shared_limits import Redis
 from tests.plugins.test_policy import Watcher
 
 INFER = Route("POST", "/ask", "infer", "bentoml", model="m")
+METRICS = Route("GET", "/metrics", "metrics", "bentoml")
+UPLOAD = Route("POST", "/upload", "infer", content_types=frozenset({"text/plain"}), max_body_bytes=10)
 PROBE = Route("GET", "/livez", "probe", "bentoml", public=True)
 
 
@@ -128,18 +130,51 @@ async def test_limits_concurrency_releases_every_slot():
 
 
 async def test_limits_overload_is_503_instead_of_a_long_wait():
-    pipe = pipeline(max_concurrent=1, max_queue=1, max_wait_seconds=0.1)
+    pipe = pipeline(max_concurrent=1, max_queue=1, max_wait_seconds=0.1, caller_share=1.0)
     await pipe.open()
     gate = asyncio.Event()
     tasks = [asyncio.create_task(ask(pipe, work=gate.wait)) for _ in range(2)]
     await asyncio.sleep(0.01)
     with pytest.raises(OverloadedError):
-        await ask(pipe)
+        await ask(pipe, caller="bob")
+    # A scrape needs no slot.
+    await ask(pipe, caller="bob", route=METRICS)
     await asyncio.sleep(0.2)
     gate.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(result, OverloadedError) for result in results) == 1
     await ask(pipe)
+    await pipe.close()
+
+
+async def test_limits_incomplete_body_holds_no_slot_but_counts_for_its_caller():
+    pipe = pipeline(max_concurrent=1, max_queue=3, max_wait_seconds=0.1, caller_share=0.5)
+    await pipe.open()
+    rest, order = asyncio.Event(), []
+
+    async def upload(caller, wait):
+        async def read():
+            if wait:
+                await rest.wait()
+            return b"body"
+
+        async def server(exchange):
+            order.append((caller, await exchange.read_body()))
+            return Reply(200, (), ())
+
+        exchange = make_exchange("POST", "/upload", route=UPLOAD, headers=[(b"x-caller", caller.encode())], read=read)
+        return await pipe.around(server)(exchange)
+
+    slow = [asyncio.create_task(upload("slow", wait=True)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    with pytest.raises(RateLimitedError):
+        await upload("slow", wait=True)
+    await upload("other", wait=False)
+    rest.set()
+    await asyncio.gather(*slow)
+    assert [caller for caller, _ in order] == ["other", "slow", "slow"]
+    slots = pipe.plugins[1]._slots
+    assert (slots.running, slots.waiting) == (0, 0)
     await pipe.close()
 
 

@@ -58,7 +58,8 @@ _REQUESTS = (
     _counter(
         "shed_total",
         "reason",
-        "Requests refused by an overloaded worker: full queue, too long a wait, or late event loop (lag).",
+        "Requests refused by an overloaded worker: full queue, too long a wait, late event loop (lag), or too many "
+        "bytes of incomplete bodies (memory).",
     ),
     _counter(
         "connections_refused_total",

@@ -165,6 +165,47 @@ async def test_overload_queue_passes_on_the_slot_of_a_cancelled_request():
     assert pool.running == 0
 
 
+async def test_overload_share_keeps_slots_and_queue_for_other_callers():
+    pool = slots(max_concurrent=4, max_queue=4, share=0.5)
+    held = [await pool.enter("a"), await pool.enter("a")]
+    waiting = [asyncio.create_task(pool.enter("a")) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError) as refusal:
+        await pool.enter("a")
+    assert refusal.value.reason == "queue"
+    others = [await pool.enter("b"), await pool.enter("b")]
+    assert (pool.running, pool.waiting) == (4, 2)
+    # A free slot of b is not for a, which has its share, and a free slot of a is.
+    pool.leave(others.pop())
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
+    pool.leave(held.pop())
+    held.append(await waiting.pop(0))
+    pool.leave(held.pop())
+    held.append(await waiting.pop(0))
+    for slot in (*held, *others):
+        pool.leave(slot)
+    assert (pool.running, pool.waiting, pool._held, pool._queue) == (0, 0, {}, {})
+
+
+async def test_overload_queue_gives_callers_their_turns():
+    pool, order = slots(max_concurrent=1, max_queue=10), []
+    slot = await pool.enter("x")
+
+    async def work(caller):
+        mine = await pool.enter(caller)
+        order.append(caller)
+        pool.leave(mine)
+
+    tasks = []
+    for caller in "aaabbc":
+        tasks.append(asyncio.create_task(work(caller)))
+        await asyncio.sleep(0)
+    pool.leave(slot)
+    await asyncio.gather(*tasks)
+    assert order == list("abcaba")
+
+
 async def test_overload_queue_refuses_immediately_if_the_wait_would_be_too_long():
     now = [0.0]
     pool = slots(max_concurrent=1, max_queue=100, max_wait_seconds=1.0, monotonic=lambda: now[0])

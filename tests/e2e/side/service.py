@@ -33,6 +33,11 @@ class Plain:
         raise InvalidArgument(f"{number} is not a good number")
 
     @bentoml.api
+    def broken(self, word: str) -> str:
+        """Fail with the caller's word in the error."""
+        raise ValueError(f"no such word: {word}")
+
+    @bentoml.api
     def busy(self) -> int:
         """Answer 503."""
         raise ServiceUnavailable("come back later")

@@ -9,7 +9,7 @@ from governance.access.stop import ALL, KillSwitch
 from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.plugin import Plugin, Proceed
-from governance.contract.routes import READING, Route
+from governance.contract.routes import READING
 from governance.errors import ConfigurationError
 from governance.keys import load_verifying_key
 from governance.plugins.watch import Watch
@@ -42,20 +42,14 @@ class StopPlugin(Plugin):
         """Stop checking for changes."""
         await self._watch.stop()
 
-    def handles(self, route: Route) -> bool:
-        """Return whether a stop applies to a route.
-
-        Actions that only read metadata pass, so that operators see the models while all are stopped.
-        """
-        return not route.public and route.action not in READING
-
     async def handle(self, exchange: Exchange, proceed: Proceed) -> Reply:
         """Refuse requests to stopped models, and proceed.
 
         Raises:
             StoppedError: if the model, or the whole service, is stopped.
         """
-        if self.handles(exchange.route):
+        # Actions that only read metadata pass, so that operators see the models while all are stopped.
+        if not exchange.route.public and exchange.route.action not in READING:
             self._board.verify(exchange.model)
         # Readiness of a stopped model is 503, and a model never runs while it is stopped, whatever the action is.
         exchange.put(self._board)

@@ -143,6 +143,9 @@ def events(own):
     return [(entry["action"], entry["model"], entry["detail"]) for entry in entries(own) if entry["outcome"] == "event"]
 
 
+READY = ("/v2/models/digits-cnn/ready", "/v2/models/digits-rnn/ready", "/v2/health/ready", "/readyz")
+
+
 def test_kill_switch_stops_every_worker(own, digit):
     assert every_worker(own, digit, 200)
     done = own.state.cli("stop", "digits-cnn", "--reason", "wrong answers", "--settings", SETTINGS)
@@ -151,6 +154,8 @@ def test_kill_switch_stops_every_worker(own, digit):
     assert infer(own, digit).json()["error"] == "the operator has stopped this model, or all models"
     assert own.client.get("/v2/models/digits-cnn").status_code == 200
     assert 'governance_stopped{model="digits-cnn"} 1.0' in own.client.get("/metrics").text
+    ready = {path: own.client.get(path).status_code for path in READY}
+    assert ready == {READY[0]: 503, READY[1]: 200, READY[2]: 503, READY[3]: 200}
     picture = (own.state.keys.parent / "digit.png").read_bytes()
     assert own.client.post("/classify", files={"image": ("7.png", picture)}).status_code == 503
     own.state.cli("resume", "ALL", "--reason", "fixed", "--settings", SETTINGS)

@@ -63,6 +63,16 @@ def test_triton_client_gets_same_probabilities_in_json_and_binary(service, clien
         assert np.allclose(result.as_numpy("probabilities")[0], list(friendly.values()), atol=1e-6)
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_triton_client_may_compress_its_requests(client, headers, digit, algorithm):
+    for binary in (True, False):
+        tensor = triton.InferInput("image", [1, 1, 28, 28], "FP32")
+        tensor.set_data_from_numpy(digit, binary_data=binary)
+        packed = client.infer("digits-cnn", [tensor], headers=headers(), request_compression_algorithm=algorithm)
+        plain = client.infer("digits-cnn", [tensor], headers=headers())
+        assert np.array_equal(packed.as_numpy("probabilities"), plain.as_numpy("probabilities"))
+
+
 def test_triton_client_gets_refusal_as_its_own_exception(client, headers, digit):
     tensor = triton.InferInput("image", [1, 1, 28, 27], "FP32")
     tensor.set_data_from_numpy(digit[..., :27].copy())

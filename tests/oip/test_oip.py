@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from governance.access.policies.obligations import Obligations, OutputDetail
 from governance.access.policies.verdict import Decision, Verdict
+from governance.access.stop import KillSwitch
 from governance.contract.facts import Inference, Usage
 from governance.contract.routes import RouteTable
 from governance.errors import BadRequestError, GovernanceError, NotFoundError, NotReadyError
@@ -281,3 +282,25 @@ async def test_oip_refuses_a_repeated_length_of_the_json_part():
     one.headers = [*one.headers, *one.headers]
     with pytest.raises(BadRequestError, match="inference-header-content-length occurs more than once"):
         await server().answer(one)
+
+
+@pytest.mark.parametrize("path", ["/v2/health/ready", "/v2/models/m/ready"])
+async def test_oip_model_that_is_stopped_or_a_worker_that_ends_is_not_ready(path):
+    class Switch:
+        def __init__(self, *stopped):
+            self.stopped = stopped
+
+        def stops(self, model):
+            return model in self.stopped
+
+    async def status(switch=None, ending=False):
+        one = OipServer("s", "1", {"m": Doubler()}, {"m": LIMITS}, lambda: ending)
+        made = exchange(path=path, method="GET")
+        if switch is not None:
+            made._facts[KillSwitch] = switch
+        return (await one.answer(made)).status
+
+    assert await status() == await status(Switch("other")) == 200
+    for refused in (status(Switch("m")), status(ending=True)):
+        with pytest.raises(NotReadyError):
+            await refused

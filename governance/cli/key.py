@@ -71,15 +71,7 @@ def create(purpose: str, path: Path, algorithm: str | None, passphrase: str | No
         raise click.UsageError(
             f"a {purpose} key has no algorithm '{algorithm}'" + (f": {', '.join(fitting)}" * bool(fitting))
         )
-    public: bytes | None = None
-    if purpose == "secret":
-        private = base64.b64encode(secrets.token_bytes(32)) + b"\n"
-    elif purpose == "recipient":
-        recipient = generate_recipient_key(algorithm or "x-wing", secrets.token_bytes)
-        private, public = recipient.to_pem(), recipient.public_key.to_pem()
-    else:
-        signing = generate_signing_key((algorithm or "ecdsa-p256") if purpose == "signing" else "ed25519")
-        private, public = signing.to_pem(), signing.public_key.pem
+    private, public = new_key(purpose, algorithm)
     public_path = path.with_name(path.name + ".pub")
     if public is not None and public_path.exists():
         raise ConfigurationError(f"{public_path} exists already, and a key is never overwritten")
@@ -91,6 +83,22 @@ def create(purpose: str, path: Path, algorithm: str | None, passphrase: str | No
     if public is not None:
         write_new(public_path, public, mode=0o644)
         click.echo(f"{public_path}: public.")
+
+
+def new_key(purpose: str, algorithm: str | None = None) -> tuple[bytes, bytes | None]:
+    """Return the files of a new key: the private one, and the public one if there is one.
+
+    Args:
+        purpose: one of `PURPOSES`.
+        algorithm: of a signing or recipient key; None for the default.
+    """
+    if purpose == "secret":
+        return base64.b64encode(secrets.token_bytes(32)) + b"\n", None
+    if purpose == "recipient":
+        recipient = generate_recipient_key(algorithm or "x-wing", secrets.token_bytes)
+        return recipient.to_pem(), recipient.public_key.to_pem()
+    signing = generate_signing_key((algorithm or "ecdsa-p256") if purpose == "signing" else "ed25519")
+    return signing.to_pem(), signing.public_key.pem
 
 
 @command.command()

@@ -24,8 +24,17 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "artifact": ("governance.cli.artifact", "Seal, verify, open and change sealed model artifacts."),
         "audit": ("governance.cli.audit", "Verify the audit log and prove a single answer."),
         "bom": ("governance.cli.artifact.bom", "Write a bill of materials (CycloneDX 1.6, ML-BOM) of sealed models."),
+        "dev": (
+            "governance.cli.project.dev:dev",
+            "Serve the service in a folder on 127.0.0.1, and start it again after each change of its files.",
+        ),
         "drift": ("governance.cli.drift", "Compare recent data of models with their validation data."),
         "grant": ("governance.cli.grant", "Create and sign emergency grants, each limited in time."),
+        "init": (
+            "governance.cli.project.init:init",
+            "Make the folder NAME with a governed service: code, settings, policies, keys for development, a first "
+            "caller.",
+        ),
         "key": ("governance.cli.key", "Create keys and show their fingerprints."),
         "policy": ("governance.cli.policy", "Check, test, explain and replay Cedar policies."),
         "privacy": (

@@ -32,6 +32,7 @@ from governance.gate.gate import Gate
 from governance.gate.intake import Intake
 from governance.gate.pipeline import Pipeline
 from governance.host.connections import Connections
+from governance.host.development import LocalOnly, verify_keys_fit
 from governance.host.errors import WrongUseError
 from governance.host.inner import inner_gate, introduce_to_inner_services, make_token
 from governance.host.logs import remove_caller_data_from_logs
@@ -118,7 +119,8 @@ class Governance:
             app: AsgiApp = plain.to_asgi(self, is_main)
             try:
                 if is_main:
-                    return governance.gate(app, self)
+                    gate: AsgiApp = governance.gate(app, self)
+                    return LocalOnly(gate) if governance.settings.service.development else gate
                 return inner_gate(app, self, tracebacks=governance.settings.logs.tracebacks)
             except GovernanceError as error:
                 raise SystemExit(report_failure(error, self.name) or 1) from None
@@ -196,6 +198,7 @@ class Governance:
         Raises:
             ConfigurationError: if plugins or routes are wrong.
         """
+        verify_keys_fit(self.settings)
         plugins = load_plugins(self.settings)
         routes = routes_of(self.settings, self._registry.declared, service, plugins)
         logs, http = self.settings.logs, self.settings.http
@@ -255,6 +258,7 @@ class Governance:
             SystemExit: with the error's code and sentence.
         """
         try:
+            verify_keys_fit(self.settings)
             plugins = load_plugins(self.settings)
             routes = routes_of(self.settings, self._registry.declared, service, plugins)
             asyncio.run(self._preflight(plugins, routes.own))

@@ -1,9 +1,9 @@
 """Keys: opened by URI from files, environment variables, key services or tokens, and used through small interfaces.
 
-Read `uri` (which URIs exist), `key_files` (reading and writing files), `signing` (Signer, VerifyingKey) and `recipient`
-(Wrapper, Unwrapper: encryption of data keys), `dsse` (signed JSON documents), `operations` (counting for the metrics);
-`providers/` has one file for each kind of URI. What is signed or encrypted is bytes here: artifacts and logs are not
-known.
+Read `uri` (which URIs exist), `key_files` (reading and writing files), `development` (keys that production refuses),
+`signing` (Signer, VerifyingKey) and `recipient` (Wrapper, Unwrapper: encryption of data keys), `dsse` (signed JSON
+documents), `operations` (counting for the metrics); `providers/` has one file for each kind of URI. What is signed or
+encrypted is bytes here: artifacts and logs are not known.
 """
 
 from governance.keys.recipient import (

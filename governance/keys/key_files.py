@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from governance.errors import ConfigurationError, KeyUnavailableError
+from governance.keys.development import without_marker
 
 MAX_KEY_BYTES = 64 * 1024
 
@@ -81,4 +82,4 @@ def _closing(descriptor: int) -> Iterator[None]:
 def _limited(content: bytes, path: str) -> bytes:
     if len(content) > MAX_KEY_BYTES:
         raise ConfigurationError(f"{path} is too large for a key")
-    return content
+    return without_marker(content)

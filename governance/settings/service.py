@@ -28,6 +28,12 @@ class ServiceSettings(Section):
         "takes no part.",
         examples=[["tracing", "audit", "metrics", "identity", "stop", "limits", "policy", "privacy", "drift"]],
     )
+    development: bool = Field(
+        default=False,
+        description="Accept keys that `bento-governance init` and `dev` made for development. The service then "
+        "answers callers on the same machine only, and 403 to all others. Without this, such a key stops the start.",
+        examples=[True],
+    )
     status_page: bool = Field(
         default=False,
         description="Serve a status page at `/governance/`. Its data needs a policy that permits the action `status`.",

@@ -13,14 +13,15 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from governance.artifacts.format.sources import read_folder
+from governance.artifacts.format.sources import CARD_FILE, GRAPH_FILE, read_folder
+from governance.artifacts.format.zipmap import without_zipmap
 from governance.artifacts.scan.limits import DEFAULT_SCAN_LIMITS
 from governance.artifacts.scan.scan import admit, scanned_sources
+from governance.cli.artifact.check import completed
 from governance.cli.project.contents import EXAMPLE, Contents, class_name, common_values, json_body
 from governance.errors import ConfigurationError
-from governance.runtime.registry import CARD_FILE, GRAPH_FILE
 from governance.runtime.session import place
-from governance.runtime.signature import Signature, TensorSpec, card_entries, signature_of
+from governance.runtime.signature import Signature, TensorSpec, signature_of
 from governance.runtime.warmup import example_inputs, numpy_type
 from governance.settings import RuntimeSettings
 
@@ -60,23 +61,20 @@ def write_card(folder: Path, name: str) -> tuple[dict[str, Any], Signature]:
         name: the model's name.
 
     Raises:
-        ManifestMismatchError: if the scan has findings.
+        ManifestMismatchError: if the scan has findings, or the card does not fit the graph.
         ConfigurationError: if a file cannot be read, or ONNX Runtime cannot load the model.
     """
-    admit(scanned_sources(read_folder(folder)), DEFAULT_SCAN_LIMITS)
-    content = (folder / GRAPH_FILE).read_bytes()
-    others = {
-        path.relative_to(folder).as_posix(): memoryview(path.read_bytes())
-        for path in folder.rglob("*")
-        if path.is_file() and path.name not in (GRAPH_FILE, CARD_FILE)
-    }
-    _, session = place(content, others, name, RuntimeSettings())
-    given = _read_card(folder / CARD_FILE)
-    signature = signature_of(session, content, given)
-    card = {"name": name, "inputs": card_entries(signature.inputs), "outputs": card_entries(signature.outputs)}
-    classes = classes_of(onnx.load_model_from_string(content), signature.outputs)
-    card = {**card, **({"classes": classes} if classes else {}), **given, "name": name}
-    (folder / CARD_FILE).write_text(json.dumps(card, indent=2) + "\n")
+    files = without_zipmap(read_folder(folder))
+    admit(scanned_sources(files), DEFAULT_SCAN_LIMITS)
+    contents = {file.path: file.content() for file in completed(files, name, 1)}
+    graph, card = contents[GRAPH_FILE], json.loads(contents[CARD_FILE])
+    others = {path: memoryview(content) for path, content in contents.items() if path not in (GRAPH_FILE, CARD_FILE)}
+    _, session = place(graph, others, name, RuntimeSettings())
+    signature = signature_of(session, graph, card)
+    classes = classes_of(onnx.load_model_from_string(graph), signature.outputs)
+    card = {"name": name, **({"classes": classes} if classes else {}), **card} | {"name": name}
+    (folder / GRAPH_FILE).write_bytes(graph)
+    (folder / CARD_FILE).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return card, signature
 
 
@@ -165,15 +163,3 @@ def _names_in(text: str) -> list[str]:
     except ValueError:
         return []
     return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
-
-
-def _read_card(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {}
-    try:
-        card = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        raise ConfigurationError(f"{file} cannot be read, or is not JSON") from None
-    if not isinstance(card, dict):
-        raise ConfigurationError(f"{file} is not a JSON object")
-    return card

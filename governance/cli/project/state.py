@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from governance.access.callers.api_key_store import ApiKeyStore
@@ -14,6 +15,7 @@ from governance.artifacts.opening import open_artifact
 from governance.artifacts.seal import SealOptions, seal_folder
 from governance.artifacts.trust.rollback import RollbackFloors
 from governance.artifacts.trust.signing import ModelSigner
+from governance.cli.artifact.check import completed
 from governance.cli.key import new_key
 from governance.errors import ConfigurationError
 from governance.keys import open_recipient, open_secret, open_signing_key
@@ -84,6 +86,7 @@ def _seal_changed(settings: Settings, folder: Path) -> Iterator[tuple[Path, int]
             created=datetime.now(UTC),
             signers=[ModelSigner(open_signing_key(f"file:{signer}"))],
             recipients=[open_recipient(str(recipient))],
+            complete=partial(completed, name=name, version=version),
         )
         seal_folder(source, artifact, options)
         yield artifact, version

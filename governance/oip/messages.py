@@ -96,7 +96,7 @@ def _verify_members_once(head: memoryview, request: InferRequest) -> None:
     overwritten. Otherwise all names are read, without the values of the tensors.
     """
     content = bytes(head)
-    if content.count(b":") == _members(request):
+    if content.count(b":") == count_members(request):
         return
     for tensor in request.inputs:
         if tensor.data is not msgspec.UNSET:
@@ -106,7 +106,7 @@ def _verify_members_once(head: memoryview, request: InferRequest) -> None:
         raise BadRequestError(f"the body is not an inference request: it has the member '{repeated}' twice")
 
 
-def _members(request: InferRequest) -> int:
+def count_members(request: InferRequest) -> int:
     """Return how many members the objects of a request have, if none has its default value."""
     count = 1 + bool(request.id) + bool(request.outputs) + _members_of(request.parameters)
     for tensor in request.inputs:

@@ -16,6 +16,7 @@ from governance.errors import BadRequestError, NotFoundError, NotReadyError
 from governance.oip.classification import classified
 from governance.oip.explain import fault_of_names
 from governance.oip.messages import InferRequest, InputTensor, OutputTensor, parse_infer_request
+from governance.oip.prepared import CONVERTED, PreparedHeads, head_bytes_of
 from governance.oip.routes import LIVE, READY, SERVER
 from governance.oip.shapes import Spec, TensorLimits, verify_shape
 from governance.oip.tensors import (
@@ -27,6 +28,7 @@ from governance.oip.tensors import (
 )
 
 JSON_FIELD = (b"content-type", b"application/json")
+HEAD_LENGTH = b"inference-header-content-length"
 BINARY_FIELD = (b"content-type", b"application/octet-stream")
 EXTENSIONS = ["binary_tensor_data", "classification"]
 
@@ -78,6 +80,7 @@ class OipServer:
         self._metadata = {"name": service_name, "version": service_version, "extensions": EXTENSIONS}
         self._models = models
         self._limits, self._is_ending = limits, is_ending
+        self._heads = PreparedHeads()
 
     async def answer(self, exchange: Exchange) -> Reply:
         """Answer one request.
@@ -119,15 +122,33 @@ class OipServer:
         if not model.ready:
             raise NotReadyError(f"the model '{model.name}' is not ready")
         body = await exchange.read_body()
-        request, tail = parse_infer_request(body, exchange.single_header(b"inference-header-content-length"))
+        header_length, limits = exchange.single_header(HEAD_LENGTH), self._limits[model.name]
+        head_bytes = head_bytes_of(header_length, limits)
+        prepared = self._heads.get(model.digest, body, head_bytes)
+        if prepared is not None:
+            permitted = await _run(exchange, model, prepared.arrays(body, head_bytes))
+            reply = prepared.reply(permitted)
+            if reply is not None:
+                return reply
+        request, tail = parse_infer_request(body, header_length)
         wanted = _wanted_outputs(request, model)
-        limits = self._limits[model.name]
-        inputs = _inputs(request, tail, model, limits)
-        items = model.items(inputs)
-        outputs, seconds = await model.infer(inputs, items)
-        exchange.put(Usage(model.name, model.version, model.digest, items, seconds))
-        exchange.put(Inference(model.name, inputs, outputs))
-        return _render(request, model, wanted, permitted_outputs(exchange, outputs, len(model.classes)), limits)
+        if prepared is None:
+            permitted = await _run(exchange, model, _inputs(request, tail, model, limits))
+            if head_bytes and all(spec.datatype not in CONVERTED for spec in model.outputs):
+                prepared = self._heads.put(model.digest, body[:head_bytes], request, wanted)
+        reply = _render(request, model, wanted, permitted, limits)
+        if prepared is not None:
+            prepared.remember(reply, permitted)
+        return reply
+
+
+async def _run(exchange: Exchange, model: ServableModel, inputs: dict[str, Array]) -> Mapping[str, Array]:
+    """Run the model, put what it used, and return the outputs in the detail that the policy permits."""
+    items = model.items(inputs)
+    outputs, seconds = await model.infer(inputs, items)
+    exchange.put(Usage(model.name, model.version, model.digest, items, seconds))
+    exchange.put(Inference(model.name, inputs, outputs))
+    return permitted_outputs(exchange, outputs, len(model.classes))
 
 
 def _inputs(request: InferRequest, tail: memoryview, model: ServableModel, limits: TensorLimits) -> dict[str, Array]:
@@ -236,7 +257,7 @@ def _render(
     head = _encode(document)
     if not pieces:
         return Reply(200, (JSON_FIELD,), (head,))
-    length = (b"inference-header-content-length", str(len(head)).encode())
+    length = (HEAD_LENGTH, str(len(head)).encode())
     return Reply(200, (BINARY_FIELD, length), (head, *pieces))
 
 

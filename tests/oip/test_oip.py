@@ -304,3 +304,71 @@ async def test_oip_model_that_is_stopped_or_a_worker_that_ends_is_not_ready(path
     for refused in (status(Switch("m")), status(ending=True)):
         with pytest.raises(NotReadyError):
             await refused
+
+
+def binary_request(*numbers, head_changes=None, **changes):
+    tensor = {"name": "x", "shape": [len(numbers) // 3, 3], "datatype": "FP32"}
+    tensor["parameters"] = {"binary_data_size": 4 * len(numbers)}
+    document = {"inputs": [tensor | changes], "parameters": {"binary_data_output": True}} | (head_changes or {})
+    head = json.dumps(document).encode()
+    return head, np.array(numbers, np.float32).tobytes()
+
+
+async def send_binary(server, head, tail, verdict=None):
+    sent = exchange(head + tail, length=len(head))
+    if verdict is not None:
+        sent.put(verdict)
+    return sent, await server.answer(sent)
+
+
+async def test_head_that_was_sent_before_gets_the_same_answer_for_other_numbers():
+    known = OipServer("s", "1", {"m": Doubler()}, {"m": LIMITS}, lambda: False)
+    for numbers in ((1, 2, 3), (4, 5, 6), (float("nan"), 8, 9), (1, 2, 3, 4, 5, 6)):
+        head, tail = binary_request(*numbers)
+        sent, reply = await send_binary(known, head, tail)
+        other = OipServer("s", "1", {"m": Doubler()}, {"m": LIMITS}, lambda: False)
+        _, expected = await send_binary(other, head, tail)
+        assert (reply.status, reply.headers) == (expected.status, expected.headers)
+        assert b"".join(reply.body) == b"".join(expected.body)
+        assert sent.require(Usage).items == len(numbers) // 3
+        assert sent.require(Inference).inputs["x"].shape == (len(numbers) // 3, 3)
+    assert len(known._heads._memo) == 2
+
+
+async def test_head_that_was_sent_before_is_refused_with_a_tail_of_another_length():
+    server = OipServer("s", "1", {"m": Doubler()}, {"m": LIMITS}, lambda: False)
+    head, tail = binary_request(1, 2, 3)
+    await send_binary(server, head, tail)
+    for wrong in (tail[:-1], tail + b"x", b""):
+        with pytest.raises(BadRequestError):
+            await send_binary(server, head, wrong)
+
+
+async def test_head_that_was_sent_before_gets_the_detail_that_each_policy_permits():
+    server = OipServer("s", "1", {"m": Doubler()}, {"m": LIMITS}, lambda: False)
+    head, tail = binary_request(1, 2, 3)
+    full = (await send_binary(server, head, tail))[1]
+    rule = Decision(Verdict(True, (), "x", (), Obligations(OutputDetail("label"))), lambda classes: None)
+    label = (await send_binary(server, head, tail, rule))[1]
+    assert np.frombuffer(b"".join(full.body[1:]), np.float32).tolist() == [2, 4, 6]
+    assert np.frombuffer(b"".join(label.body[1:]), np.float32).tolist() == [0, 0, 1]
+    assert rule.fulfilled
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"head_changes": {"id": "Ada"}},
+        {"head_changes": {"parameters": {"binary_data_output": True, "note": "Ada"}}},
+        {"head_changes": {"patient": "Ada"}},
+        {"parameters": {"binary_data_size": 12, "note": "Ada"}},
+        {"note": "Ada"},
+        {"head_changes": {"outputs": [{"name": "y", "parameters": {"binary_data": True, "note": "Ada"}}]}},
+        {"head_changes": {"outputs": [{"name": "y", "parameters": {"binary_data": False}}]}},
+        {"head_changes": {"outputs": [{"name": "y", "parameters": {"classification": 1}}]}},
+    ],
+)
+async def test_head_with_words_of_the_caller_is_not_remembered(changes):
+    server = OipServer("s", "1", {"m": Doubler()}, {"m": LIMITS}, lambda: False)
+    await send_binary(server, *binary_request(1, 2, 3, **changes))
+    assert len(server._heads._memo) == 0

@@ -29,26 +29,21 @@ class HeadError(Exception):
         self.status, self.sentence = status, sentence
 
 
-def verify_head(version: str, headers: list[tuple[bytes, bytes]], max_bytes: int) -> None:
-    """Refuse a head whose version, size, Host or Transfer-Encoding is wrong.
+def verify_head(version: str, headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuse a head whose version, number of fields, Host or Transfer-Encoding is wrong.
 
     Args:
         version: such as `1.1`.
         headers: the fields, with lower-case names.
-        max_bytes: the most bytes of all fields.
 
     Raises:
         HeadError: 400, 431, 501 or 505, as RFC 9112, sections 2.3, 3.2 and 6.1, and RFC 6585, section 5, say.
     """
     if version not in VERSIONS:
         raise HeadError(505, "send HTTP/1.1 or HTTP/1.0")
-    size, special = 0, []
-    for name, value in headers:
-        size += len(name) + len(value)
-        if name in _HOST_OR_CODING:
-            special.append((name, value))
-    if size > max_bytes or len(headers) > MAX_FIELDS:
-        raise HeadError(431, f"send at most {MAX_FIELDS} header fields of {max_bytes} bytes together")
+    if len(headers) > MAX_FIELDS:
+        raise HeadError(431, f"send at most {MAX_FIELDS} header fields")
+    special = [field for field in headers if field[0] in _HOST_OR_CODING]
     if version != "1.1" or len(special) != 1 or special[0][0] != b"host":
         _verify_special(version, special)
     elif not _HOST.fullmatch(special[0][1]):

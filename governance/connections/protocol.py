@@ -70,7 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.due: float | None = None
         self.ending = False
         self._head_open = self._head_begun = False
-        self._head_bytes = 0
+        self._head_bytes = self._chunk_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -85,13 +85,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self.due is None and self._is_idle():
             self._wait_for_head()
-        was_open = self._head_open
+        was_open, self._chunk_bytes = self._head_open, len(data)
         self._feed(data)
         self._head_begun = self._head_open
         if was_open and self._head_open:
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes and not self.ending:
-                self._refuse(HeadError(431, f"send a head of at most {self.limits.head_bytes} bytes"))
+                self._refuse(self._too_large())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field; trailer fields are dropped, since nobody has checked them (RFC 9110, section 6.5.1)."""
@@ -100,7 +100,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Check the head, and start the application."""
-        verify_head(self.parser.get_http_version(), self.headers, self.limits.head_bytes)
+        verify_head(self.parser.get_http_version(), self.headers)
+        if self._chunk_bytes > self.limits.head_bytes:
+            self._verify_size()
         self._head_open = self._head_begun = False
         self.due = None
         super().on_headers_complete()
@@ -198,6 +200,14 @@ class GuardedProtocol(HttpToolsProtocol):
                 return
         self.transport.write(_answer(error))
         self.end()
+
+    def _verify_size(self) -> None:
+        """Check the size of a head that arrived in one large piece."""
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.limits.head_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> HeadError:
+        return HeadError(431, f"send a head of at most {self.limits.head_bytes} bytes")
 
     def _wait_for_head(self) -> None:
         self._head_open = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import cast
 
 from governance.errors import BadRequestError, OverloadedError, RequestTimeoutError, TooLargeError
 from governance.gate.asgi import Message, Receive
@@ -12,15 +13,6 @@ from governance.gate.asgi import Message, Receive
 EVERY_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 SENDER_SHARE = 0.5
-
-
-class _Reading:
-    """One body that is being read."""
-
-    __slots__ = ("began", "late", "received", "task")
-
-    def __init__(self, task: asyncio.Task[object] | None, began: float) -> None:
-        self.task, self.began, self.received, self.late = task, began, 0, False
 
 
 class Intake:
@@ -44,7 +36,11 @@ class Intake:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._seconds, self._speed, self._memory, self._monotonic = seconds, bytes_per_second, memory, monotonic
-        self._readings: set[_Reading] = set()
+        # By the task that reads: since when, as of the last look, and how many bytes of an incomplete body it has.
+        self._readings: dict[asyncio.Task[object] | None, float] = {}
+        self._received: dict[asyncio.Task[object] | None, int] = {}
+        self._late: set[asyncio.Task[object]] = set()
+        self._now = 0.0
         # Bytes of incomplete bodies, in total and by sender.
         self._total = 0
         self._held: dict[str, int] = {}
@@ -64,26 +60,31 @@ class Intake:
             OverloadedError: if there is no memory for it.
             BadRequestError: if the client disconnected before its end.
         """
-        reading = _Reading(asyncio.current_task(), self._monotonic())
-        self._readings.add(reading)
         if not self._watched:
             self._watch()
+        task: asyncio.Task[object] | None = asyncio.current_task()
+        self._readings[task] = self._now
         try:
             message = await receive()
             if message["type"] == "http.request" and not message.get("more_body"):
                 body: bytes = message.get("body", b"")
                 _verify_length(len(body), limit)
                 return body
-            return await self._read_rest(message, receive, limit, sender(), reading)
+            return await self._read_rest(message, receive, limit, sender(), task)
         except asyncio.CancelledError:
-            if not reading.late or reading.task is None or reading.task.uncancel() > 0:
+            if task not in self._late or task.uncancel() > 0:
                 raise
             raise RequestTimeoutError("the body did not arrive in time: send it faster") from None
         finally:
-            self._readings.discard(reading)
+            del self._readings[task]
+            if self._late:
+                self._late.discard(cast("asyncio.Task[object]", task))
 
-    async def _read_rest(self, message: Message, receive: Receive, limit: int, sender: str, reading: _Reading) -> bytes:
+    async def _read_rest(
+        self, message: Message, receive: Receive, limit: int, sender: str, task: asyncio.Task[object] | None
+    ) -> bytes:
         pieces = bytearray()
+        self._received[task] = 0
         try:
             while True:
                 if message["type"] == "http.disconnect":
@@ -92,12 +93,12 @@ class Intake:
                 pieces += piece
                 _verify_length(len(pieces), limit)
                 self._hold(sender, len(piece))
-                reading.received += len(piece)
+                self._received[task] += len(piece)
                 if not message.get("more_body"):
                     return bytes(pieces)
                 message = await receive()
         finally:
-            self._release(sender, reading.received)
+            self._release(sender, self._received.pop(task))
 
     def _hold(self, sender: str, size: int) -> None:
         held = self._held.get(sender, 0) + size
@@ -117,16 +118,16 @@ class Intake:
             self._held.pop(sender, None)
 
     def _watch(self) -> None:
-        self._watched = True
+        self._watched, self._now = True, self._monotonic()
         asyncio.get_running_loop().call_later(EVERY_SECONDS, self._look)
 
     def _look(self) -> None:
         now = self._monotonic()
-        for reading in self._readings:
-            late = now - reading.began > self._seconds + reading.received / self._speed
-            if late and not reading.late and reading.task is not None:
-                reading.late = True
-                reading.task.cancel()
+        for task, began in self._readings.items():
+            late = now - began > self._seconds + self._received.get(task, 0) / self._speed
+            if late and task is not None and task not in self._late:
+                self._late.add(task)
+                task.cancel()
         self._watched = False
         if self._readings:
             self._watch()

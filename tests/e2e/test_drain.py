@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from governance.testing import answers, eventually
+from governance.testing import answers, eventually, listens
 from tests.e2e.serving_side import prepare, serving_side
 
 CONNECTIONS = 16
@@ -84,6 +84,8 @@ def test_accepted_request_is_answered_after_sigterm(token):
         slow.start()
         assert eventually(lambda: side.metric("requests_in_flight") >= 2)
         side.process.terminate()
+        # New connections are refused while the answer is still being made, and not kept waiting.
+        assert eventually(lambda: not listens(side.port), every=0.02) and slow.is_alive()
         slow.join(20)
         side.process.wait(20)
     (status, headers, _body) = answer[0]

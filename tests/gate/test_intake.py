@@ -36,7 +36,7 @@ async def test_intake_body_in_pieces_is_joined_and_leaves_nothing_behind():
     for piece, more in ((b"ab", True), (b"", True), (b"c", False)):
         body.send(piece, more)
     assert await task == b"abc"
-    assert (intake._total, intake._held, intake._readings) == (0, {}, set())
+    assert (intake._total, intake._held, intake._readings, intake._received, intake._late) == (0, {}, {}, {}, set())
 
 
 @pytest.mark.parametrize("first", [[], [b"ab"]])
@@ -61,7 +61,7 @@ async def test_intake_late_body_is_refused_and_its_task_goes_on(first):
     now[0] += 0.1
     intake._look()
     assert await task == 0
-    assert (intake._total, intake._held, intake._readings) == (0, {}, set())
+    assert (intake._total, intake._held, intake._readings, intake._received, intake._late) == (0, {}, {}, {}, set())
 
 
 async def test_intake_cancelled_request_stays_cancelled():

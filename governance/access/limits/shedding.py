@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from governance.errors import OverloadedError, ShedReason
 
@@ -14,9 +14,8 @@ MAX_WAITS = 65_536
 _SMOOTHING = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The slot of one request.
+class Slot(NamedTuple):
+    """The slot of one request; a tuple, since each request makes one.
 
     Attributes:
         caller: Whose request it is.

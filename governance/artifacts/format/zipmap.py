@@ -22,8 +22,8 @@ def without_zipmap(files: Iterable[SourceFile]) -> tuple[SourceFile, ...]:
     """Return the files with `model.onnx` and `card.json` changed if the graph ends in ZipMap; others stay unchanged.
 
     Example:
-        An output `sequence(map(string, float))` of a ZipMap with the labels a and b becomes a tensor of shape [-1, 2], and
-        a card without classes gets `"classes": ["a", "b"]`.
+        An output `sequence(map(string, float))` of a ZipMap with the labels a and b becomes a tensor of shape [-1, 2],
+        and a card without classes gets `"classes": ["a", "b"]`.
     """
     by_path = {file.path: file for file in files}
     graph = by_path.get(GRAPH_FILE)

@@ -58,8 +58,9 @@ def seal(
 
     FOLDER holds model.onnx and card.json. The model is scanned first; one with operators that are not allowed is not
     sealed. Then graph, card and profile are checked as a server does: the model is opened and run once. A card without
-    inputs or outputs, or no card, gets those of the graph. A ZipMap at the end of a graph of scikit-learn is removed, so
-    that the output is a tensor. Large tensors are moved out of the graph into an aligned file, so that a server uses them without a copy.
+    inputs or outputs, or no card, gets those of the graph. A ZipMap at the end of a graph of scikit-learn is removed,
+    so that the output is a tensor. Large tensors are moved out of the graph into an aligned file, so that a server uses
+    them without a copy.
 
     \b
     Examples:

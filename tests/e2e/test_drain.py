@@ -1,6 +1,7 @@
 """SIGTERM under load: readiness falls, connections are closed after an answer, and no client loses anything."""
 
 import http.client
+import json
 import threading
 import time
 
@@ -91,6 +92,33 @@ def test_accepted_request_is_answered_after_sigterm(token):
     (status, headers, _body) = answer[0]
     assert status == 200
     assert headers["connection"] == "close"
+
+
+def test_inner_services_answer_until_the_workers_that_call_them_have_ended(token):
+    folder, key = token
+    with serving_side(folder, key, target="nested:Outer") as side:
+        assert eventually(lambda: ask(side, 0.0)[0] == 200)
+        answers_of = []
+        clients = [
+            threading.Thread(target=lambda seconds=seconds: answers_of.append(ask(side, seconds)))
+            for seconds in (0.5, 1.5, 3.0)
+        ]
+        for client in clients:
+            client.start()
+        assert eventually(lambda: side.metric("requests_in_flight") >= 4)
+        side.process.terminate()
+        # During the drain, new requests need the inner service, too.
+        assert eventually(lambda: side.call("GET", "/readyz")[0] == 503, every=0.02)
+        assert ask(side, 0.1)[0] == 200
+        for client in clients:
+            client.join(20)
+        side.process.wait(20)
+    assert [(status, body) for status, _, body in answers_of] == [(200, b"fine")] * 3
+
+
+def ask(side, seconds):
+    body = json.dumps({"seconds": seconds})
+    return side.call("POST", "/status", body, {"content-type": "application/json"})
 
 
 def test_worker_that_ends_alone_is_replaced_and_the_port_is_open_again(token):

@@ -1,4 +1,7 @@
-"""`python -m benchmarks [serving|artifacts|access …]`: run benchmarks; write results/*.json."""
+"""`python -m benchmarks [NAME …]`: run benchmarks, all of them by default; write results/*.json.
+
+`python -m benchmarks NAME --option` passes what follows a single name to it, such as `serving --quick`.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,22 @@ import sys
 from importlib import import_module
 
 KNOWN = ("serving", "artifacts", "access", "privacy", "metrics")
+WITH_OPTIONS = ("serving",)
 
 
 def main() -> None:
     """Run the benchmarks that the command line names, or all of them."""
-    wanted = sys.argv[1:] or list(KNOWN)
+    first = next((place for place, word in enumerate(sys.argv) if word.startswith("-")), len(sys.argv))
+    wanted, options = sys.argv[1:first] or list(KNOWN), sys.argv[first:]
+    if options and (len(wanted) > 1 or wanted[0] not in WITH_OPTIONS):
+        sys.exit(f"options are for one of these alone: {', '.join(WITH_OPTIONS)}")
     unknown = set(wanted) - set(KNOWN)
     if unknown:
         sys.exit(f"no benchmark '{unknown.pop()}'; there are: {', '.join(KNOWN)}")
     for name in wanted:
         print(f"== {name}")
-        import_module(f"benchmarks.{name}").main()
+        main_of = import_module(f"benchmarks.{name}").main
+        main_of(options) if name in WITH_OPTIONS else main_of()
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
-"""The smallest possible ASGI server of the same model: reads the body, runs the model, writes the bytes; no checks."""
+"""The smallest possible ASGI server of the same models: reads the body, runs the model, writes the bytes; no checks.
+
+Any other path answers nothing with status 200, which says that the server is ready.
+"""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
+import msgspec
 import numpy as np
-import onnxruntime
 
-PIXEL_BYTES = 28 * 28 * 4
+from benchmarks.peers.models import PIXEL_BYTES, SHAPE, open_sessions
 
-options = onnxruntime.SessionOptions()
-options.intra_op_num_threads = options.inter_op_num_threads = 1
-session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
+sessions = {f"/{name}": session for name, session in open_sessions().items()}
+TENSOR, JSON = [(b"content-type", b"application/octet-stream")], [(b"content-type", b"application/json")]
+decode, encode = msgspec.json.Decoder(dict[str, list[Any]]).decode, msgspec.json.Encoder().encode
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Run the model on the last 3,136 bytes of the body, for any request."""
+    """Run the model of the path on the last 3,136 bytes of a body, or on `image` of a JSON object, as its type says."""
     if scope["type"] != "http":
         return
     body = b""
@@ -25,8 +27,19 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    image = np.frombuffer(body[-PIXEL_BYTES:], np.float32).reshape(1, 1, 28, 28)
-    answer = session.run(["probabilities"], {"image": image})[0].tobytes()
-    headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(len(answer)).encode())]
+    session = sessions.get(scope["path"])
+    if session is None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    if scope["query_string"] == b"json":
+        image = np.array(decode(body)["image"], np.float32)
+        answer = encode(session.run(["probabilities"], {"image": image})[0].tolist())
+        kind = JSON
+    else:
+        image = np.frombuffer(body[-PIXEL_BYTES:], np.float32).reshape(1, *SHAPE)
+        answer = session.run(["probabilities"], {"image": image})[0].tobytes()
+        kind = TENSOR
+    headers = [*kind, (b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer})

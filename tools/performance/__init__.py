@@ -1,4 +1,7 @@
-"""Generator of `docs/performance.md`: the figures of `benchmarks/results/` as tables, with what they mean."""
+"""Generator of `docs/performance.md`: the figures of `benchmarks/results/` as tables and a picture, and what they mean.
+
+`serving.py` writes the section about serving, `bars.py` draws.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from tools.performance.serving import PICTURE, serving_picture, serving_section
+
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks/results"
 PAGE = Path("docs/performance.md")
 MICROSECONDS, GIB = 1e6, 2**30
-# What the project allows itself; a result on the wrong side is reported as "not reached".
-SERVING_BUDGETS = {"throughput_to_least": 0.75, "p99_to_least": 1.5, "throughput_to_bare_bentoml": 8}
 
 TEXT = """\
 <!-- Generated from benchmarks/results; do not edit. Run `make generate` after a benchmark. -->
@@ -22,19 +25,7 @@ TEXT = """\
 of `serving`, `artifacts`, `access`, `privacy` and `metrics`. Each compares with other software in the same run,
 because figures of two machines, or of two days, cannot be compared.
 
-## Serving
-
-One core for the server, one for the load, {connections} connections, the same CNN of 28 × 28 images, all plugins
-on, audit entries synced to the disk; the median of {rounds} alternating rounds on one machine. "Least ASGI server"
-is an application that only reads the tensor, runs the model and writes the answer.
-
-| server | requests/s | p50 | p99 |
-|---|---|---|---|
 {serving}
-
-| ratio | measured | budget | |
-|---|---|---|---|
-{ratios}
 
 ## Opening a sealed model
 
@@ -80,17 +71,14 @@ included. prometheus_client called directly, in the same run: {naive}.
 
 
 def performance_files() -> dict[Path, str]:
-    """Return the text of the page, by its path relative to the repository."""
+    """Return the page and its picture, each by its path relative to the repository."""
     serving, artifacts, access, privacy, metrics = (
         json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
         for name in ("serving", "artifacts", "access", "privacy", "metrics")
     )
     plugin = privacy["plugin"]
     text = TEXT.format(
-        connections=serving["connections"],
-        rounds=serving["rounds"],
-        serving="\n".join(_serving(serving)),
-        ratios="\n".join(_ratios(serving)),
+        serving=serving_section(serving),
         cores=artifacts["cores"],
         artifacts="\n".join(_artifacts(artifacts)),
         workers=f"{artifacts['workers']['pss_to_size']:.2f}",
@@ -104,30 +92,7 @@ def performance_files() -> dict[Path, str]:
         metrics=f"{metrics['metrics plugin, flushes included, µs a call']:.1f} µs",
         naive=f"{metrics['prometheus_client naively, µs a call']:.1f} µs",
     )
-    return {PAGE: text}
-
-
-def _serving(results: dict[str, Any]) -> list[str]:
-    return [
-        f"| {name} | {row['per_second']:,.0f} | {row['p50_ms']:.1f} ms | {row['p99_ms']:.1f} ms |"
-        for name, row in results["median"].items()
-    ]
-
-
-def _ratios(results: dict[str, Any]) -> list[str]:
-    names = {
-        "throughput_to_least": "requests/s, governed / least ASGI server",
-        "p99_to_least": "p99, governed / least ASGI server",
-        "throughput_to_bare_bentoml": "requests/s, governed / bare BentoML JSON API",
-    }
-    rows = []
-    for key, name in names.items():
-        measured, budget = results["ratios"][key], SERVING_BUDGETS[key]
-        at_most = key == "p99_to_least"
-        reached = measured <= budget if at_most else measured >= budget
-        bound = "at most" if at_most else "at least"
-        rows.append(f"| {name} | {measured:.2f} | {bound} {budget:g} | {'reached' if reached else 'not reached'} |")
-    return rows
+    return {PAGE: text, PAGE.with_name(PICTURE): serving_picture(serving)}
 
 
 def _artifacts(results: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,9 +17,10 @@ from governance.artifacts.scan.trial import EmptyAxes
 from governance.errors import BadRequestError, ManifestMismatchError, NotReadyError
 from governance.runtime.batching import INLINE_SECONDS, SMOOTHING, Batcher
 from governance.runtime.bfloat16 import run_with_bfloat16
-from governance.runtime.device import Placement
+from governance.runtime.binding import BoundRuns, device_memory
+from governance.runtime.device import BOUND, Placement
 from governance.runtime.rows import verify_rows
-from governance.runtime.session import Weights, place
+from governance.runtime.session import Plan, Weights, import_runtime, place
 from governance.runtime.signature import Signature, signature_of, verify_card
 from governance.runtime.warmup import example_inputs, guessed
 from governance.settings import RuntimeSettings
@@ -60,6 +62,7 @@ class Model:
         session: Any,
         signature: Signature,
         weights: Weights,
+        bound: BoundRuns | None = None,
     ) -> None:
         self.name, self.version, self.digest, self.classes = name, str(version), digest, classes
         self.card = card
@@ -67,7 +70,7 @@ class Model:
         self.degraded, self.reason = placement.degraded, placement.reason
         # ONNX Runtime keeps no reference to weights that it uses without a copy: they must outlive the session.
         self._weights = weights
-        self._session = session
+        self._session, self._bound = session, bound
         self.inputs, self.outputs = signature.inputs, signature.outputs
         self._output_names = [output.name for output in self.outputs]
         self._batched = [spec.name for spec in self.inputs if spec.is_batch]
@@ -107,8 +110,8 @@ class Model:
         try:
             if self._has_bfloat16:
                 values = run_with_bfloat16(session, inputs, self.inputs, self._output_names)
-            elif self.device == "cuda":
-                values = _run_bound(session, inputs, self._output_names)
+            elif self._bound is not None:
+                values = self._bound.run(inputs)
             else:
                 values = session.run(self._output_names, inputs)
         except Exception as error:
@@ -135,7 +138,7 @@ class Model:
 
     def close(self) -> None:
         """Release the session, and then its weights; later calls are refused."""
-        self._session = None
+        self._session, self._bound = None, None
         self._weights = {}
 
 
@@ -166,7 +169,7 @@ def open_model(
         ManifestMismatchError: if card and graph disagree.
     """
     content = bytes(graph)
-    placement, session = place(content, weights, name, settings)
+    placement, session = place(Plan(content, weights, settings), name, partial(_try, graph=content, card=card))
     signature = signature_of(session, content, card, empty_axes) if session is not None else Signature((), ())
     model = Model(
         name=name,
@@ -178,12 +181,32 @@ def open_model(
         session=session,
         signature=signature,
         weights=weights,
+        bound=_bound(session, placement.device, signature, settings),
     )
     if session is not None:
         verify_card(card, model.inputs, model.outputs)
         if placement.ready:
             _warm_up(model)
     return model
+
+
+def _try(session: Any, graph: bytes, card: Mapping[str, Any]) -> None:
+    """Run a session once with the example of its inputs."""
+    signature = signature_of(session, graph, card)
+    inputs, names = example_inputs(signature.inputs, card), [output.name for output in signature.outputs]
+    if any(spec.datatype == "BF16" for spec in (*signature.inputs, *signature.outputs)):
+        run_with_bfloat16(session, inputs, signature.inputs, names)
+    else:
+        session.run(names, inputs)
+
+
+def _bound(session: Any, device: str, signature: Signature, settings: RuntimeSettings) -> BoundRuns | None:
+    if session is None or device not in BOUND:
+        return None
+    runtime = import_runtime()
+    memory = device_memory(runtime, device, settings.device_id)
+    names = [output.name for output in signature.outputs]
+    return BoundRuns(runtime, session, names, memory, graphs=settings.cuda_graphs)
 
 
 def _warm_up(model: Model) -> None:
@@ -203,18 +226,6 @@ def _remedy(model: Model) -> str:
         f"it refuses zeros with 1 for the free sizes of {names}; give sizes that it takes in card.json, "
         f'for example {{"name": "{unknown[0]}", "example_shape": [1, 3, 224, 224]}}'
     )
-
-
-def _run_bound(session: Any, inputs: Tensors, output_names: list[str]) -> list[np.ndarray[Any, Any]]:
-    """Run with IO binding: one copy to the device, one back, and none in between."""
-    binding = session.io_binding()
-    for name, value in inputs.items():
-        binding.bind_cpu_input(name, np.ascontiguousarray(value))
-    for name in output_names:
-        binding.bind_output(name, "cuda")
-    session.run_with_iobinding(binding)
-    values: list[np.ndarray[Any, Any]] = binding.copy_outputs_to_cpu()
-    return values
 
 
 def _classes(card: Mapping[str, Any]) -> tuple[str, ...]:

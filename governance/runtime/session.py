@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from governance.errors import ConfigurationError
-from governance.runtime.device import (
-    PROVIDER_OF,
-    Placement,
-    forbid_cpu_fallback,
-    proved_device,
-    provider_options,
-    wanted_device,
-)
+from governance.runtime.device import PROVIDER_OF, Placement, kept_provider, provider_options, wanted_device
+from governance.runtime.proof import elsewhere, profile_folder, profiled_nodes
 from governance.settings import RuntimeSettings
 
 # From this size on ONNX Runtime uses the weights without a copy, unless the settings say otherwise.
@@ -28,54 +23,83 @@ class UnavailableError(ConfigurationError):
     """A model cannot run on this machine, and perhaps on another: ONNX Runtime is missing, or has no kernel here."""
 
 
-def place(graph: bytes, weights: Weights, name: str, settings: RuntimeSettings) -> tuple[Placement, Any]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a session is made of: the serialized graph, the files of its external data, and the settings."""
+
+    graph: bytes
+    weights: Weights
+    settings: RuntimeSettings
+
+
+def place(plan: Plan, name: str, try_run: Callable[[Any], object]) -> tuple[Placement, Any]:
     """Make a session on the device that the settings ask for, and return where it runs, and the session or None.
 
     Args:
-        graph: a serialized ModelProto; ONNX Runtime keeps its own copy.
-        weights: the files of external data that the graph names.
+        plan: what the session is made of.
         name: the model's name, for messages.
-        settings: providers, threads and memory.
+        try_run: runs a session once; its nodes show the device.
 
     Raises:
         ConfigurationError: if ONNX Runtime is not installed, or cannot load the model on the CPU.
     """
-    runtime = _import_runtime()
+    runtime, settings = import_runtime(), plan.settings
     wanted = wanted_device(settings)
-    session, problem = _try_device(runtime, graph, weights, wanted, settings)
+    session, problem = _try_device(runtime, plan, wanted, try_run)
     if session is not None:
         return Placement(wanted, ready=True, degraded=False, reason=""), session
     if wanted == "cpu":
         kind = UnavailableError if _NO_KERNEL in problem else ConfigurationError
         raise kind(f"ONNX Runtime cannot load the model '{name}': {problem}")
     if settings.allow_fallback and "cpu" in settings.providers:
-        session, cpu_problem = _try_device(runtime, graph, weights, "cpu", settings)
+        session, cpu_problem = _try_device(runtime, plan, "cpu", try_run)
         if session is None:
             raise ConfigurationError(f"ONNX Runtime cannot load the model '{name}': {cpu_problem}")
         return Placement("cpu", ready=True, degraded=True, reason=f"it runs on cpu, since {problem}"), session
     return Placement("none", ready=False, degraded=False, reason=f"{wanted} is asked for, and {problem}"), None
 
 
-def _try_device(
-    runtime: Any, graph: bytes, weights: Weights, device: str, settings: RuntimeSettings
-) -> tuple[Any, str]:
-    """Create a session for one device, or return the reason for the failure as half a sentence."""
+def _try_device(runtime: Any, plan: Plan, device: str, try_run: Callable[[Any], object]) -> tuple[Any, str]:
+    """Create a session for one device and prove it, or return the reason for the failure as half a sentence."""
     if PROVIDER_OF[device] not in runtime.get_available_providers():
         return None, f"this build of ONNX Runtime has no {PROVIDER_OF[device]}"
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = settings.intra_op_threads
+    options.intra_op_num_threads = plan.settings.intra_op_threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    if device != "cpu":
-        forbid_cpu_fallback(options)
-    _lend_weights(options, weights, settings)
+    _lend_weights(options, plan.weights, plan.settings)
+    providers = provider_options(device, plan.settings)
+    if device == "cpu":
+        # There is no other provider in such a session.
+        return _new_session(runtime, plan, options, providers)
+    with profile_folder() as folder:
+        options.enable_profiling, options.profile_file_prefix = True, f"{folder}/run"
+        session, problem = _new_session(runtime, plan, options, providers)
+        if session is None:
+            return None, problem
+        problem = _unproved(session, device, try_run)
+    return (None, problem) if problem else (session, "")
+
+
+def _new_session(runtime: Any, plan: Plan, options: Any, providers: Any) -> tuple[Any, str]:
     try:
-        session = runtime.InferenceSession(graph, options, providers=provider_options(device, settings))
+        return runtime.InferenceSession(plan.graph, options, providers=providers), ""
     except Exception as error:
         return None, f"a session could not be made ({type(error).__name__}: {str(error)[:160]})"
-    if not proved_device(session.get_providers(), device):
-        return None, f"the session runs on {session.get_providers()[0]} instead"
-    return session, ""
+
+
+def _unproved(session: Any, device: str, try_run: Callable[[Any], object]) -> str:
+    """Return why it is not proved that a session runs on a device, or an empty string."""
+    try:
+        nodes = profiled_nodes(session, lambda: try_run(session))
+    except Exception as error:
+        return (
+            f"a first run with zeros, which proves the device, failed ({type(error).__name__}): give sizes that the "
+            "model takes as 'example_shape' in card.json"
+        )
+    if not kept_provider(session.get_providers(), device):
+        return f"the session runs on {session.get_providers()[0]} instead"
+    return elsewhere(nodes, device)
 
 
 def _lend_weights(options: Any, weights: Weights, settings: RuntimeSettings) -> None:
@@ -96,7 +120,12 @@ def _lend_weights(options: Any, weights: Weights, settings: RuntimeSettings) -> 
         options.add_session_config_entry("session.disable_prepacking", "1")
 
 
-def _import_runtime() -> Any:
+def import_runtime() -> Any:
+    """Return the module `onnxruntime`, with its telemetry off.
+
+    Raises:
+        ConfigurationError: if it is not installed.
+    """
     try:
         import onnxruntime
     except ImportError:

@@ -10,6 +10,7 @@ from pydantic import Field
 from governance.settings.section import Name, Section
 
 STORE_PREFIX = "store:"
+Device = Literal["cuda", "tensorrt", "openvino", "cpu"]
 
 
 class ModelSettings(Section):
@@ -105,16 +106,18 @@ class ArtifactSettings(Section):
 class RuntimeSettings(Section):
     """Where models run. The device is proven when a model is loaded; a fallback is logged and shown in metrics."""
 
-    providers: tuple[Literal["cuda", "cpu"], ...] = Field(
+    providers: tuple[Device, ...] = Field(
         default=("cpu",),
         min_length=1,
-        description="Devices that may be used, the preferred one first.",
+        description="Devices that may be used, the preferred one first: `cuda`, `tensorrt` (which leaves to `cuda` "
+        "what it cannot run), `openvino` or `cpu`. The installed build of ONNX Runtime must have the provider.",
         examples=[["cuda", "cpu"]],
     )
-    require_device: Literal["cuda", "cpu"] | None = Field(
+    require_device: Device | None = Field(
         default=None,
-        description="Device on which models must run. If one cannot, the model is not ready and answers 503, unless "
-        "`allow_fallback` permits the CPU. Default: the first of `providers`.",
+        description="Device on which models must run; ONNX Runtime's profile of a first run proves it. If one cannot, "
+        "the model is not ready and answers 503, unless `allow_fallback` permits the CPU. Default: the first of "
+        "`providers`.",
         examples=["cuda"],
     )
     allow_fallback: bool = Field(
@@ -124,6 +127,21 @@ class RuntimeSettings(Section):
         examples=[True],
     )
     device_id: int = Field(default=0, ge=0, description="Number of the CUDA device to use.", examples=[1])
+    openvino_device: Literal["CPU", "GPU", "NPU", "AUTO"] = Field(
+        default="CPU", description="Device of OpenVINO, for the provider `openvino`.", examples=["GPU"]
+    )
+    precision: Literal["fp32", "fp16"] = Field(
+        default="fp32",
+        description="`fp16` lets TensorRT and OpenVINO compute FP32 models in half precision, where the device can. "
+        "`cuda` and `cpu` compute in the types of the model: for them, export it in FP16.",
+        examples=["fp16"],
+    )
+    cuda_graphs: bool = Field(
+        default=False,
+        description="Record the run of each of the first 8 shapes of requests as a CUDA graph, and replay it. Saves "
+        "the launch of each kernel; needs memory for each shape, and a model without control flow, all on the GPU.",
+        examples=[True],
+    )
     intra_op_threads: int = Field(
         default=1,
         ge=0,

@@ -33,7 +33,7 @@ from governance.oip.server import OipServer
 from governance.oip.shapes import TensorLimits
 from governance.oip.tensors import array_from_binary, array_from_json, binary_from_array, json_from_array
 from governance.runtime.model import open_model
-from governance.runtime.session import place
+from governance.runtime.session import Plan, place
 from governance.runtime.signature import card_entries, signature_of
 from governance.settings import RuntimeSettings
 from governance.testing import make_exchange
@@ -181,7 +181,7 @@ def outcome(content, data_sets):
 
 def opened(content, empty_axes):
     settings = RuntimeSettings()
-    _, session = place(content, {}, "m", settings)
+    _, session = place(Plan(content, {}, settings), "m", lambda made: None)
     found = signature_of(session, content, {})
     card = {"inputs": card_entries(found.inputs), "outputs": card_entries(found.outputs)}
     return open_model("m", 1, "sha256:x", content, card, settings, empty_axes=empty_axes)

@@ -6,7 +6,6 @@ import pytest
 from onnx import TensorProto, helper
 
 from governance.errors import BadRequestError, ConfigurationError, ManifestMismatchError, NotReadyError
-from governance.runtime.device import proved_device
 from governance.runtime.model import open_model
 from governance.settings import RuntimeSettings
 
@@ -71,12 +70,6 @@ def test_runtime_model_falls_back_to_cpu_only_if_allowed_and_is_degraded():
     assert (model.ready, model.degraded, model.device) == (True, True, "cpu")
     assert "runs on cpu" in model.reason
     assert not opened(providers=("cuda",), allow_fallback=True).ready
-
-
-def test_proved_device_detects_session_without_its_provider():
-    assert proved_device(["CUDAExecutionProvider", "CPUExecutionProvider"], "cuda")
-    assert not proved_device(["CPUExecutionProvider"], "cuda")
-    assert not proved_device([], "cuda")
 
 
 @pytest.mark.parametrize(

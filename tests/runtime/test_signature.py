@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 
 from governance.errors import BadRequestError, ConfigurationError, ManifestMismatchError
 from governance.runtime.model import open_model
-from governance.runtime.session import place
+from governance.runtime.session import Plan, place
 from governance.runtime.signature import card_entries, signature_of
 from governance.settings import RuntimeSettings
 
@@ -26,7 +26,7 @@ def graph_of(nodes, inputs, outputs, opset=21, initializers=()):
 
 def opened(content, **fields):
     """Open a graph with a card made of it; `fields` are added to the entry of the input of that name."""
-    _, session = place(content, {}, "m", RuntimeSettings())
+    _, session = place(Plan(content, {}, RuntimeSettings()), "m", lambda made: None)
     found = signature_of(session, content, {})
     inputs = [{**entry, **fields.get(entry["name"], {})} for entry in card_entries(found.inputs)]
     card = {"inputs": inputs, "outputs": card_entries(found.outputs)}

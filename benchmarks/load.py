@@ -103,6 +103,8 @@ class _Run:
         await self.loop.create_connection(lambda: _Connection(self, ask), "127.0.0.1", self.port)
 
     def reconnect(self, ask: Ask) -> None:
+        if self.over or self._failed.done():
+            return
         self.reconnects += 1
         if self.reconnects > MAX_RECONNECTS:
             self.fail("the server closes connections all the time")
@@ -114,6 +116,7 @@ class _Run:
     async def close(self) -> None:
         """Close every connection; uvloop waits for ever for one that is left open."""
         self.over = True
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         while self.connections:
             for connection in list(self.connections):
                 connection.close()
@@ -142,8 +145,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._run.connections.discard(self)
-        if not self._run.over:
-            self._run.reconnect(self._ask)
+        self._run.reconnect(self._ask)
 
     def _send(self) -> None:
         self._sent = time.perf_counter()

@@ -7,7 +7,6 @@ import logging
 import re
 import time
 from collections.abc import Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -169,7 +168,7 @@ def open_model(
         ManifestMismatchError: if card and graph disagree.
     """
     content = bytes(graph)
-    placement, session = place(Plan(content, weights, settings), name, partial(_try, graph=content, card=card))
+    placement, session = place(Plan(content, weights, settings, card), name)
     signature = signature_of(session, content, card, empty_axes) if session is not None else Signature((), ())
     model = Model(
         name=name,
@@ -188,16 +187,6 @@ def open_model(
         if placement.ready:
             _warm_up(model)
     return model
-
-
-def _try(session: Any, graph: bytes, card: Mapping[str, Any]) -> None:
-    """Run a session once with the example of its inputs."""
-    signature = signature_of(session, graph, card)
-    inputs, names = example_inputs(signature.inputs, card), [output.name for output in signature.outputs]
-    if any(spec.datatype == "BF16" for spec in (*signature.inputs, *signature.outputs)):
-        run_with_bfloat16(session, inputs, signature.inputs, names)
-    else:
-        session.run(names, inputs)
 
 
 def _bound(session: Any, device: str, signature: Signature, settings: RuntimeSettings) -> BoundRuns | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from governance.errors import ConfigurationError
 from governance.runtime.device import PROVIDER_OF, Placement, kept_provider, provider_options, wanted_device
 from governance.runtime.proof import elsewhere, profile_folder, profiled_nodes
+from governance.runtime.warmup import run_example
 from governance.settings import RuntimeSettings
 
 # From this size on ONNX Runtime uses the weights without a copy, unless the settings say otherwise.
@@ -25,41 +27,48 @@ class UnavailableError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a session is made of: the serialized graph, the files of its external data, and the settings."""
+    """What a session is made of.
+
+    Attributes:
+        graph: a serialized ModelProto; ONNX Runtime keeps its own copy.
+        weights: the files of external data that the graph names.
+        settings: providers, threads and memory.
+        card: the model's card; a first run has the sizes that it gives as examples.
+    """
 
     graph: bytes
     weights: Weights
     settings: RuntimeSettings
+    card: Mapping[str, Any] = MappingProxyType({})
 
 
-def place(plan: Plan, name: str, try_run: Callable[[Any], object]) -> tuple[Placement, Any]:
+def place(plan: Plan, name: str) -> tuple[Placement, Any]:
     """Make a session on the device that the settings ask for, and return where it runs, and the session or None.
 
     Args:
         plan: what the session is made of.
         name: the model's name, for messages.
-        try_run: runs a session once; its nodes show the device.
 
     Raises:
         ConfigurationError: if ONNX Runtime is not installed, or cannot load the model on the CPU.
     """
     runtime, settings = import_runtime(), plan.settings
     wanted = wanted_device(settings)
-    session, problem = _try_device(runtime, plan, wanted, try_run)
+    session, problem = _try_device(runtime, plan, wanted)
     if session is not None:
         return Placement(wanted, ready=True, degraded=False, reason=""), session
     if wanted == "cpu":
         kind = UnavailableError if _NO_KERNEL in problem else ConfigurationError
         raise kind(f"ONNX Runtime cannot load the model '{name}': {problem}")
     if settings.allow_fallback and "cpu" in settings.providers:
-        session, cpu_problem = _try_device(runtime, plan, "cpu", try_run)
+        session, cpu_problem = _try_device(runtime, plan, "cpu")
         if session is None:
             raise ConfigurationError(f"ONNX Runtime cannot load the model '{name}': {cpu_problem}")
         return Placement("cpu", ready=True, degraded=True, reason=f"it runs on cpu, since {problem}"), session
     return Placement("none", ready=False, degraded=False, reason=f"{wanted} is asked for, and {problem}"), None
 
 
-def _try_device(runtime: Any, plan: Plan, device: str, try_run: Callable[[Any], object]) -> tuple[Any, str]:
+def _try_device(runtime: Any, plan: Plan, device: str) -> tuple[Any, str]:
     """Create a session for one device and prove it, or return the reason for the failure as half a sentence."""
     if PROVIDER_OF[device] not in runtime.get_available_providers():
         return None, f"this build of ONNX Runtime has no {PROVIDER_OF[device]}"
@@ -77,7 +86,7 @@ def _try_device(runtime: Any, plan: Plan, device: str, try_run: Callable[[Any], 
         session, problem = _new_session(runtime, plan, options, providers)
         if session is None:
             return None, problem
-        problem = _unproved(session, device, try_run)
+        problem = _unproved(session, plan, device)
     return (None, problem) if problem else (session, "")
 
 
@@ -88,10 +97,10 @@ def _new_session(runtime: Any, plan: Plan, options: Any, providers: Any) -> tupl
         return None, f"a session could not be made ({type(error).__name__}: {str(error)[:160]})"
 
 
-def _unproved(session: Any, device: str, try_run: Callable[[Any], object]) -> str:
+def _unproved(session: Any, plan: Plan, device: str) -> str:
     """Return why it is not proved that a session runs on a device, or an empty string."""
     try:
-        nodes = profiled_nodes(session, lambda: try_run(session))
+        nodes = profiled_nodes(session, lambda: run_example(session, plan.graph, plan.card))
     except Exception as error:
         return (
             f"a first run with zeros, which proves the device, failed ({type(error).__name__}): give sizes that the "

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from governance.errors import ManifestMismatchError
-from governance.runtime.signature import TensorSpec
+from governance.runtime.bfloat16 import run_with_bfloat16
+from governance.runtime.signature import TensorSpec, signature_of
 
 MAX_EXAMPLE_BYTES = 2**30
 _NUMPY_NAMES = {
@@ -28,6 +29,25 @@ def example_inputs(inputs: Sequence[TensorSpec], card: Mapping[str, Any]) -> dic
         item.get("name"): item.get("example_shape") for item in card.get("inputs") or () if isinstance(item, Mapping)
     }
     return {spec.name: _zeros(spec, declared.get(spec.name)) for spec in inputs}
+
+
+def run_example(session: Any, graph: bytes, card: Mapping[str, Any]) -> None:
+    """Run a session once with the example of its inputs.
+
+    Args:
+        session: an `InferenceSession`.
+        graph: its serialized ModelProto.
+        card: the model's card.
+
+    Raises:
+        Exception: what ONNX Runtime raises if it refuses the tensors.
+    """
+    signature = signature_of(session, graph, card)
+    inputs, names = example_inputs(signature.inputs, card), [output.name for output in signature.outputs]
+    if any(spec.datatype == "BF16" for spec in (*signature.inputs, *signature.outputs)):
+        run_with_bfloat16(session, inputs, signature.inputs, names)
+    else:
+        session.run(names, inputs)
 
 
 def guessed(inputs: Sequence[TensorSpec], card: Mapping[str, Any]) -> list[str]:

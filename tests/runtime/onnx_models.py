@@ -181,7 +181,7 @@ def outcome(content, data_sets):
 
 def opened(content, empty_axes):
     settings = RuntimeSettings()
-    _, session = place(Plan(content, {}, settings), "m", lambda made: None)
+    _, session = place(Plan(content, {}, settings), "m")
     found = signature_of(session, content, {})
     card = {"inputs": card_entries(found.inputs), "outputs": card_entries(found.outputs)}
     return open_model("m", 1, "sha256:x", content, card, settings, empty_axes=empty_axes)

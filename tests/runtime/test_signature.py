@@ -26,7 +26,7 @@ def graph_of(nodes, inputs, outputs, opset=21, initializers=()):
 
 def opened(content, **fields):
     """Open a graph with a card made of it; `fields` are added to the entry of the input of that name."""
-    _, session = place(Plan(content, {}, RuntimeSettings()), "m", lambda made: None)
+    _, session = place(Plan(content, {}, RuntimeSettings()), "m")
     found = signature_of(session, content, {})
     inputs = [{**entry, **fields.get(entry["name"], {})} for entry in card_entries(found.inputs)]
     card = {"inputs": inputs, "outputs": card_entries(found.outputs)}

@@ -14,7 +14,7 @@ from governance.drift.profile import SignedProfile
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.privacy.request.card_rules import CardRules
 from governance.runtime.model import open_model
-from governance.runtime.session import UnavailableError, place
+from governance.runtime.session import Plan, UnavailableError, place
 from governance.runtime.signature import card_entries, signature_of
 from governance.settings import RuntimeSettings
 
@@ -82,7 +82,7 @@ def _filled(
     """Return the card with inputs and outputs; those that it lacks are the graph's."""
     if card.get("inputs") and card.get("outputs"):
         return card
-    _, session = place(graph, weights, name, settings)
+    _, session = place(Plan(graph, weights, settings, card), name)
     found = signature_of(session, graph, {})
     sides = {"inputs": card_entries(found.inputs), "outputs": card_entries(found.outputs)}
     missing = {side: entries for side, entries in sides.items() if not card.get(side)}

@@ -20,7 +20,7 @@ from governance.artifacts.scan.scan import admit, scanned_sources
 from governance.cli.artifact.check import completed
 from governance.cli.project.contents import EXAMPLE, Contents, class_name, common_values, json_body
 from governance.errors import ConfigurationError
-from governance.runtime.session import place
+from governance.runtime.session import Plan, place
 from governance.runtime.signature import Signature, TensorSpec, signature_of
 from governance.runtime.warmup import example_inputs, numpy_type
 from governance.settings import RuntimeSettings
@@ -69,7 +69,7 @@ def write_card(folder: Path, name: str) -> tuple[dict[str, Any], Signature]:
     contents = {file.path: file.content() for file in completed(files, name, 1)}
     graph, card = contents[GRAPH_FILE], json.loads(contents[CARD_FILE])
     others = {path: memoryview(content) for path, content in contents.items() if path not in (GRAPH_FILE, CARD_FILE)}
-    _, session = place(graph, others, name, RuntimeSettings())
+    _, session = place(Plan(graph, others, RuntimeSettings()), name)
     signature = signature_of(session, graph, card)
     classes = classes_of(onnx.load_model_from_string(graph), signature.outputs)
     card = {"name": name, **({"classes": classes} if classes else {}), **card} | {"name": name}

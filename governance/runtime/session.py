@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from governance.errors import ConfigurationError
@@ -39,7 +38,7 @@ class Plan:
     graph: bytes
     weights: Weights
     settings: RuntimeSettings
-    card: Mapping[str, Any] = MappingProxyType({})
+    card: Mapping[str, Any] = field(default_factory=dict)
 
 
 def place(plan: Plan, name: str) -> tuple[Placement, Any]:

@@ -83,7 +83,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.ending:
             return
         self._unset_keepalive_if_required()
-        if self.due is None and self._is_idle():
+        if self._is_idle() and (self.due is None or not self._head_open):
             self._wait_for_head()
         was_open, self._chunk_bytes = self._head_open, len(data)
         self._feed(data)
@@ -118,8 +118,12 @@ class GuardedProtocol(HttpToolsProtocol):
         """End a body, unless the parser skipped it because of an Upgrade field: it is still to be read."""
         if self.parser.should_upgrade() and self._has_body():
             return
-        self.due = None
+        # After its answer, nothing else ends a connection that is not used again.
+        answered = self.cycle.response_complete
+        self.due = self.loop.time() + self.timeout_keep_alive if answered else None
         super().on_message_complete()
+        if answered:
+            self.cycle.more_body = False
 
     def on_response_complete(self) -> None:
         """Give the client a while to send the rest of a body that nobody reads."""
@@ -172,17 +176,23 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refuse(_MALFORMED)
 
     def _feed(self, data: bytes) -> None:
+        rest = memoryview(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            rest = data[upgrade.args[0] :]
-            if self._has_body():
-                self.parser = resumed_parser(self, self.headers)
-            if rest:
-                self._feed(rest)
+            while rest:
+                rest = self._feed_up_to_upgrade(rest)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, HeadError) else _MALFORMED)
+
+    def _feed_up_to_upgrade(self, data: memoryview) -> memoryview:
+        """Feed the parser, and return what follows a request with an Upgrade field, at which it stops."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._has_body():
+                self.parser = resumed_parser(self, self.headers)
+            return data[upgrade.args[0] :]
+        return data[:0]
 
     def _refuse(self, error: HeadError) -> None:
         """Answer with an error and end; a request that has arrived completely is answered first, without the error."""

@@ -1,5 +1,6 @@
 """Malformed, ambiguous, slow and oversized requests on raw sockets, against a service that really runs."""
 
+import http.client
 import json
 import socket
 import time
@@ -90,6 +91,14 @@ def exchange(side, request):
         return read_to_end(connection)
 
 
+def read_status(connection):
+    """Read one whole answer, and return its status."""
+    reply = http.client.HTTPResponse(connection)
+    reply.begin()
+    reply.read()
+    return reply.status
+
+
 def status_of(answer):
     return int(answer.split(b" ", 2)[1])
 
@@ -152,6 +161,28 @@ def test_upgrade_is_ignored_and_the_body_belongs_to_its_request(side, upgrade):
         connection.sendall(body[-len(hidden) :] + last)
         answer = read_to_end(connection)
     assert answer.count(b"HTTP/1.1 200 ") == 2 and answer.count(b"fine") == 2
+
+
+def test_many_upgrades_at_once_are_many_requests(side):
+    one = b"GET /livez HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: foo\r\n\r\n"
+    last = b"GET /livez HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    answer = exchange(side, one * 1500 + last)
+    assert answer.count(b"HTTP/1.1 200 ") == 1501
+
+
+def test_connection_with_a_discarded_body_is_used_again_and_closed_when_idle(side):
+    refused = POST + b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{"
+    with connect(side) as connection:
+        connection.sendall(refused)
+        assert read_status(connection) == 401
+        connection.sendall(b"}")
+        time.sleep(0.1)
+        connection.sendall(request(side))
+        assert read_status(connection) == 200
+        connection.sendall(refused)
+        assert read_status(connection) == 401
+        connection.sendall(b"}")
+        assert read_to_end(connection) == b""
 
 
 def test_head_that_does_not_come_is_408_or_closed_in_silence(side):

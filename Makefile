@@ -17,7 +17,7 @@ CONSTRAINED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 # Number of test processes; the tests of one file run in one process. Many tests wait for a real service.
 WORKERS ?= 2
 
-.PHONY: help serve watch test test-all coverage check generate site models env serving-env lock release bench clean
+.PHONY: help serve watch test test-all coverage check generate site models env serving-env lock release bench fuzz soak clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -59,6 +59,12 @@ models: env ## Train both digit models, and seal them
 
 bench: models ## Run all benchmarks and their peers; write benchmarks/results/
 	$(BIN)/python -m benchmarks
+
+fuzz: models ## Send random requests to running services for SECONDS (600); fails at a 500, a traceback or silence
+	$(BIN)/python -m tests.fuzz $(or $(SECONDS),600) $(SEED)
+
+soak: models ## Load the digits service for MINUTES (30) and judge whether its memory grows; draws build/soak.svg
+	$(BIN)/python -m benchmarks.soak $(or $(MINUTES),30)
 
 env: $(VENV)/.installed-$(RUNTIME) ## Make the environment for working on the project
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from governance.errors import BadRequestError, OverloadedError, RequestTimeoutError, TooLargeError
+from governance.errors import BadRequestError, ClientGoneError, OverloadedError, RequestTimeoutError, TooLargeError
 from governance.gate.asgi import Message, Receive
 
 EVERY_SECONDS = 0.5
@@ -71,6 +71,9 @@ class Intake:
                 _verify_length(len(body), limit)
                 return body
             return await self._read_rest(message, receive, limit, sender(), task)
+        except RuntimeError:
+            # uvicorn writes "100 Continue" to a connection that the client has just closed.
+            raise ClientGoneError("the client disconnected before the body was complete") from None
         except asyncio.CancelledError:
             if task not in self._late or task.uncancel() > 0:
                 raise

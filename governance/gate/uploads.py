@@ -6,12 +6,14 @@ concurrency (CVE-2025-54381), so a URL is refused before BentoML sees it, unless
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlparse, urlsplit
 
 from governance.errors import BadRequestError
-from governance.multipart import MULTIPART, media_type_of, parse_multipart
+from governance.multipart import MULTIPART, FormPart, media_type_of, parse_multipart
+from governance.names import suggestion
 
-MAX_URL_BYTES = 2048
+MAX_URL_BYTES, MAX_SHOWN = 2048, 40
 
 
 def verify_files(body: bytes, content_type: str, file_fields: frozenset[str], fetch_hosts: frozenset[str]) -> None:
@@ -31,8 +33,23 @@ def verify_files(body: bytes, content_type: str, file_fields: frozenset[str], fe
             _verify_url(body, "the body", fetch_hosts)
         return
     for part in parse_multipart(body, content_type):
-        if part.name in file_fields and not part.is_file:
+        if part.name not in file_fields:
+            _verify_text(part, file_fields)
+        elif not part.is_file:
             _verify_url(part.body, f"the field '{part.name}'", fetch_hosts)
+
+
+def _verify_text(part: FormPart, file_fields: frozenset[str]) -> None:
+    """Refuse a field that BentoML would fail to read as JSON or as text: it would answer 500."""
+    try:
+        json.loads(part.body)
+    except json.JSONDecodeError:
+        return
+    except (ValueError, RecursionError):
+        name = "".join(character for character in part.name[:MAX_SHOWN] if character.isprintable())
+        raise BadRequestError(
+            f"the field '{name}' is not a file field, and not text that can be read{suggestion(part.name, file_fields)}"
+        ) from None
 
 
 def _looks_like_url(body: bytes) -> bool:

@@ -51,6 +51,20 @@ async def test_triton_client_for_asyncio(service, state, digit, expected, binary
             await client.infer("digits-cnn", [triton_input(triton_aio, digit)])
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+async def test_triton_clients_with_compressed_requests(service, state, digit, expected, algorithm):
+    client = triton.InferenceServerClient(f"127.0.0.1:{service.port}")
+    wanted = {"headers": headers(state), "request_compression_algorithm": algorithm}
+    wanted["response_compression_algorithm"] = algorithm
+    result = client.infer("digits-cnn", [triton_input(triton, digit)], **wanted)
+    assert np.allclose(result.as_numpy("probabilities").ravel(), expected, atol=1e-6)
+    client.close()
+    async with triton_aio.InferenceServerClient(f"127.0.0.1:{service.port}") as waiting:
+        wanted["headers"] = headers(state)
+        result = await waiting.infer("digits-cnn", [triton_input(triton_aio, digit)], **wanted)
+        assert np.allclose(result.as_numpy("probabilities").ravel(), expected, atol=1e-6)
+
+
 def test_triton_client_with_many_calls_at_once_and_classification(service, state, digit, expected):
     client = triton.InferenceServerClient(f"127.0.0.1:{service.port}", concurrency=8)
     waiting = [

@@ -1,20 +1,18 @@
 """A guarded service compared with the same service without guard: statuses, messages, background tasks, streams, time-outs."""
 
 import json
-import os
 import shutil
 import subprocess
 import time
-from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from governance.testing import answers, eventually, free_port, running
+from governance.testing import eventually
 from tests.e2e.conftest import BIN
+from tests.e2e.side_service import SIDE, prepare, serve_side
 
-SIDE = Path(__file__).with_name("side")
 CLIENT = Path(__file__).with_name("clients") / "bentoml_http.py"
 REFUSED = (400, 401, 402, 403, 404, 409, 410, 413, 418, 422, 423, 429)
 FAILED = (501, 502, 503, 504)
@@ -22,42 +20,24 @@ FAILED = (501, 502, 503, 504)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("side")
-    shutil.copytree(SIDE, folder, dirs_exist_ok=True)
-    for kind, name in (("checkpoint", "checkpoint.key"), ("secret", "hash.key")):
-        subprocess.run(
-            [BIN / "bento-governance", "key", "create", kind, folder / name], check=True, capture_output=True
-        )
-    return folder
+    return tmp_path_factory.mktemp("side")
 
 
-def serve(folder, target, **environment):
-    port = free_port()
-    command = [BIN / "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
-    home = str(folder / f"bentoml-{port}")
-    variables = {**os.environ, "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "True", **environment}
-    url = f"http://127.0.0.1:{port}"
-    log = folder / f"{port}.log"
-    return url, running(command, partial(answers, f"{url}/readyz"), log=log, cwd=folder, environment=variables), log
+@pytest.fixture(scope="module", autouse=True)
+def key(folder):
+    return prepare(folder)
 
 
 @pytest.fixture(scope="module")
 def plain(folder):
-    url, server, _ = serve(folder, "service:Plain")
+    url, server, _ = serve_side(folder, "service:Plain")
     with server, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def key(folder):
-    create = ["api-key", "create", "ada", "--role", "reader", "--store", folder / "api-keys.json"]
-    command = [BIN / "bento-governance", *create, "--hash-key", f"file:{folder}/hash.key"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-@pytest.fixture(scope="module")
 def guarded(folder, key):
-    url, server, log = serve(folder, "guarded:Guarded")
+    url, server, log = serve_side(folder, "guarded:Guarded")
     with server, httpx.Client(base_url=url, timeout=30, headers={"authorization": f"Bearer {key}"}) as client:
         client.log = log
         yield client
@@ -194,7 +174,7 @@ TEXTS = ("/letter", "/page", "/unsaid", "/table", "/stream", "/teapot/")
 
 def test_answers_that_are_not_json_are_searched(folder, key):
     sections = [{"route": path, "replies": True} for path in TEXTS]
-    url, server, _ = serve(
+    url, server, _ = serve_side(
         folder,
         "guarded:Guarded",
         GOVERNANCE_PRIVACY__TEXT=json.dumps(sections),
@@ -220,7 +200,7 @@ def test_answers_that_are_not_json_are_searched(folder, key):
 def test_route_whose_answers_cannot_be_searched_stops_the_start_with_one_line(folder, key, path, says):
     assert key
     text = json.dumps([{"route": path, "replies": True}])
-    _, server, log = serve(folder, "guarded:Guarded", GOVERNANCE_PRIVACY__TEXT=text)
+    _, server, log = serve_side(folder, "guarded:Guarded", GOVERNANCE_PRIVACY__TEXT=text)
     with pytest.raises(RuntimeError, match=f"POST {path} answers {says}"), server:
         pass
     assert len(log.read_text().strip().splitlines()) == 1
@@ -244,7 +224,7 @@ def test_side_by_side_clients_of_bentoml_get_and_raise_the_same(plain, guarded, 
 
 
 def test_hidden_application_errors_and_drained_background_work(folder, key):
-    url, server, log = serve(folder, "guarded:Guarded", GOVERNANCE_SERVICE__HIDE_APPLICATION_ERRORS="true")
+    url, server, log = serve_side(folder, "guarded:Guarded", GOVERNANCE_SERVICE__HIDE_APPLICATION_ERRORS="true")
     with server, httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}) as client:
         refused = client.post("/status", json={"status": 409})
         assert (refused.status_code, refused.json()["detail"]) == (409, "Conflict")
@@ -261,7 +241,7 @@ def test_route_that_the_schema_cannot_decide_stops_the_start_with_one_line(folde
     schema = (broken / "schema.cedarschema").read_text()
     (broken / "schema.cedarschema").write_text(schema.replace("action infer, metadata", "action metadata"))
     (broken / "policy.cedar").write_text('@id("all") permit (principal, action, resource);')
-    _, server, log = serve(broken, "guarded:Guarded")
+    _, server, log = serve_side(broken, "guarded:Guarded")
     with (
         pytest.raises(RuntimeError, match="every request of the route /status .*does not exist.*Declare|declare"),
         server,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from governance.errors import BadRequestError, OverloadedError, RequestTimeoutError, TooLargeError
+from governance.errors import BadRequestError, ClientGoneError, OverloadedError, RequestTimeoutError, TooLargeError
 from governance.gate.intake import Intake
 
 
@@ -110,3 +110,15 @@ async def test_intake_refuses_a_body_beyond_the_limit(pieces):
     with pytest.raises(TooLargeError):
         await task
     assert intake._total == 0
+
+
+async def test_intake_connection_that_the_server_cannot_write_to_is_a_client_that_has_gone():
+    """uvicorn answers `Expect: 100-continue` when the body is asked for, and the connection may be closed then."""
+
+    async def receive():
+        raise RuntimeError("unable to perform operation on a closed transport")
+
+    intake = Intake()
+    with pytest.raises(ClientGoneError, match="disconnected before the body was complete"):
+        await intake.read(receive, 100, lambda: "a")
+    assert (intake._readings, intake._received) == ({}, {})

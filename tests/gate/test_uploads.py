@@ -126,3 +126,15 @@ def test_uploads_url_of_listed_host_passes():
 def test_uploads_url_of_other_host_is_refused(url):
     with pytest.raises(BadRequestError):
         verify_files(form((PLAIN, url)), TYPE, FIELDS, HOSTS)
+
+
+@pytest.mark.parametrize("body", [b"\x89PNG\xff", b"[" * 100_000, b"9" * 5000, b"\xff\xfe{"])
+def test_uploads_field_that_the_application_would_fail_to_read_is_refused_with_the_right_name(body):
+    head = 'Content-Disposition: form-data; name="imege"; filename="x.png"'
+    with pytest.raises(BadRequestError, match="the field 'imege' is not a file field.*did you mean 'image'"):
+        verify_files(form((head, body)), TYPE, FIELDS, NO_HOSTS)
+
+
+@pytest.mark.parametrize("body", [b"", b"text", b"[1, 2]", "\u00e9".encode(), b"{not JSON", b"\xc3\xa9t\xc3\xa9"])
+def test_uploads_field_of_text_or_json_passes(body):
+    verify_files(form(('Content-Disposition: form-data; name="note"', body)), TYPE, FIELDS, NO_HOSTS)

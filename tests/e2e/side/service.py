@@ -25,6 +25,8 @@ class Plain:
         """Raise an error with a status, or answer 200."""
         if status == 200:
             return "fine"
+        if status is True or status not in {one.value for one in HTTPStatus}:
+            raise InvalidArgument("not a status")
         raise BentoMLException(f"status {status} of the service", error_code=HTTPStatus(status))
 
     @bentoml.api

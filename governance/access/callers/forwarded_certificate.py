@@ -103,7 +103,7 @@ def _unambiguous(pairs: Sequence[_Pair], kind: NameKind) -> str:
             if pair.is_quoted or place == len(pairs) - 1:
                 return pair.value
             break
-        if pair.name != "by" and pair.name != "hash" and not pair.is_quoted:
+        if pair.name not in {"by", "hash"} and not pair.is_quoted:
             break
     raise malformed()
 

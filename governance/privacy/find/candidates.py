@@ -92,7 +92,7 @@ class CandidateFinder:
 
 
 def _joins_nothing(data: bytes, end: int) -> bool:
-    """Return whether the byte after a match is a joining mark that joins nothing: of "1984.Next", not of "1.2.3.4.5"."""
+    """Return whether the byte after a match is a mark that joins nothing: of "1984.Next", not of "1.2.3.4.5"."""
     return data[end] in _JOINING and _GOES_ON.match(data, end + 1) is None
 
 

@@ -27,8 +27,8 @@ class Detector:
         context: words (lower case; English, Chinese and others) of which one near the match sets the score to
             `with_context`.
         with_context: confidence in a match near a context word, 0 to 1.
-        edges: characters, apart from letters and digits, that must not be directly before or after a match; marks such as
-            `.` and `-` only where the number goes on behind them (`expressions.JOINING_MARKS`).
+        edges: characters, apart from letters and digits, that must not be directly before or after a match; marks such
+            as `.` and `-` only where the number goes on behind them (`expressions.JOINING_MARKS`).
         caseless: whether upper and lower case are the same.
         digits: the least number of digits in a match, if it is a number; such detectors run in groups of digits only.
         marks: characters of which such a group must contain at least one.

@@ -32,7 +32,7 @@ _GLUE = r"(?i:['\"]?(?: (?:is|was)[ :]|[ \t:=#|>.,\-]|：|–){1,4}['\"]?)"
 # The same after a label of numbers: " number is: ", " no.".
 _IS = rf"(?i:(?:[ _\-]?(?:number|no|nr))?{_GLUE})"
 # Between a label and a secret, which may be any word.
-_IS_SECRET = r"(?:['\"]?\s?(?:[:=]|：|=>)\s?['\"]?)"
+_IS_SECRET = r"(?:['\"]?\s?(?:[:=]|：|=>)\s?['\"]?)"  # noqa: S105
 _SSN = r"(?:ssn|social[ \-]security)"
 _STREET = (
     "(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|way|place|pl|square|sq|terrace|terr|parkway|pkwy|"

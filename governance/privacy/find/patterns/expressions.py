@@ -17,8 +17,8 @@ LARGE_BOUND = 32
 # the number goes on behind it: if a digit follows, or letters with a digit behind them, as in a UUID. In "4111….Please"
 # and "…1111-Visa" it does not go on.
 JOINING_MARKS = ".,-:/"
-# How many letters may be between a joining mark and the digit that makes it one: behind a match, and before it. Python's
-# look-behind has a fixed width, so before a match each number of letters is an expression of its own.
+# How many letters may be between a joining mark and the digit that makes it one: behind a match, and before it.
+# Python's look-behind has a fixed width, so before a match each number of letters is an expression of its own.
 LETTERS_BEHIND, LETTERS_BEFORE = 12, 3
 LETTERS_DIGITS = bytes(code for code in range(128) if chr(code).isalnum())
 # The host of a mail address, as in the pattern of the detector `email`.

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from governance.contract.routes import Route
 from governance.errors import BadRequestError
@@ -91,7 +91,8 @@ class Exchange:
         context: data of the gate for the server that answers; plugins do not use it.
         reply_headers: fields that the gate adds to the answer, whether it is a reply or a refusal.
         marks: when each stage of the chain was entered and left (`time.perf_counter_ns()`), two numbers for each in the
-            chain's order, zeros for a stage that was not reached; empty if no plugin observes exchanges.
+            chain's order, zeros for a stage that was not reached; empty if no plugin observes exchanges, or if this
+            exchange is not timed (`Plugin.samples_marks`).
         at_end: callbacks for the end of the exchange, after the last byte of a streamed answer; the gate calls them in
             reverse order.
     """
@@ -180,7 +181,7 @@ class Exchange:
 
     def get(self, kind: type[Fact]) -> Fact | None:
         """Return the fact of the type `kind`, or None. A plugin declares the type in `uses` or `observes`."""
-        return cast("Fact | None", self._facts.get(kind))
+        return self._facts.get(kind)  # type: ignore[return-value]
 
     def require(self, kind: type[Fact]) -> Fact:
         """Return the fact of the type `kind`. A plugin declares it in `requires`, so that the chain guarantees it.
@@ -188,7 +189,7 @@ class Exchange:
         Raises:
             KeyError: if no plugin has put one.
         """
-        return cast(Fact, self._facts[kind])
+        return self._facts[kind]  # type: ignore[return-value]
 
 
 def new_exchange(

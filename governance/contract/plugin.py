@@ -62,6 +62,8 @@ class Plugin:
             `governance.settings.Section`; None if the plugin has no settings. Read it with
             `governance.settings.plugin_settings`.
         metrics: the declarations of the plugin's own metrics, whose numbers `measurements` returns.
+        samples_marks: the plugin reads `Exchange.marks` at most, and a random part of the exchanges is enough for it;
+            the marks of the others are empty if that holds for every plugin that observes exchanges.
         worker_only: the plugin is not opened for the check that runs in the main process before the workers start.
         chain: the chain that the plugin is part of; set before `open`.
     """
@@ -74,6 +76,7 @@ class Plugin:
     enforces: ClassVar[frozenset[str]] = frozenset()
     settings_model: ClassVar[type[Any] | None] = None
     metrics: ClassVar[tuple[Metric, ...]] = ()
+    samples_marks: ClassVar[bool] = False
     worker_only: ClassVar[bool] = False
     chain: Chain = Chain()
 

@@ -9,6 +9,8 @@ from governance.errors import ConfigurationError
 
 MAX_PATH_CHARACTERS = 512
 MAX_SEGMENT_CHARACTERS = 128
+# Paths with variables that are remembered with their match; when there are more, all are forgotten.
+MAX_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,14 @@ class Match:
 class RouteTable:
     """The closed list of routes. Paths are compared byte for byte: no decoding, no collapsing, no trailing slash.
 
-    Exact paths take one dictionary look-up; the few with variables are compared segment by segment.
+    Exact paths take one dictionary look-up, and so do those with variables that were matched before; the others are
+    compared segment by segment.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._exact: dict[tuple[str, str], Match] = {}
         self._variable: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
+        self._remembered: dict[tuple[str, str], Match] = {}
         self.routes = tuple(routes)
         self._methods = frozenset(route.method for route in self.routes)
         seen: set[tuple[str, str]] = set()
@@ -94,7 +98,8 @@ class RouteTable:
             method: the HTTP method, upper case.
             path: the raw path as it was sent, not decoded.
         """
-        exact = self._exact.get((method, path))
+        asked = method, path
+        exact = self._exact.get(asked) or self._remembered.get(asked)
         if exact is not None:
             return exact
         if len(path) <= MAX_PATH_CHARACTERS:
@@ -102,7 +107,11 @@ class RouteTable:
             for segments, route in self._variable.get((method, len(parts)), ()):
                 variables = _compare(segments, parts)
                 if variables is not None:
-                    return Match(route, variables.get("{model}", route.model), variables.get("{version}"))
+                    found = Match(route, variables.get("{model}", route.model), variables.get("{version}"))
+                    if len(self._remembered) >= MAX_REMEMBERED:
+                        self._remembered.clear()
+                    self._remembered[asked] = found
+                    return found
         return Match(UNLISTED, None, None)
 
     def methods(self, path: str) -> tuple[str, ...]:

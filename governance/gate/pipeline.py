@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from governance.contract.events import Event
 from governance.contract.exchange import Exchange, Reply
@@ -25,13 +25,18 @@ class Pipeline(Chain):
         plugins: the plugins of the chain.
         sources: objects with measurements besides the plugins.
         routes: the routes of the settings and of plugins.
+        choose_timed: returns whether the stages of an exchange are timed, if a part of all is enough for the plugins.
 
     Raises:
         ConfigurationError: if one is not a valid plugin, or the order is wrong.
     """
 
     def __init__(
-        self, plugins: Sequence[Plugin], sources: Sequence[MeasurementSource] = (), routes: Sequence[Route] = ()
+        self,
+        plugins: Sequence[Plugin],
+        sources: Sequence[MeasurementSource] = (),
+        routes: Sequence[Route] = (),
+        choose_timed: Callable[[], bool] | None = None,
     ) -> None:
         for plugin in plugins:
             check_plugin(plugin)
@@ -43,6 +48,8 @@ class Pipeline(Chain):
         self._observers = tuple(
             plugin for plugin in plugins if overrides(plugin, "exchange_began") or overrides(plugin, "exchange_ended")
         )
+        sampled = all(plugin.samples_marks for plugin in self._observers)
+        self._choose_timed = choose_timed if sampled else None
         for plugin in plugins:
             plugin.chain = self
 
@@ -127,15 +134,17 @@ class Pipeline(Chain):
             for place, plugin in enumerate(self.plugins)
             if overrides(plugin, "handle") and (route is None or plugin.handles(route))
         ]
-        handler = server
-        if not self._observers:
-            for _, plugin in reversed(plugins):
-                handler = _link(plugin, handler)
-            return handler
-        handler = _marked(len(self.plugins), server)
+        plain, timed = server, _marked(len(self.plugins), server)
         for place, plugin in reversed(plugins):
-            handler = _marked_link(place, plugin, handler)
-        return _observed(handler, self._observers, len(self.plugins) + 1)
+            plain, timed = _link(plugin, plain), _marked_link(place, plugin, timed)
+        if not self._observers:
+            return plain
+        observed = _observed(timed, self._observers, len(self.plugins) + 1)
+        return (
+            observed
+            if self._choose_timed is None
+            else _chosen(self._choose_timed, observed, _observed(plain, self._observers, 0))
+        )
 
 
 def overrides(plugin: Plugin, method: str) -> bool:
@@ -183,6 +192,15 @@ def _marked(place: int, server: Proceed) -> Proceed:
     return marked
 
 
+def _chosen(choose: Callable[[], bool], timed: Proceed, plain: Proceed) -> Proceed:
+    """Return a handler that times the exchanges that `choose` takes."""
+
+    def chosen(exchange: Exchange) -> Awaitable[Reply]:
+        return timed(exchange) if choose() else plain(exchange)
+
+    return chosen
+
+
 def _observed(handler: Proceed, observers: Sequence[Plugin], stages: int) -> Proceed:
     """Return a handler whose begin and end the observers see."""
     unreached = [0] * (2 * stages)
@@ -192,7 +210,8 @@ def _observed(handler: Proceed, observers: Sequence[Plugin], stages: int) -> Pro
     end = tuple((observer, observer.exchange_ended) for observer in observers if overrides(observer, "exchange_ended"))
 
     async def observed(exchange: Exchange) -> Reply:
-        exchange.marks = unreached.copy()
+        if unreached:
+            exchange.marks = unreached.copy()
         reply, failure = None, None
         for observer, began in begin:
             try:

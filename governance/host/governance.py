@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -210,7 +211,7 @@ class Governance:
         connections = Connections(self.settings.http, console)
         connections.install()
         sources = (_Build(), GpuNumbers(self.settings.runtime), connections.refusals)
-        pipeline = Pipeline(plugins, sources, routes.own)
+        pipeline = Pipeline(plugins, sources, routes.own, choose_timed)
         background = Background(self.settings.service.max_background, self.settings.service.background_seconds)
 
         async def open() -> None:
@@ -286,6 +287,11 @@ def keep_out_of_collections() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def choose_timed(bits: Callable[[int], int] = random.getrandbits) -> bool:
+    """Return True for one of eight exchanges, at random: the times of stages cost more than some of the stages."""
+    return not bits(3)
 
 
 class _Build:

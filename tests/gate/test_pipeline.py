@@ -67,6 +67,23 @@ async def test_pipeline_leaves_a_plugin_out_of_the_chain_of_routes_that_it_does_
     assert len(one.reply_headers) == 4
 
 
+@pytest.mark.parametrize(("samples", "timed"), [(True, [True, False]), (False, [True, True])])
+async def test_pipeline_times_the_chosen_exchanges_only_if_that_is_enough_for_every_observer(samples, timed):
+    class Observer(Named):
+        samples_marks = samples
+
+        def exchange_ended(self, exchange, reply, error):
+            self.log.append(exchange.marks)
+
+    log, choice = [], iter([True, False])
+    pipeline = Pipeline([Named("a"), Observer("b", log)], choose_timed=lambda: next(choice))
+    for _ in range(2):
+        one = make_exchange()
+        await pipeline.around(answer_ok)(one)
+        assert [name for name, _ in one.reply_headers] == [b"a", b"b", b"b", b"a"]
+    assert [len(marks) == 6 and all(marks) for marks in log] == timed
+
+
 def test_pipeline_order_refuses_plugin_before_the_fact_that_it_requires():
     with pytest.raises(ConfigurationError, match=r"'b' requires Usage.*put 'a' before 'b'; the order is b, a"):
         Pipeline([Named("b", requires=[Usage]), Named("a", provides=[Usage])])

@@ -62,6 +62,7 @@ class MetricsPlugin(Plugin):
     name = "metrics"
     provides = frozenset({Admitted})
     observes = frozenset({Decision, Redactions, ReplyFindings, Trace, Usage})
+    samples_marks = True
     # BentoML chooses the folder of its multi-process metrics before prometheus_client may be imported.
     worker_only = True
 
@@ -199,7 +200,8 @@ class MetricsPlugin(Plugin):
         labels = route.method, route.template, outcome
         histogram = self._request_seconds
         bucket = histogram.observe(histogram.rows.get(labels) or histogram.row(*labels), seconds)
-        self._time_stages(exchange.marks)
+        if exchange.marks:
+            self._time_stages(exchange.marks)
         trace = exchange.get(Trace)
         if trace is not None:
             self._exemplars.put(labels, bucket, trace.trace_id, seconds * NANO, self._clock())

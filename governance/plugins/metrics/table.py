@@ -51,7 +51,8 @@ _REQUESTS = (
         "plugin_seconds",
         "plugin",
         PLUGIN_BUCKETS,
-        "Seconds in each plugin alone, without the plugins inside it. `server` is the protocol or BentoML.",
+        "Seconds in each plugin alone, without the plugins inside it. `server` is the protocol or BentoML. Of the "
+        "requests, a random eighth is timed; all, if traces are sent.",
     ),
     _histogram("queue_seconds", "", QUEUE_BUCKETS, "Seconds that a request waited in the queue; 0 if it did not wait."),
     _gauge("queue_length", "", "livesum", "Requests that wait in the queue."),

@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import statistics
+import tempfile
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -17,6 +19,7 @@ from benchmarks.peers.models import NAMES
 from benchmarks.serving.servers import ALL, LEAST, TRITON_PYTHON, Server
 
 CNN, LSTM = NAMES
+SYNCS = 100
 VERSIONS = ("bentoml", "onnxruntime", "uvicorn", "uvloop", "httptools", "numpy")
 
 
@@ -86,10 +89,23 @@ def machine_facts() -> dict[str, Any]:
         "processor": facts.get("model name", platform.machine()),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "sync_ms": round(_sync_ms(), 2),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "packages": {name: version(name) for name in VERSIONS},
     }
+
+
+def _sync_ms() -> float:
+    """Return the median ms that the disk of the temporary folder takes to sync one short write, as a log does."""
+    times = []
+    with tempfile.NamedTemporaryFile() as file:
+        for _ in range(SYNCS):
+            os.write(file.fileno(), bytes(400))
+            started = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times)
 
 
 def _row(name: str, cell: Cell, measured: list[Measured]) -> dict[str, Any]:

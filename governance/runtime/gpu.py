@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from governance.contract.measurements import Measurement
+from governance.runtime.device import BOUND
 from governance.settings import RuntimeSettings
 
 # A call of the driver can take milliseconds.
@@ -25,7 +26,7 @@ class GpuNumbers:
         nvml: Callable[[], Any] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wanted = "cuda" in settings.providers
+        self._wanted = not BOUND.isdisjoint(settings.providers)
         self._device, self._nvml, self._monotonic = settings.device_id, nvml or _import_nvml, monotonic
         self._library: Any = None
         self._numbers: Sequence[Measurement] = ()

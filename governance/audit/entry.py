@@ -11,7 +11,7 @@ import msgspec
 # Text that may be logged: written by the operator (settings, cards, policies) or this code, or a caller's word that was
 # compared with a closed set. Fields of an entry have this type, so that mypy finds any other text.
 LogWord = NewType("LogWord", str)
-VERSION = 1
+VERSION = 2
 SALT_BYTES = 16
 
 
@@ -48,6 +48,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         data_classes: Classes of personal data in declared fields.
         detail: Why the policies denied the request, or the reason of an event.
         stream: For a streamed answer: `begun` in its first entry, `ended` in its second.
+        head: For an event about a signed file or another log: what must not go back, such as a sequence number.
+        stamp: Authentication of the entry, added by the log (`stamp`); "" in logs of format 1.
     """
 
     v: int
@@ -79,6 +81,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     data_classes: list[LogWord] = []
     detail: LogWord = LogWord("")
     stream: Literal["", "begun", "ended"] = ""
+    head: LogWord = LogWord("")
+    stamp: str = ""
 
 
 # Sorted keys, no spaces, only integers: for these fields that is canonical JSON (RFC 8785), as a test verifies.

@@ -13,6 +13,7 @@ from governance.audit.checkpoint import verify_checkpoint
 from governance.audit.entry import Entry, commitment, decode_entry
 from governance.audit.log_files import CHECKPOINTS, ENTRIES, LEAVES, NOTE_LINES
 from governance.audit.merkle import HASH_BYTES, leaf_hash, prove_inclusion, verify_inclusion
+from governance.audit.origin import Origin
 from governance.audit.receipt import Receipt
 from governance.errors import BadRequestError, LogInconsistentError
 from governance.keys import VerifyingKey
@@ -28,11 +29,13 @@ def prove(directory: Path, receipt: Receipt) -> dict[str, Any]:
     Raises:
         LogInconsistentError: if the log has no such entry, or no checkpoint covers it yet.
     """
-    folder = directory / receipt.origin.rpartition("/")[2]
+    folder = directory / Origin.parse(receipt.origin).folder
     if not folder.is_dir():
         raise LogInconsistentError(f"there is no log of {receipt.origin} in {directory}")
     notes = _read(folder / CHECKPOINTS).decode("utf-8").split("\n")
     note = "\n".join(notes[-NOTE_LINES - 1 :])
+    if len(notes) > NOTE_LINES and notes[-NOTE_LINES - 1] != receipt.origin:
+        raise LogInconsistentError(f"{folder}: this is the log {notes[-NOTE_LINES - 1]}, not {receipt.origin}")
     size = int(notes[-NOTE_LINES]) if len(notes) > NOTE_LINES and notes[-NOTE_LINES].isdigit() else 0
     raw = _read(folder / LEAVES)
     leaves = [raw[start : start + HASH_BYTES] for start in range(0, size * HASH_BYTES, HASH_BYTES)]

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import hashlib
+import itertools
+import logging
 import os
 import time
 from collections import deque
@@ -15,17 +18,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from governance.audit.checkpoint import Checkpoint, sign_checkpoint
+from governance.audit.checkpoint_writer import CheckpointWriter, Uncovered
 from governance.audit.group_writer import CANNOT_WRITE, GroupWriter, Written
-from governance.audit.log_files import CHECKPOINTS, ENTRIES, LEAVES, LOCK, recover
-from governance.audit.merkle import HASH_BYTES, CompactRange, leaf_hash
-from governance.errors import ConfigurationError, NotReadyError
+from governance.audit.log_files import ENTRIES, LEAVES, LOCK, AppendFile
+from governance.audit.merkle import leaf_hash
+from governance.audit.recovery import recover
+from governance.errors import ConfigurationError, GovernanceError, LogInconsistentError, NotReadyError
 from governance.keys import Signer
 
 MAX_WORKERS = 256
-MAX_ENTRY_BYTES = 64 * 1024
+# With its stamp, an entry fits into the two bytes of a length in C2SP tlog-tiles.
+MAX_ENTRY_BYTES = 65_000
 # Greatest number of stored durations; the oldest are dropped if the metrics do not drain them.
 MAX_TIMES = 65_536
+
+logger = logging.getLogger("governance.audit")
 
 
 class WorkerLog:
@@ -33,7 +40,7 @@ class WorkerLog:
 
     Args:
         folder: The folder, which is locked already.
-        service: Name of the service; the log's origin is `<service>/<folder>`.
+        service: Name of the service, the first part of the log's origin.
         key: Ed25519 key that signs the checkpoints.
         durability: `group` syncs each group of entries to the disk before `append` returns; `process` hands an entry to
             the operating system.
@@ -54,28 +61,36 @@ class WorkerLog:
         checkpoint_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.origin = f"{service}/{folder.name}"
-        self._folder, self._key, self._durability = folder, key, durability
-        self._checkpoint_seconds, self._monotonic = checkpoint_seconds, monotonic
-        self._tree = CompactRange()
+        self._durability, self._checkpoint_seconds, self._monotonic = durability, checkpoint_seconds, monotonic
         self._writer: GroupWriter | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._broken = False
-        recover(folder, key.public_key, self._tree)
-        self._entries = _open_to_append(folder / ENTRIES)
-        self._leaves = _open_to_append(folder / LEAVES)
-        self._checkpoints = _open_to_append(folder / CHECKPOINTS)
-        # For the metrics: entries and failed writes since the start, bytes of all files, and the seconds of each write
-        # and sync, which the metrics drain.
+        found = recover(folder, service, key)
+        self.origin, self._stamper, self._tree = str(found.origin), found.stamper, found.tree
+        # What the recovery found: authentic entries after the last checkpoint, and lines that were set aside.
+        self.recovered, self.aside, self.heads = found.uncovered, found.aside, found.heads
+        self._entries, self._leaves = AppendFile(folder / ENTRIES), AppendFile(folder / LEAVES)
+        self._checkpoints = CheckpointWriter(folder, self.origin, key, self._entries, found.covered)
+        # SHA-256 of the bytes that were written since the last comparison with the file.
+        self._written = hashlib.sha256()
+        # For the metrics: entries and failed writes since the start, and the seconds of each write and sync, which the
+        # metrics drain.
         self.entries = self.failures = 0
-        self.size_bytes = sum((folder / name).stat().st_size for name in (ENTRIES, LEAVES, CHECKPOINTS))
         self.write_seconds: deque[float] = deque(maxlen=MAX_TIMES)
         self.sync_seconds: deque[float] = deque(maxlen=MAX_TIMES)
-        # Number of entries that the last checkpoint covers, and when that became true (Unix seconds).
-        self._covered_entries = -1
-        self._covered_at = time.time()
         self._checkpoint_due_at = float("-inf")
-        self._write_checkpoint()
+        if self._tree.size != found.covered:
+            self._checkpoints.write(self._uncovered())
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files of the log."""
+        return self._entries.size + self._leaves.size + self._checkpoints.file.size
+
+    @property
+    def checkpoint_failures(self) -> int:
+        """Number of checkpoints that could not be signed since the start."""
+        return self._checkpoints.failures
 
     @property
     def is_shut(self) -> bool:
@@ -107,18 +122,24 @@ class WorkerLog:
             self._timer.cancel()
         if self._writer is not None:
             await self._writer.close()
-        if not self._broken:
-            self._write_checkpoint()
-        for stream in (self._entries, self._leaves, self._checkpoints):
-            stream.close()
+        await asyncio.to_thread(self._checkpoints.close)
+        if not self._broken and self._tree.size != self._checkpoints.covered:
+            try:
+                self._checkpoints.write(self._uncovered())
+            except GovernanceError as error:
+                # The stamps authenticate these entries at the next start.
+                logger.error("the last checkpoint of the audit log cannot be written: %s", error)
+        for file in (self._entries, self._leaves, self._checkpoints.file):
+            file.close()
 
     def _append_now(self, entry: bytes) -> Written:
         try:
             started = time.perf_counter()
-            _write_all(self._entries, entry + b"\n")
+            line = self._stamper.stamp(self._tree.size, entry)
+            self._append_line(line + b"\n")
             self.write_seconds.append(time.perf_counter() - started)
-            (result,) = self._grow([entry])
-        except OSError:
+            (result,) = self._grow([line])
+        except (OSError, ValueError, LogInconsistentError):
             self._break()
             raise NotReadyError(CANNOT_WRITE) from None
         return result
@@ -126,62 +147,77 @@ class WorkerLog:
     def _write_and_sync(self, entries: list[bytes]) -> list[Written]:
         """Write a group of entries, and sync it to the disk."""
         started = time.perf_counter()
-        _write_all(self._entries, b"\n".join((*entries, b"")))
+        lines = list(map(self._stamper.stamp, itertools.count(self._tree.size), entries))
+        self._append_line(b"\n".join((*lines, b"")))
         written = time.perf_counter()
         os.fdatasync(self._entries.fileno())
         self.write_seconds.append(written - started)
         self.sync_seconds.append(time.perf_counter() - written)
-        return self._grow(entries)
+        return self._grow(lines)
 
-    def _grow(self, entries: list[bytes]) -> list[Written]:
-        """Add written entries to the tree, with a checkpoint if one is due; lost hashes are made again at the start."""
-        hashes = [leaf_hash(entry) for entry in entries]
-        _write_all(self._leaves, b"".join(hashes))
-        self.entries += len(entries)
-        self.size_bytes += sum(map(len, entries)) + len(entries) * (1 + HASH_BYTES)
+    def _append_line(self, line: bytes) -> None:
+        self._entries.append(line)
+        self._written.update(line)
+
+    def _grow(self, lines: list[bytes]) -> list[Written]:
+        """Add written entries to the tree, and begin a checkpoint if one is due; the start makes lost hashes again."""
+        hashes = list(map(leaf_hash, lines))
+        self._leaves.append(b"".join(hashes))
+        self.entries += len(lines)
         start = self._tree.size
         for leaf in hashes:
             self._tree.append(leaf)
         if self._monotonic() >= self._checkpoint_due_at:
-            self._write_checkpoint()
+            self._begin_checkpoint()
         return [(start + place, leaf) for place, leaf in enumerate(hashes)]
 
     def _checkpoint_when_idle(self) -> None:
-        """Cover the last entries before a pause, without waiting for the next request."""
+        """Cover the last entries before a pause, without waiting for the next request; again, if that fails."""
         self._timer = None
+        if self._broken or self._checkpoints.covered == self._tree.size:
+            return
+        self._timer = asyncio.get_running_loop().call_later(self._checkpoint_seconds, self._checkpoint_when_idle)
         if self._writer is None:
-            self._checkpoint_or_break()
+            self._begin_or_break()
         else:
             # In the thread that writes entries, so that the two never run at once.
-            self._writer.run(self._checkpoint_or_break)
+            self._writer.run(self._begin_or_break)
 
-    def _checkpoint_or_break(self) -> None:
+    def _begin_or_break(self) -> None:
         try:
             if not self._broken:
-                self._write_checkpoint()
-        except OSError:
+                self._begin_checkpoint()
+        except LogInconsistentError:
             self._break()
 
     def covered_until(self) -> float:
         """Return the last time (Unix seconds) at which a checkpoint covered all entries; now, if that is the case."""
-        if self._covered_entries == self._tree.size:
-            self._covered_at = time.time()
-        return self._covered_at
+        return self._checkpoints.covered_until(self._tree.size)
 
     def _break(self) -> None:
         self._broken = True
         self.failures += 1
 
-    def _write_checkpoint(self) -> None:
-        """Sign and write the root over all entries, unless the last checkpoint covers them."""
-        self._checkpoint_due_at = self._monotonic() + self._checkpoint_seconds
-        if self._tree.size == self._covered_entries:
+    def _begin_checkpoint(self) -> None:
+        """Compare the files with what was written, and begin a checkpoint over all entries, unless one is being made.
+
+        Raises:
+            LogInconsistentError: if a file was removed, replaced, cut or extended.
+        """
+        if self._checkpoints.is_busy or self._tree.size == self._checkpoints.covered:
             return
-        checkpoint = Checkpoint(self.origin, self._tree.size, self._tree.root())
-        note = sign_checkpoint(checkpoint, self._key).encode()
-        _write_all(self._checkpoints, note)
-        self.size_bytes += len(note)
-        self._covered_entries, self._covered_at = self._tree.size, time.time()
+        self._checkpoint_due_at = self._monotonic() + self._checkpoint_seconds
+        self._checkpoints.begin(self._uncovered(), self._break)
+
+    def _uncovered(self) -> Uncovered:
+        try:
+            for file in (self._entries, self._leaves, self._checkpoints.file):
+                file.verify_place()
+        except LogInconsistentError as error:
+            logger.critical("the audit log accepts no entry any more: %s", error)
+            raise
+        digest, self._written = self._written.digest(), hashlib.sha256()
+        return Uncovered(self._tree.size, self._tree.root(), self._entries.size, digest)
 
 
 def open_worker_log(
@@ -230,13 +266,3 @@ def open_worker_log(
             raise
         return log, lock
     raise ConfigurationError(f"all {MAX_WORKERS} logs below {directory} are in use by other processes")
-
-
-def _open_to_append(file: Path) -> BinaryIO:
-    return open(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab", buffering=0)
-
-
-def _write_all(stream: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[stream.write(view) :]

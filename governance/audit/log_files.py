@@ -1,4 +1,4 @@
-"""The files of one worker's log: their names, the reading of checkpoints, and recovery after a crash. See FORMAT.md.
+"""The files of one worker's log: their names, and the reading of checkpoints. See FORMAT.md.
 
 `entries.jsonl` has one entry per line, `leaves` the hash of each entry, and `checkpoints` the signed notes.
 """
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from governance.audit.checkpoint import Checkpoint, verify_checkpoint
-from governance.audit.merkle import HASH_BYTES, CompactRange, leaf_hash
 from governance.errors import ConfigurationError, LogInconsistentError
 from governance.keys import VerifyingKey
 
@@ -30,48 +29,8 @@ def logs_below(directory: Path) -> list[Path]:
     return folders
 
 
-def recover(folder: Path, key: VerifyingKey, tree: CompactRange) -> None:
-    """Bring a log to its last complete entry after a crash, and append its leaves to `tree`.
-
-    An incomplete last line is removed: it was never acknowledged. Missing hashes are computed again. Everything else
-    must match the hashes and the checkpoints.
-
-    Args:
-        folder: Folder of one worker's log; no other process may write it.
-        key: Public key of the checkpoints.
-        tree: An empty tree.
-
-    Raises:
-        LogInconsistentError: with the first entry that does not match.
-    """
-    checkpoints = list(read_checkpoints(folder, key, repair=True))
-    entries = folder / ENTRIES
-    leaves = (folder / LEAVES).read_bytes() if (folder / LEAVES).exists() else b""
-    roots = {checkpoint.size: checkpoint.root for checkpoint in checkpoints}
-    complete_bytes, hashes = 0, bytearray()
-    for line in _lines(entries):
-        if not line.endswith(b"\n"):
-            break
-        leaf = leaf_hash(line[:-1])
-        start = tree.size * HASH_BYTES
-        if len(leaves) >= start + HASH_BYTES and leaves[start : start + HASH_BYTES] != leaf:
-            raise LogInconsistentError(f"{entries}: entry {tree.size} is not what was logged")
-        tree.append(leaf)
-        hashes += leaf
-        complete_bytes += len(line)
-        root = roots.get(tree.size)
-        if root is not None and root != tree.root():
-            raise LogInconsistentError(f"{entries}: an entry up to {tree.size - 1} differs from its checkpoint")
-    if checkpoints and max(roots) > tree.size:
-        raise LogInconsistentError(f"{entries}: a checkpoint covers {max(roots)} entries, and there are {tree.size}")
-    if entries.exists() and entries.stat().st_size != complete_bytes:
-        os.truncate(entries, complete_bytes)
-    if leaves != hashes:
-        (folder / LEAVES).write_bytes(hashes)
-
-
 def read_checkpoints(folder: Path, key: VerifyingKey, *, repair: bool) -> Iterator[Checkpoint]:
-    """Yield every checkpoint of a log, oldest first; none covers fewer entries than the one before.
+    """Yield every checkpoint of a log, oldest first: of one origin, none with fewer entries than the one before.
 
     Args:
         folder: Folder of one worker's log.
@@ -92,16 +51,69 @@ def read_checkpoints(folder: Path, key: VerifyingKey, *, repair: bool) -> Iterat
         if not repair:
             raise LogInconsistentError(f"{file}: the last checkpoint is incomplete")
         os.truncate(file, len("".join(f"{line}\n" for line in lines[:complete]).encode()))
-    before = -1
+    origin, before = "", -1
     for start in range(0, complete, NOTE_LINES):
         checkpoint = verify_checkpoint("\n".join(lines[start : start + NOTE_LINES]) + "\n", key)
+        origin = origin or checkpoint.origin
+        if checkpoint.origin != origin:
+            raise LogInconsistentError(f"{file}: checkpoints of {origin} and of {checkpoint.origin} are mixed")
         if checkpoint.size < before:
             raise LogInconsistentError(f"{file}: a checkpoint of {checkpoint.size} entries follows one of {before}")
         before = checkpoint.size
         yield checkpoint
 
 
-def _lines(file: Path) -> Iterator[bytes]:
-    if file.exists():
-        with file.open("rb") as stream:
-            yield from stream
+class AppendFile:
+    """A file of a log that only grows, by this object alone.
+
+    Args:
+        path: Path of the file, which is made if needed; it is readable by its owner only.
+
+    Attributes:
+        path: Path of the file.
+        size: Bytes that the file must have.
+    """
+
+    __slots__ = ("_stream", "path", "size")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._stream = open(descriptor, "ab", buffering=0)  # noqa: SIM115
+        self.size = os.fstat(descriptor).st_size
+
+    def append(self, data: bytes) -> None:
+        """Write all of `data` at the end.
+
+        Raises:
+            OSError: if that fails.
+        """
+        view = memoryview(data)
+        while view:
+            view = view[self._stream.write(view) :]
+        self.size += len(data)
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._stream.fileno()
+
+    def verify_place(self) -> Path:
+        """Return the path if it still leads to this file, and the file has the bytes that were written.
+
+        Raises:
+            LogInconsistentError: if it was removed, replaced, cut or extended.
+        """
+        own = os.fstat(self.fileno())
+        try:
+            seen = os.stat(self.path)
+        except OSError:
+            raise LogInconsistentError(f"{self.path} was removed while the log was open") from None
+        if (seen.st_dev, seen.st_ino) != (own.st_dev, own.st_ino):
+            raise LogInconsistentError(f"{self.path} was replaced while the log was open")
+        if own.st_size != self.size:
+            raise LogInconsistentError(f"{self.path} has {own.st_size} bytes, and {self.size} were written")
+        return self.path
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()

@@ -12,6 +12,7 @@ from governance.audit.checkpoint import Checkpoint
 from governance.audit.entry import decode_entry, encode_entry
 from governance.audit.log_files import ENTRIES, LEAVES, read_checkpoints
 from governance.audit.merkle import HASH_BYTES, CompactRange, leaf_hash
+from governance.audit.origin import Origin
 from governance.errors import LogInconsistentError
 from governance.keys import VerifyingKey
 
@@ -53,6 +54,9 @@ def verify_log(folder: Path, key: VerifyingKey, progress: Callable[[int], None] 
     pending: dict[int, list[Checkpoint]] = {}
     for checkpoint in checkpoints:
         pending.setdefault(checkpoint.size, []).append(checkpoint)
+    origin = Origin.parse(checkpoints[-1].origin)
+    if origin.folder != folder.name:
+        raise LogInconsistentError(f"{folder}: this is the log {origin}, of a folder named {origin.folder}")
     tree, offset, covered, longest = CompactRange(), 0, 0, checkpoints[-1].size
     leaves = _read(folder / LEAVES)
     with (folder / ENTRIES).open("rb") as stream:

@@ -20,6 +20,7 @@ from governance.errors import ConfigurationError
 from governance.keys import load_verifying_key
 
 SHOW_PROGRESS_FROM_BYTES = 16 * 2**20
+UNCOVERED = "not covered by a checkpoint yet: only the service can tell whether it wrote them"
 
 key_option = click.option(
     "--key", type=PATH, required=True, help="Public key of the checkpoints (the .pub file of the checkpoint key)."
@@ -62,7 +63,7 @@ def verify(directory: Path, key: Path, as_json: bool) -> None:
         click.echo(json.dumps([asdict(log) for log in logs], indent=2))
         return
     for log in logs:
-        tail = f"; {log.uncovered} not covered by a checkpoint yet" if log.uncovered else ""
+        tail = f"; {log.uncovered} {UNCOVERED}" if log.uncovered else ""
         click.echo(f"ok  {log.origin}: {log.entries} entries, {log.checkpoints} checkpoints{tail}")
 
 

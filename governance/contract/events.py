@@ -5,6 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+EventAction = Literal[
+    "log-open",
+    "log-close",
+    "stop",
+    "resume",
+    "policy-reload",
+    "break-glass",
+    "break-glass-end",
+    "shared-limits",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -17,7 +28,7 @@ class Event:
         reason: the operator's words for it.
     """
 
-    action: Literal["stop", "resume", "policy-reload", "break-glass", "break-glass-end", "shared-limits"]
+    action: EventAction
     outcome: Literal["done", "refused"]
     subject: str
     reason: str

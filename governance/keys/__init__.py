@@ -1,11 +1,12 @@
 """Keys: opened by URI from files, environment variables, key services or tokens, and used through small interfaces.
 
 Read `uri` (which URIs exist), `key_files` (reading and writing files), `development` (keys that production refuses),
-`signing` (Signer, VerifyingKey) and `recipient` (Wrapper, Unwrapper: encryption of data keys), `dsse` (signed JSON
-documents), `operations` (counting for the metrics); `providers/` has one file for each kind of URI. What is signed or
-encrypted is bytes here: artifacts and logs are not known.
+`signing` (Signer, VerifyingKey) and `recipient` (Wrapper, Unwrapper: encryption of data keys), `derive` (secrets from a
+signing key), `dsse` (signed JSON documents), `operations` (counting for the metrics); `providers/` has one file for
+each kind of URI. What is signed or encrypted is bytes here: artifacts and logs are not known.
 """
 
+from governance.keys.derive import derive_secret
 from governance.keys.recipient import (
     RecipientKey,
     RecipientPublicKey,
@@ -25,6 +26,7 @@ __all__ = [
     "Unwrapper",
     "VerifyingKey",
     "Wrapper",
+    "derive_secret",
     "generate_recipient_key",
     "generate_signing_key",
     "load_recipient_public_key",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -51,6 +52,8 @@ SCRAPE_SECONDS = 3600.0
 MAX_DETAIL_CHARACTERS = 300
 MAX_TEMPLATES = 1024
 
+logger = logging.getLogger("governance.audit")
+
 Outcome = Literal["answered", "refused", "failed"]
 
 
@@ -88,9 +91,17 @@ class AuditPlugin(Plugin):
             durability=settings.durability,
             checkpoint_seconds=settings.checkpoint_seconds,
         )
+        log = self._log
+        found = f"recovered {log.recovered} entries, {log.aside} set aside" if log.recovered or log.aside else ""
+        if log.aside:
+            logger.critical("the audit log had %d lines that this service did not write: %s", log.aside, found)
+        await self.event_happened(Event("log-open", "done", "", found))
 
     async def close(self) -> None:
-        """Write the last checkpoint, and close the log."""
+        """Write a last entry and a last checkpoint, and close the log."""
+        if not self._log.is_shut:
+            with suppress(NotReadyError):
+                await self.event_happened(Event("log-close", "done", "", ""))
         await self._log.close()
         self._lock.close()
 

@@ -6,8 +6,8 @@ import pytest
 
 from governance.audit.entry import Entry, LogWord, known_word, number_word, printable_word
 
-# Hexadecimal hashes, which the log computes itself.
-COMMITMENTS = {"request", "reply"}
+# Hashes and stamps, which the log computes itself.
+COMMITMENTS = {"request", "reply", "stamp"}
 
 
 def parts(hint):

@@ -21,7 +21,7 @@ def folder(tmp_path):
         first = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1e-9)
         second = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1000.0)
         for number in range(300):
-            await first[0].append(b'{"n":%d}' % number)
+            await first[0].append(b'{"n":%d,"status":200}' % number)
         for log, lock in (first, second):
             await log.close()
             lock.close()
@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 def test_log_heads_have_the_newest_checkpoint_of_each_log(folder):
     heads = read_heads(folder, KEY.public_key)
-    assert [(head.folder, head.checkpoint.origin, head.checkpoint.size) for head in heads] == [
+    assert [(head.folder, head.checkpoint.origin.rsplit("/", 2)[0], head.checkpoint.size) for head in heads] == [
         ("worker-0", "s/worker-0", 300),
         ("worker-1", "s/worker-1", 0),
     ]

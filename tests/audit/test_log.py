@@ -16,6 +16,7 @@ from governance.audit.checkpoint import Checkpoint, sign_checkpoint, verify_chec
 from governance.audit.entry import SALT_BYTES, Entry, commitment, decode_entry, encode_entry, printable_word
 from governance.audit.log import open_worker_log
 from governance.audit.log_files import logs_below
+from governance.audit.origin import Origin
 from governance.audit.receipt import Receipt
 from governance.audit.verify import verify_log
 from governance.canonical import canonical_json
@@ -94,7 +95,9 @@ async def test_audit_log_writes_a_checkpoint_before_a_pause_and_verifies_while_r
 async def test_audit_log_each_process_writes_its_own_log(tmp_path):
     first, lock = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1)
     second, other = open_worker_log(tmp_path, "s", KEY, durability="process", checkpoint_seconds=1)
-    assert (first.origin, second.origin) == ("s/worker-0", "s/worker-1")
+    names = [Origin.parse(log.origin) for log in (first, second)]
+    assert [(name.owner, name.folder, name.epoch) for name in names] == [("s", "worker-0", 1), ("s", "worker-1", 1)]
+    assert names[0].log_id != names[1].log_id
     for log, held in ((first, lock), (second, other)):
         await log.close()
         held.close()

@@ -164,7 +164,8 @@ def test_guarded_service_works_with_several_workers_and_dependencies(state, tmp_
         state.environment = original
     logs = list((tmp_path / "audit").glob("worker-*/entries.jsonl"))
     assert len(logs) == 2
-    assert sum(len(log.read_bytes().splitlines()) for log in logs) == 22
+    lines = [line for log in logs for line in log.read_bytes().splitlines()]
+    assert sum(b'"outcome":"event"' not in line for line in lines) == 22
 
 
 def test_built_bento_holds_only_ciphertext_and_serves(state):

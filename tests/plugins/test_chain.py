@@ -94,6 +94,9 @@ class Chain:
         lines = (self.folder / "audit/worker-0/entries.jsonl").read_bytes().splitlines()
         return [decode_entry(line) for line in lines]
 
+    def requests(self):
+        return [entry for entry in self.entries() if entry.outcome != "event"]
+
 
 @pytest.fixture
 async def chain(tmp_path):
@@ -132,7 +135,7 @@ REFUSED = [
 async def test_chain_refusal_is_recorded_with_reason_and_reaches_no_model(chain, changes, kind, reason):
     with pytest.raises(kind) as refusal:
         await chain.call(**changes)
-    (entry,) = chain.entries()
+    (entry,) = chain.requests()
     assert (entry.outcome, entry.reason) == ("refused", reason)
     assert dict(refusal.value.exchange.reply_headers)[b"governance-receipt"]
     assert chain.reached == []
@@ -142,7 +145,7 @@ async def test_chain_denial_names_the_policy_in_the_audit_log_only(chain):
     with pytest.raises(ForbiddenError) as refusal:
         await chain.call(headers=[(b"governance-purpose", b"advertising")])
     assert "nobody" not in str(refusal.value)
-    assert chain.entries()[0].policies == ["no-advertising"]
+    assert chain.requests()[0].policies == ["no-advertising"]
 
 
 async def test_chain_body_of_unauthenticated_caller_is_not_read(chain):
@@ -156,7 +159,7 @@ async def test_chain_declared_fields_reach_neither_model_nor_audit_log(chain):
     exchange, _ = await chain.call(body=body, headers=[JSON])
     assert b"Zacharias" not in exchange.body
     assert b"P-4711" not in exchange.body
-    assert chain.entries()[0].redactions == {"drop": 1, "hash": 1}
+    assert chain.requests()[0].redactions == {"drop": 1, "hash": 1}
     for file in (chain.folder / "audit").rglob("*"):
         assert file.is_dir() or b"Zacharias" not in file.read_bytes()
 
@@ -185,7 +188,7 @@ async def test_chain_unexpected_error_is_recorded(chain):
 
     with pytest.raises(ValueError, match="boom"):
         await chain.pipeline.around(failing)(chain.exchange(headers=[JSON]))
-    assert (chain.entries()[0].outcome, chain.entries()[0].reason) == ("failed", "internal")
+    assert (chain.requests()[0].outcome, chain.requests()[0].reason) == ("failed", "internal")
 
 
 async def test_chain_audit_log_that_cannot_be_written_stops_the_reply(chain):

@@ -286,7 +286,9 @@ async def audited(tmp_path, app):
 
 
 def entries(tmp_path):
-    return [decode_entry(line) for line in (tmp_path / "audit/worker-0/entries.jsonl").read_bytes().splitlines()]
+    """Return the entries of requests: the first entry of a log says that it was opened."""
+    lines = (tmp_path / "audit/worker-0/entries.jsonl").read_bytes().splitlines()
+    return [entry for entry in map(decode_entry, lines) if entry.outcome != "event"]
 
 
 async def test_audit_of_stream_has_one_entry_before_the_first_byte_and_one_at_the_end(tmp_path):
@@ -310,7 +312,7 @@ async def test_audit_of_stream_has_one_entry_before_the_first_byte_and_one_at_th
     assert (begun.stream, begun.reply, begun.outcome) == ("begun", None, "answered")
     assert (ended.stream, ended.outcome, ended.id) == ("ended", "answered", begun.id)
     receipt = Receipt.from_text(dict(sent[0]["headers"])[b"governance-receipt"].decode())
-    assert receipt.index == 0 and ended.reply == commitment("reply", receipt.salt, body_of(sent))
+    assert receipt.index == 1 and ended.reply == commitment("reply", receipt.salt, body_of(sent))
     assert b"content-length" not in dict(sent[0]["headers"])
     assert max(seen) == 1 and msgspec.json.encode(begun)
 

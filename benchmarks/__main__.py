@@ -9,8 +9,8 @@ import sys
 from importlib import import_module
 
 KNOWN = ("serving", "artifacts", "access", "privacy", "metrics")
-# Needs a device to say anything, so it runs only if it is named.
-BY_NAME = ("gpu",)
+# Run only if they are named: one needs a device to say anything, the other prints and writes no results.
+BY_NAME = ("gpu", "profile")
 WITH_OPTIONS = ("serving", "gpu")
 
 

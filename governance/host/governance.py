@@ -50,6 +50,9 @@ from governance.runtime.gpu import GpuNumbers
 from governance.runtime.registry import ModelRegistry
 from governance.settings import STORE_PREFIX, ModelSettings, Settings, load_settings
 
+# New objects, less those freed, after which a worker looks for unreachable cycles: some milliseconds of work.
+COLLECTED_FROM = 50_000
+
 AnyService = TypeVar("AnyService", bound="Service[Any]")
 
 
@@ -283,10 +286,12 @@ def keep_out_of_collections() -> None:
     """Exclude everything that a worker opened at its start from garbage collections.
 
     A full collection over the imported modules takes 80 to 100 ms, several times a second under load; without them it
-    takes a few.
+    takes a few. What a request makes is freed when it ends, without a collection; the requests in flight alone exceed
+    Python's threshold of 700 objects, so that it would look through them again and again.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECTED_FROM, *gc.get_threshold()[1:])
 
 
 def choose_timed(bits: Callable[[int], int] = random.getrandbits) -> bool:

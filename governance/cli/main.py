@@ -28,6 +28,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "governance.cli.project.dev:dev",
             "Serve the service in a folder on 127.0.0.1, and start it again after each change of its files.",
         ),
+        "doctor": (
+            "governance.cli.doctor.command:doctor",
+            "Look for what is wrong with a service, and print one line each, with what to do about it.",
+        ),
         "drift": ("governance.cli.drift", "Compare recent data of models with their validation data."),
         "grant": ("governance.cli.grant", "Create and sign emergency grants, each limited in time."),
         "init": (

@@ -51,6 +51,8 @@ def _run(kind: str, model: str, core: int, plugins: tuple[str, ...]) -> float:
             "PYTHONPATH": str(ROOT),
             "BENTOML_HOME": f"{folder}/bentoml",
             **governed_variables(plugins, Path(folder)),
+            # Calls that share a run of the model would hide what governance costs.
+            f"GOVERNANCE_MODELS__{model.upper().replace('-', '_')}__BATCHING": "false",
         }
         command = ["taskset", "-c", str(core), sys.executable, "-m", "benchmarks.serving.inside", kind, model]
         result = subprocess.run(

@@ -53,7 +53,8 @@ Triton's own ONNX Runtime backend is not compared: the package `nvidia-pytriton`
 Calls/s and p99: CNN, binary, 16 connections, the service with one plugin alone (`limits` and `policy` stand behind
 `identity`, which they need). The last columns are µs of CPU for a call inside one process, without HTTP and without
 what the least ASGI server needs for the model ({cnn_least} µs for the CNN, {lstm_least} µs for the LSTM); the threads
-that write the audit log are counted. A plugin's row is what it adds to the gate and the protocol.
+that write the audit log are counted, and calls do not share batches here. A plugin's row is what it adds to the gate
+and the protocol.
 
 | plugin | calls/s | p99 | CNN, µs a call | LSTM, µs a call |
 |---|---|---|---|---|

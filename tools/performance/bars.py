@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-LABEL, PANEL, GAP, ROW, TOP, BOTTOM, FIGURE = 210, 290, 40, 26, 74, 20, 78
+LABEL, PANEL, GAP, ROW, TOP, BOTTOM, FIGURE = 260, 290, 40, 26, 74, 20, 78
 STYLE = """\
     .bg{fill:#fff;stroke:#d5dae3}.bar{fill:#8d9bb0}.ours{fill:#2f5fc4}.t{fill:#172130}.s{fill:#4a586d;font-size:12px}
     .h{font-weight:600;font-size:15px}.e{text-anchor:end}

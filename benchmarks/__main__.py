@@ -9,8 +9,9 @@ import sys
 from importlib import import_module
 
 KNOWN = ("serving", "artifacts", "access", "privacy", "metrics")
-# Run only if they are named: one needs a device to say anything, the other prints and writes no results.
-BY_NAME = ("gpu", "profile")
+# Run only if they are named: one needs a device to say anything, one prints and writes no results, one needs a folder
+# with real text.
+BY_NAME = ("gpu", "profile", "real_text")
 WITH_OPTIONS = ("serving", "gpu")
 
 

@@ -95,6 +95,16 @@ def fit(name: str, data: Path | None, out: Path, resume: bool, dry_run: bool, **
     help="Highest learning rate.",
 )
 @click.option("--resume", is_flag=True, help="Start from the best weights of the last run; give another --seed.")
+@click.option(
+    "--corpus",
+    type=PATH,
+    help="Folder with real text whose names are marked, LANGUAGE-NAME.jsonl, to train on as well; needs --running.",
+)
+@click.option(
+    "--running",
+    type=PATH,
+    help="Folder with real text that names almost nobody, LANGUAGE-NAME.txt, to train on as well; needs --corpus.",
+)
 @click.option("--again", is_flag=True, help="Export the weights of the last run again, without training.")
 @click.option(
     "--to",
@@ -103,10 +113,8 @@ def fit(name: str, data: Path | None, out: Path, resume: bool, dry_run: bool, **
     show_default=True,
     help="Folder for the model and its card; the weights go to its parent folder.",
 )
-def pii_tagger(
-    texts: int, epochs: int, seed: int, threads: int, rate: float, resume: bool, again: bool, to: Path
-) -> None:
-    """Train the tagger of personal data on generated text, and export it.
+def pii_tagger(corpus: Path | None, running: Path | None, resume: bool, again: bool, to: Path, **options: Any) -> None:
+    """Train the tagger of personal data on generated and real text, and export it.
 
     The defaults take about 12 minutes on one free core. No option may be repeated.
 
@@ -114,23 +122,48 @@ def pii_tagger(
     Examples:
       python -m training pii-tagger
       python -m training pii-tagger --texts 50000 --epochs 1 --seed 8 --resume
+      python -m training pii-tagger --corpus marked --running running
       python -m training pii-tagger --again
     """
+    from training.tagger.corpus.mixture import read_real
     from training.tagger.export import export as export_tagger
     from training.tagger.fit import FitOptions, load_checkpoint
     from training.tagger.fit import fit as fit_tagger
 
+    if (corpus is None) != (running is None):
+        raise TrainingError("--corpus and --running go together: names alone teach that every capital is one")
+    real = None if corpus is None or running is None else read_real(corpus, running)
     checkpoint = to.parent / "weights.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if again:
         network, history = load_checkpoint(checkpoint)
     else:
-        options = FitOptions(texts, epochs, rate=rate, seed=seed, threads=threads)
-        network, history = fit_tagger(options, checkpoint, resume=resume)
-    scores = export_tagger(to, network, history, datetime.now(UTC))
+        network, history = fit_tagger(FitOptions(**options), checkpoint, real=real, resume=resume)
+    scores = export_tagger(to, network, history, datetime.now(UTC), real)
     for name, score in scores.items():
         click.echo(f"{name:<16} F2 {score['f2']:.3f}, precision {score['precision']:.3f}, recall {score['recall']:.3f}")
     click.echo(f"Exported to {to}")
+
+
+@command.command(name="running-text")
+@click.option("--root", type=PATH, default=Path("/"), show_default=True, help="Folder with unpacked packages, or /.")
+@click.option("--to", type=PATH, required=True, help="Folder for one text file a language.")
+@click.option("--paragraphs", type=click.IntRange(1), default=20_000, show_default=True, help="Most of a language.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Of the draw.")
+def running_text(root: Path, to: Path, paragraphs: int, seed: int) -> None:
+    """Collect running text for `pii-tagger --running` from the documentation packages of Debian.
+
+    No option may be repeated.
+
+    \b
+    Examples:
+      python -m training running-text --to running
+      python -m training running-text --root unpacked --to running
+    """
+    from training.tagger.corpus.documentation import write_running_text
+
+    for language, count in sorted(write_running_text(root, to, paragraphs, seed).items()):
+        click.echo(f"{language}: {count} paragraphs in {to / f'{language}-documentation.txt'}")
 
 
 @command.command()

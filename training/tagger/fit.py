@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from training.config import TrainingError
-from training.tagger.corpus.labelled import LabelledText
-from training.tagger.corpus.texts import training_texts, validation_texts
+from training.tagger.corpus.labelled import UNSURE, LabelledText
+from training.tagger.corpus.mixture import RealText, mixed_texts, mixed_validation
 from training.tagger.model import ENTITIES, TAGS, TaggerNetwork, encode, split_words
 from training.tagger.scores import MAX_WORDS, evaluate
 
@@ -53,7 +53,7 @@ class FitOptions:
 
 
 def fit(
-    options: FitOptions, checkpoint: Path | None = None, *, resume: bool = False
+    options: FitOptions, checkpoint: Path | None = None, *, resume: bool = False, real: RealText | None = None
 ) -> tuple[TaggerNetwork, list[EpochRecord]]:
     """Train a network on generated texts, and return it with a record of each epoch.
 
@@ -61,6 +61,7 @@ def fit(
         options: of this run.
         checkpoint: file for the best weights so far, written after each epoch that is better than those before; None
             writes nothing.
+        real: real text to train on as well, and to validate on; None for generated texts alone.
         resume: start from the weights in `checkpoint`, whose records come first in the history.
 
     Raises:
@@ -69,8 +70,8 @@ def fit(
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     chance = random.Random(options.seed)
-    examples = [make_example(item) for item in training_texts(options.texts, options.seed)]
-    validation = validation_texts(options.seed)
+    examples = [make_example(item) for item in mixed_texts(options.texts, options.seed, real)]
+    validation = mixed_validation(options.seed, real)
     network, history = load_checkpoint(checkpoint) if resume and checkpoint is not None else (TaggerNetwork(), [])
     steps = _Steps(network, options.rate, options.epochs * math.ceil(len(examples) / options.batch))
     best = _BestWeights(network, checkpoint)
@@ -111,12 +112,12 @@ def make_example(item: LabelledText) -> Example:
         "Ask Ada Byron." with the span (PERSON, 4, 13) has the tags O, B-PERSON, I-PERSON, O.
     """
     words, tags, begun = split_words(item.text), [], set()
-    spans = [span for span in item.spans if span[0] in ENTITIES]
+    spans = [span for span in item.spans if span[0] in ENTITIES or span[0] == UNSURE]
     for start, end in zip(words.starts, words.ends, strict=True):
         span = next((span for span in spans if span[1] <= start and end <= span[2]), None)
         tag = "O" if span is None else f"{'I' if span in begun else 'B'}-{span[0]}"
         begun.add(span)
-        tags.append(TAGS.index(tag))
+        tags.append(_IGNORED if tag.endswith(UNSURE) else TAGS.index(tag))
     return words.words[:MAX_WORDS], tags[:MAX_WORDS]
 
 

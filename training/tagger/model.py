@@ -19,6 +19,9 @@ from torch import Tensor, nn
 WORD_PATTERN = (
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|\d+|[^\w\s]|_"
 )
+# Such a character is read together with the next one if that is one of them, too: Chinese has no blanks between words,
+# and most of its words have two characters.
+PAIR_PATTERN = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 # Number of characters of a word that the network reads.
 CHARACTERS = 16
 ENTITIES = ("PERSON", "LOCATION", "ADDRESS", "ORGANIZATION")
@@ -26,10 +29,11 @@ ENTITIES = ("PERSON", "LOCATION", "ADDRESS", "ORGANIZATION")
 TAGS = ("O", *(f"{prefix}-{entity}" for entity in ENTITIES for prefix in "BI"))
 
 # Rows of the table of known words.
-_BUCKETS = 16_384
+_BUCKETS = 32_768
 # Rows of the table of characters: one for each code point below 256, and as many as this for all others.
-_LATIN, _OTHERS = 256, 4096
+_LATIN, _OTHERS = 256, 8192
 _word = re.compile(WORD_PATTERN)
+_paired = re.compile(PAIR_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,21 @@ def split_words(text: str) -> TextWords:
     """Split a text into words; whitespace is dropped.
 
     Example:
-        "Ada, 36" has the words "Ada", "," and "36".
+        "Ada, 36" has the words "Ada", "," and "36". "在北京" has "在北", "北京" and "京", each at the place of its
+        first character.
     """
     found = list(_word.finditer(text))
-    return TextWords([item[0] for item in found], [item.start() for item in found], [item.end() for item in found])
+    starts, ends = [item.start() for item in found], [item.end() for item in found]
+    words = [item[0] for item in found]
+    for number in range(len(words) - 1):
+        if ends[number] == starts[number + 1] and _is_paired(words[number]) and _is_paired(words[number + 1]):
+            words[number] += text[starts[number + 1]]
+    return TextWords(words, starts, ends)
+
+
+def _is_paired(word: str) -> bool:
+    """Return whether a word is one character of the kind that is read together with the next one."""
+    return len(word) == 1 and _paired.match(word) is not None
 
 
 def encode(texts: Sequence[Sequence[str]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -91,7 +106,7 @@ class TaggerNetwork(nn.Module):
         characters: int = 24,
         filters: int = 48,
         table: int = 32,
-        hidden: int = 56,
+        hidden: int = 64,
         dropout: float = 0.2,
         forget: float = 0.25,
     ) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from training.tagger.corpus.labelled import LabelledText, Span
+from training.tagger.corpus.labelled import UNSURE, LabelledText, Span
 from training.tagger.model import ENTITIES, TAGS, TaggerNetwork, encode, split_words
 
 # Greatest number of words that the network reads of a training or validation text.
@@ -28,10 +28,13 @@ class CharacterCounts:
         """Count the characters of one text.
 
         Args:
-            item: the text with its labels; entities that the tagger does not know are ignored.
+            item: the text with its labels; entities that the tagger does not know are ignored, and places that are
+                UNSURE.
             found: the spans that were found in it.
         """
-        labelled, claimed = _characters(item.text, item.spans), _characters(item.text, found)
+        labelled = _characters(item.text, item.spans)
+        unsure = {place for entity, start, end in item.spans if entity == UNSURE for place in range(start, end)}
+        claimed = {pair for pair in _characters(item.text, found) if pair[0] not in unsure}
         self.right += len(claimed & labelled)
         self.wrong += len(claimed - labelled)
         self.missed += len(labelled - claimed)

@@ -34,8 +34,8 @@ def check(settings: Path, strict: bool, as_json: bool) -> None:
     """
     loaded = load_settings(settings)
     policies = load_policies(loaded, settings)
-    verify_routes(policies, loaded.service.name, decided_routes(loaded))
-    remarks = remarks_on(policies, loaded)
+    verify_routes(policies, loaded.service.name, _decided_routes(loaded))
+    remarks = list(_review(policies, loaded))
     if as_json:
         document = {"digest": policies.digest, "policies": sorted(policies.policies)}
         click.echo(json.dumps({**document, "remarks": [str(remark) for remark in remarks]}, indent=2))
@@ -47,8 +47,7 @@ def check(settings: Path, strict: bool, as_json: bool) -> None:
         raise ConfigurationError(f"{len(remarks)} remarks on the policies; the first: {remarks[0]}")
 
 
-def remarks_on(policies: PolicySet, settings: Settings) -> list[Remark]:
-    """Return remarks on policies that can never apply, for example because they name a model that is not served."""
+def _review(policies: PolicySet, settings: Settings) -> list[Remark]:
     actions = {route.action for route in oip_routes(0)} | {route.action for route in settings.routes} | {"metrics"}
     resources = {
         ("Model", name): policies.ancestors([("Model", name), *(("ModelGroup", group) for group in model.groups)])
@@ -59,8 +58,7 @@ def remarks_on(policies: PolicySet, settings: Settings) -> list[Remark]:
     return list(review(policies.policies.values(), frozenset(actions), resources, policies.ancestors))
 
 
-def decided_routes(settings: Settings) -> Iterator[DecidedRoute]:
-    """Yield the routes of the settings that the policies decide on."""
+def _decided_routes(settings: Settings) -> Iterator[DecidedRoute]:
     for route in settings.routes:
         if not route.public:
             models = {route.model, *route.models} - {None}

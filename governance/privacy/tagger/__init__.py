@@ -3,6 +3,7 @@
 Order of reading:
 
 - `model`: `TaggerModel`, the opened model: texts in, findings out. `shipped_tagger` opens the one of this package.
+- `composed`: texts in canonical composition, since in a decomposed one a word would fall apart.
 - `words`: how a text is split into words, and which of them are equal.
 - `windows`: how long texts are cut into pieces, and words into windows that the model reads.
 - `graph`: the signed graph is cut into two parts and rewritten for speed when it is opened; `letter_tables`,

@@ -18,6 +18,7 @@ import numpy as np
 
 from governance.errors import ConfigurationError, ManifestMismatchError
 from governance.privacy.find.finding import Finding
+from governance.privacy.tagger.composed import compose
 from governance.privacy.tagger.graph import cut
 from governance.privacy.tagger.letter_tables import PLACES_AFTER, REACH
 from governance.privacy.tagger.windows import all_windows, group_pieces
@@ -25,11 +26,12 @@ from governance.privacy.tagger.words import WordSpans, WordSplitter
 
 FOLDER = Path(__file__).with_name("pii_tagger")
 # Of `pii_tagger/model.onnx`, in hex.
-SHA256 = "10c649cd73acab6f4b6b08af05c93a3f2085dd3330947eb23c5a7155931c7eb7"
+SHA256 = "7dec0a3ee1bc43f23af550b8ad9b4775155c5617b87352e620d802d0fa2f0078"
 # Windows that are run at a time, and distinct words that are, of about the same length.
 _WINDOWS_AT_ONCE, _WORDS_AT_ONCE = 32, 512
-# Scores of findings: above the threshold of `find`, and below those of patterns that passed a check.
-_MAX_SCORE, _MIN_SCORE = 0.84, 0.5
+# From probabilities to scores, if the card has no `calibration`: above the threshold of `find`, and below the scores of
+# patterns that passed a check.
+_CALIBRATION = ((0.5, 0.5), (1.0, 0.84))
 # Marks with which no entity ends, though words between its words may be such marks.
 _NEVER_LAST = frozenset(",;:(-/，；：（")
 
@@ -42,8 +44,10 @@ class TaggerModel:
     Args:
         graph: a serialized ModelProto.
         card: the model's card. It has `tags`, a list of `O`, `B-ENTITY` and `I-ENTITY`; `words`, a pattern;
-            `characters`, how many of a word count; `bias`, which is taken off the logit of `O`; and perhaps `bits`: 8
-            if the model's scores were measured with an LSTM in 8 bits.
+            `characters`, how many of a word count; and `bias`, which is taken off the logit of `O`. It may have
+            `pairs`, a pattern of characters that are read together with the next one; `bits`, 8 if the model's scores
+            were measured with an LSTM in 8 bits; and `calibration`, ascending pairs of a probability and the score that
+            it means.
         threads: of ONNX Runtime.
         weights: the data file of the graph, if sealing moved tensors out of it.
 
@@ -73,7 +77,8 @@ class TaggerModel:
         self._names = ["", *sorted({tag[2:] for tag in tags if tag != "O"})]
         self._entities = np.array([self._names.index(tag[2:] if tag != "O" else "") for tag in tags])
         self._inner = np.array([tag.startswith("I-") for tag in tags])
-        self._splitter = WordSplitter(card["words"])
+        self._splitter = WordSplitter(card["words"], str(card.get("pairs", "")))
+        self._probabilities, self._scores = np.array(card.get("calibration", _CALIBRATION), np.float64).T
         self._characters, self._bias = int(card["characters"]), float(card["bias"])
 
     @classmethod
@@ -102,8 +107,17 @@ class TaggerModel:
         Example: `["Maria Gonzalez flew from Lisbon."]` has a `PERSON` from 0 to 14 and a `LOCATION` from 25 to 31.
 
         Args:
-            texts: any texts; places in findings are code points of them.
+            texts: any texts, composed (NFC) or not; places in findings are code points of them.
         """
+        composed = [compose(text) for text in texts]
+        found = self._find([item.text for item in composed])
+        return [
+            findings if item.starts is None else [item.map_back(finding) for finding in findings]
+            for item, findings in zip(composed, found, strict=True)
+        ]
+
+    def _find(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """Return the findings of each text, all in NFC."""
         found: list[list[Finding]] = [[] for _ in texts]
         for group in group_pieces(texts):
             for piece, findings in zip(group, self._read([piece.text for piece in group]), strict=True):
@@ -206,9 +220,10 @@ class TaggerModel:
         ):
             stop = _without_last_marks(text, words, begin, last, end_of_last)
             if text[start].isalnum() or any(map(str.isalnum, text[start:stop])):
-                # A probability of 0.5 or less is the lowest score, one of 1 the highest.
-                above = (_MAX_SCORE - _MIN_SCORE) * max(0.0, 2 * probability - 1)
-                offset, score = offsets[number], round(_MIN_SCORE + above, 3)
+                offset, score = (
+                    offsets[number],
+                    round(float(np.interp(probability, self._probabilities, self._scores)), 3),
+                )
                 yield number, Finding(self._names[entity], start - offset, stop - offset, score, "pii-tagger")
 
     def _entity_runs(self, bounds: Any, tags: Any) -> tuple[Any, Any]:

@@ -11,8 +11,9 @@ import numpy as np
 from governance.errors import ConfigurationError
 from governance.privacy.native import in_c
 
-# What a character is: not asked yet, between words, in a run of letters, in a run of digits, or a word of its own.
-_UNKNOWN, _BLANK, _LETTER, _DIGIT, _SINGLE = 255, 0, 1, 2, 3
+# What a character is: not asked yet, between words, in a run of letters, in a run of digits, a word of its own, or one
+# that is read together with the next one.
+_UNKNOWN, _BLANK, _LETTER, _DIGIT, _SINGLE, _PAIRED = 255, 0, 1, 2, 3, 4
 
 
 def distinct_by_sorting(codes: Any, starts: Any, ends: Any, characters: int) -> tuple[Any, Any]:
@@ -80,11 +81,13 @@ class WordSpans:
         codes: [code points] of the text, uint32.
         starts: [words], the first code point of each.
         ends: [words], one after the last.
+        read_to: [words], as `ends`, but one more for a character that is read together with the next one.
     """
 
     codes: Any
     starts: Any
     ends: Any
+    read_to: Any
 
     def distinct(self, characters: int) -> tuple[Any, Any]:
         """Return the distinct words, and which of them each word is: see `distinct_words`.
@@ -92,7 +95,7 @@ class WordSpans:
         Args:
             characters: of a word that count.
         """
-        return distinct_words(self.codes, self.starts, self.ends, characters)
+        return distinct_words(self.codes, self.starts, self.read_to, characters)
 
 
 class WordSplitter:
@@ -101,14 +104,16 @@ class WordSplitter:
     Args:
         pattern: a regular expression for runs of letters, runs of digits, and single other characters that are not
             blank. It is asked once for each character which of these it is; after that a table answers.
+        pairs: a regular expression for single characters that are read together with the next one, if that is such a
+            character, too: in Chinese, most words have two. Empty for none.
 
     Raises:
         ConfigurationError: if it is another kind of pattern.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, pairs: str = "") -> None:
         try:
-            self._pattern = re.compile(pattern)
+            self._pattern, self._pairs = re.compile(pattern), re.compile(pairs)
         except re.error:
             raise ConfigurationError("the tagger's card has no usable pattern of words") from None
         if self._pattern.findall("ab 12_x") != ["ab", "12", "_", "x"]:
@@ -131,11 +136,15 @@ class WordSplitter:
                 self._kinds[code] = self._kind(chr(code))
             kinds = self._kinds[codes]
         before = np.concatenate([[_BLANK], kinds[:-1]]) if len(kinds) else kinds
-        begins = (kinds != _BLANK) & ((kinds != before) | (kinds == _SINGLE))
+        begins = (kinds != _BLANK) & ((kinds != before) | (kinds >= _SINGLE))
         starts = np.flatnonzero(begins)
         # A word ends where the next one begins, where the first blank after it is, or with the text.
         stops = np.concatenate([np.flatnonzero(begins | ((kinds == _BLANK) & (before != _BLANK))), [len(codes)]])
-        return WordSpans(codes, starts, stops[np.searchsorted(stops, starts, side="right")])
+        ends = stops[np.searchsorted(stops, starts, side="right")]
+        paired = kinds == _PAIRED
+        # The last character has no next one.
+        read_to = ends + (paired & np.append(paired[1:], False))[starts] if len(starts) else ends
+        return WordSpans(codes, starts, ends, read_to)
 
     def _kind(self, character: str) -> int:
         """Return what a character is: a letter if the pattern joins it with "a", a digit if it joins it with "1"."""
@@ -143,4 +152,6 @@ class WordSplitter:
             return _BLANK
         if self._pattern.fullmatch(character + "a"):
             return _LETTER
-        return _DIGIT if self._pattern.fullmatch(character + "1") else _SINGLE
+        if self._pattern.fullmatch(character + "1"):
+            return _DIGIT
+        return _PAIRED if self._pairs.fullmatch(character) else _SINGLE

@@ -68,8 +68,8 @@ def test_tagger_model_refuses_a_changed_model(tmp_path):
         TaggerModel.from_folder(tmp_path / "absent", SHA256)
 
 
-def test_tagger_model_is_smaller_than_5_megabytes():
-    assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= 5 * 10**6
+def test_tagger_model_is_smaller_than_8_megabytes():
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= 8 * 10**6
     card = json.loads((FOLDER / "card.json").read_text())
     assert card["scores"]["held_out"]["f2"] > 0.85 and card["intended_purposes"] == ["anonymization"]
 

@@ -12,6 +12,7 @@ from governance.errors import ConfigurationError
 from governance.privacy.native import TWINS
 from governance.privacy.tagger.model import FOLDER
 from governance.privacy.tagger.words import WordSplitter, distinct_words
+from training.tagger.model import CHARACTERS, PAIR_PATTERN, WORD_PATTERN, split_words
 
 ODD = st.text(st.sampled_from("aB9 \n_.,'-Ωé中国さ한\u200b\u200f\ud800\udfff²①\u0301😀\x00"), max_size=60)
 
@@ -25,6 +26,22 @@ def test_word_splitter_splits_as_the_pattern_of_the_card(text):
     table, places = words.distinct(16)
     seen = ["".join(map(chr, row[row > 0])) for row in table[places]]
     assert seen == [text[start:end][:16].split("\x00")[0] for start, end in expected]
+
+
+def test_word_splitter_reads_chinese_characters_with_the_next_one():
+    words = WordSplitter(WORD_PATTERN, PAIR_PATTERN).split("在北京, a 中 国")
+    assert [words.codes[start] for start in words.starts.tolist()] == [ord(c) for c in "在北京,a中国"]
+    table, places = words.distinct(16)
+    read = ["".join(map(chr, row[row > 0])) for row in table[places]]
+    assert read == ["在北", "北京", "京", ",", "a", "中", "国"]
+
+
+@given(ODD)
+def test_word_splitter_reads_pairs_as_training_does(text):
+    words = WordSplitter(WORD_PATTERN, PAIR_PATTERN).split(text)
+    table, places = words.distinct(CHARACTERS)
+    read = ["".join(map(chr, row[row > 0])) for row in table[places]]
+    assert read == [word[:CHARACTERS].split("\x00")[0] for word in split_words(text).words]
 
 
 def test_distinct_words_separates_words_with_one_hash(monkeypatch):

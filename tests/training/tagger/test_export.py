@@ -50,7 +50,7 @@ def test_measure_scores_serving_as_evaluate_scores_torch():
 
 
 def test_export_refuses_a_graph_that_differs_from_torch_and_writes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(exporting, "validation_texts", lambda _: line_texts(5, 1))
+    monkeypatch.setattr(exporting, "mixed_validation", lambda *_: line_texts(5, 1))
     monkeypatch.setattr(exporting, "greatest_difference", lambda *_: 0.1)
     with pytest.raises(TrainingError, match="differ by"):
         exporting.export(tmp_path / "export", TaggerNetwork(), [{"seed": 1, "texts": 100}], None)
@@ -59,9 +59,9 @@ def test_export_refuses_a_graph_that_differs_from_torch_and_writes_nothing(tmp_p
 
 def test_pii_tagger_command_trains_exports_and_exports_again(tmp_path, monkeypatch):
     few = line_texts(100, 1)
-    monkeypatch.setattr("training.tagger.fit.training_texts", lambda *_: few)
-    monkeypatch.setattr("training.tagger.fit.validation_texts", lambda *_: few[:20])
-    monkeypatch.setattr("training.tagger.export.validation_texts", lambda *_: few[:20])
+    monkeypatch.setattr("training.tagger.fit.mixed_texts", lambda *_: few)
+    monkeypatch.setattr("training.tagger.fit.mixed_validation", lambda *_: few[:20])
+    monkeypatch.setattr("training.tagger.export.mixed_validation", lambda *_: few[:20])
     monkeypatch.setattr("training.tagger.export.held_out_texts", lambda *_: few[:20])
     to = tmp_path / "export"
     done = CliRunner().invoke(command, ["pii-tagger", "--texts", "100", "--epochs", "1", "--to", str(to)])

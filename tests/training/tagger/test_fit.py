@@ -18,8 +18,8 @@ from training.tagger.scores import MAX_WORDS, CharacterCounts, evaluate
 @pytest.fixture
 def few_texts(monkeypatch):
     few = line_texts(100, 1)
-    monkeypatch.setattr(fitting, "training_texts", lambda *_: few)
-    monkeypatch.setattr(fitting, "validation_texts", lambda *_: few[:20])
+    monkeypatch.setattr(fitting, "mixed_texts", lambda *_: few)
+    monkeypatch.setattr(fitting, "mixed_validation", lambda *_: few[:20])
 
 
 def test_make_example_tags_words_of_spans():

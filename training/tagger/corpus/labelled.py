@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 # "{{" and "}}" are braces of the text; "{name}" is a slot.
 _SLOT = re.compile(r"\{\{|\}\}|\{(\w+)\}")
+# A place at which a name may be: the loss ignores it.
+UNSURE = "UNSURE"
 # The entity of what fills a slot. A slot that is missing here makes text without a label.
 ENTITY_OF_SLOT = {
     "person": "PERSON",
@@ -21,6 +23,7 @@ ENTITY_OF_SLOT = {
     "last_upper": "PERSON",
     "last_lower": "PERSON",
     "en_person": "PERSON",
+    "foreign": "PERSON",
     "city": "LOCATION",
     "city_upper": "LOCATION",
     "city_lower": "LOCATION",

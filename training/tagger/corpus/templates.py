@@ -47,6 +47,16 @@ def template_lines(language: str, with_names: bool) -> tuple[str, ...]:
     return read_entries(f"templates/lines/{'with_names' if with_names else 'without_names'}/{language}.txt")
 
 
+def draw_news_line(language: str, chance: random.Random) -> str:
+    """Return a line in the style of news or of an encyclopedia; `{text}` in it is a paragraph of running text."""
+    return chance.choice(read_entries(f"templates/lines/news/{language}.txt"))
+
+
+def draw_dry_line(language: str, chance: random.Random) -> str:
+    """Return a line of a log, a table, a program or a law."""
+    return chance.choice(read_entries(f"templates/lines/dry/{language}.txt"))
+
+
 def all_templates() -> frozenset[str]:
     """Return all templates of `data/templates`."""
     groups = [templates for part in PARTS for templates in template_groups(part).values()]

@@ -19,6 +19,7 @@ from training.tagger.corpus.faker_values import (
     seeded_faker,
     world_locales,
 )
+from training.tagger.corpus.gazetteer import country_names, well_known_places
 from training.tagger.corpus.vocabulary import (
     census_names,
     chinese_surnames,
@@ -30,6 +31,8 @@ from training.tagger.corpus.vocabulary import (
 )
 
 _DIGITS = "0123456789"
+# Share of cities that are among the best known of a language.
+_WELL_KNOWN = 0.35
 
 
 def draw_value(slot: str, language: str, chance: random.Random) -> str:
@@ -139,6 +142,8 @@ def chinese_person_name(chance: random.Random) -> str:
 def city_name(chance: random.Random, language: str) -> str:
     """Return the name of a city."""
     latin, chinese = cities()
+    if chance.random() < _WELL_KNOWN:
+        return chance.choice(well_known_places(language))
     if language == "zh":
         return chance.choice(chance.choice((chinese, chinese_words("place"), name_pool("zh_CN", "city"))))
     if chance.random() < 0.25:
@@ -295,11 +300,14 @@ _MAKERS: Mapping[str, Callable[[random.Random, str], str]] = {
     "person_lf": lambda chance, language: f"{last_name(chance, language)}, {first_name(chance, language)}",
     "first": first_name,
     "last": last_name,
-    "country": lambda chance, _: chance.choice(countries()),
+    "country": lambda chance, language: chance.choice(country_names(language)),
 }
 _CHINESE_MAKERS: Mapping[str, Callable[[random.Random, str], str]] = {
     **_SHARED_MAKERS,
     "person": lambda chance, _: chinese_person_name(chance),
     "person_lf": _MAKERS["person_lf"],
-    "country": lambda chance, _: _draw("places", "chinese_countries", chance),
+    "foreign": lambda chance, _: chance.choice(chinese_words("foreign")),
+    "country": lambda chance, _: chance.choice(
+        (_draw("places", "chinese_countries", chance), chance.choice(country_names("zh")))
+    ),
 }

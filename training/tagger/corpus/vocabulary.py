@@ -26,9 +26,11 @@ _CHINESE_TAGS = {
     "person": frozenset({"nr"}),
     "place": frozenset({"ns"}),
     "organisation": frozenset({"nt"}),
+    # Names of other languages in Chinese characters.
+    "foreign": frozenset({"nrt", "nrfg"}),
 }
 # A word that jieba counted less often is left out.
-_MIN_CHINESE_COUNT = {"word": 100, "place": 15, "person": 3, "organisation": 3}
+_MIN_CHINESE_COUNT = {"word": 100, "place": 15, "person": 3, "organisation": 3, "foreign": 3}
 
 
 @cache
@@ -107,7 +109,7 @@ def chinese_words(kind: str) -> tuple[str, ...]:
     """Return words of jieba's dictionary.
 
     Args:
-        kind: `word`, `person`, `place` or `organisation`.
+        kind: `word`, `person`, `place`, `organisation` or `foreign` (a person of another country).
     """
     tags, least = _CHINESE_TAGS[kind], _MIN_CHINESE_COUNT[kind]
     found = [

@@ -12,14 +12,15 @@ from governance.errors import NotReadyError
 CANNOT_WRITE = "the audit log cannot be written, so no request is answered"
 # Index of an entry in the log, and its leaf hash.
 Written = tuple[int, bytes]
+MAX_GATHERED = 64
 WriteGroup = Callable[[list[bytes]], list[Written]]
 
 
 class GroupWriter:
     """Hands entries to a thread, and completes the future of each when the thread has written it.
 
-    Entries of one turn of the event loop, and all that arrive while a group is written, are one group. A thread of its
-    own costs less for each group than an executor.
+    Entries of turns of the event loop that each bring one, and all that arrive while a group is written, are one group.
+    A thread of its own costs less for each group than an executor.
 
     Args:
         write: writes a group to its end, with the sync; runs in the thread.
@@ -47,8 +48,8 @@ class GroupWriter:
         self._futures.append(future)
         if self._is_idle:
             self._is_idle = False
-            # Not at once: other requests of this turn of the loop add their entries first.
-            self._loop.call_soon(self._hand_over)
+            # Not at once: other requests add their entries first.
+            self._loop.call_soon(self._gather, 0)
         return future
 
     def run(self, job: Callable[[], object]) -> None:
@@ -62,6 +63,13 @@ class GroupWriter:
             await self._drained
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    def _gather(self, before: int) -> None:
+        """Hand over what waits, unless this turn of the event loop has brought more than `before`: then once more."""
+        if before < len(self._entries) < MAX_GATHERED:
+            self._loop.call_soon(self._gather, len(self._entries))
+        else:
+            self._hand_over()
 
     def _hand_over(self) -> None:
         if not self._entries:

@@ -1,8 +1,8 @@
 """Batching: requests to one model that wait at the same time run as one batch.
 
-Nothing waits for a batch to fill: what arrived in one turn of the event loop, or while another batch ran, runs
-together. Each request gets copies of its own rows. If a batch fails, each of its requests runs alone and gets its own
-error.
+Nothing waits for a batch to fill: what arrived in turns of the event loop that each brought a request, or while another
+batch ran, runs together. Each request gets copies of its own rows. If a batch fails, each of its requests runs alone
+and gets its own error.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Batcher:
         self._run = run
         self._waiting: list[_Waiting] = []
         self._is_scheduled = False
+        # How many waited at the last turn of the event loop.
+        self._gathered = 0
         self._seconds_per_item = INLINE_SECONDS
 
     async def infer(self, inputs: Tensors, items: int) -> Result:
@@ -69,7 +71,15 @@ class Batcher:
         return await waiting.future
 
     def _run_next(self) -> None:
-        """Run the first group of what waits: directly if it is short, else in a thread."""
+        """Run the first group of what waits: directly if it is short, else in a thread.
+
+        While each turn of the event loop brings more requests, it has other work than to wait: they are gathered.
+        """
+        if self._gathered < len(self._waiting) < MAX_ITEMS:
+            self._gathered = len(self._waiting)
+            asyncio.get_running_loop().call_soon(self._run_next)
+            return
+        self._gathered = 0
         group = self._take()
         if not group:
             self._is_scheduled = False

@@ -72,10 +72,10 @@ A ratio is the median over the rounds, each with both servers measured seconds a
 
 `python -m benchmarks profile` prints the µs of CPU of each plugin in a minute, for work on the hot path.
 
-- **The disk.** With `durability = "group"` no call is answered before its entry is synced. With few connections, most of
-  a call's time is one sync; a sync also takes about 0.1 ms of CPU, which the calls of its group share.
-- **Python.** Each plugin is a few microseconds of Python, and the model's run in between empties the processor's caches,
-  so the same code costs two to three times what it does in a loop alone. Modules compiled by Cython were slower
+- **The disk.** With `durability = "group"` no call is answered before its entry is synced. With few connections, most
+  of a call's time is one sync; a sync also takes about 0.1 ms of CPU, which the calls of its group share.
+- **Python.** Each plugin is a few microseconds of Python, and the model's run in between empties the processor's
+  caches, so the same code costs two to three times what it does in a loop alone. Modules compiled by Cython were slower
   ([decision 0094](decisions/0094-the-hot-path-is-not-compiled.md)).
 - **HTTP.** uvicorn writes eight header fields where the least server has two; each passes two regular expressions.
 - **One core.** The thread that writes the log, and the kernel's work for it, run on the server's core here."""

@@ -71,7 +71,7 @@ def make_resnet() -> Graph:
             value, channels = made.node("Relu", made.node("Add", inner, value)), 4 * width
     flat = made.node("Flatten", made.node("GlobalAveragePool", value))
     scores = made.node("Gemm", flat, made.weight((channels, 1000)))
-    return made.finish("resnet", made.node("Softmax", scores), 1000, (8, 3, 224, 224))
+    return made.finish("resnet", scores, 1000, (8, 3, 224, 224))
 
 
 def make_big() -> Graph:
@@ -79,7 +79,7 @@ def make_big() -> Graph:
     made, value = _Builder(np.random.default_rng(0)), "x"
     size = BIG_WIDTH * BIG_WIDTH * 4
     # Random numbers for 2 GiB would take most of the time; the layers begin at different places of one row of numbers.
-    block = made.generator.standard_normal(BIG_BLOCK, np.float32) / np.sqrt(BIG_WIDTH, dtype=np.float32)
+    block = made.generator.standard_normal(BIG_BLOCK, np.float32) * np.sqrt(2 / BIG_WIDTH).astype(np.float32)
     content = np.empty(BIG_LAYERS * size // 4, np.float32)
     for start in range(0, content.size, block.size):
         content[start : start + block.size] = np.roll(block, start // block.size)
@@ -87,7 +87,7 @@ def make_big() -> Graph:
         made.initializers.append(_external(f"w{layer}", layer * size, size))
         value = made.node("Relu", made.node("MatMul", value, f"w{layer}"))
     weights = {WEIGHTS_FILE: memoryview(content).cast("B")}
-    return made.finish("big", made.node("Softmax", value), BIG_WIDTH, (4, BIG_WIDTH), weights)
+    return made.finish("big", value, BIG_WIDTH, (4, BIG_WIDTH), weights)
 
 
 GRAPHS: dict[str, Callable[[], Graph]] = {
@@ -112,17 +112,18 @@ class _Builder:
         self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
-    def weight(self, shape: tuple[int, ...]) -> str:
+    def weight(self, shape: tuple[int, ...], scale: float = 1.0) -> str:
         name, inputs = next(self._names), int(np.prod(shape[1:])) if len(shape) == 4 else shape[0]
-        values = self.generator.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / inputs))
+        values = self.generator.standard_normal(shape, np.float32) * np.float32(scale * np.sqrt(2 / inputs))
         self.initializers.append(numpy_helper.from_array(values, name))
         return name
 
     def conv(self, value: str, inputs: int, outputs: int, size: int, *, stride: int = 1, relu: bool = True) -> str:
+        # Sums of branches must not grow from block to block beyond what half precision holds.
         made = self.node(
             "Conv",
             value,
-            self.weight((outputs, inputs, size, size)),
+            self.weight((outputs, inputs, size, size), 1.0 if relu else 0.5),
             kernel_shape=[size, size],
             strides=[stride, stride],
             pads=[size // 2] * 4,
@@ -137,17 +138,17 @@ class _Builder:
         shape: tuple[int, ...],
         weights: Mapping[str, memoryview] | None = None,
     ) -> Graph:
-        self._nodes.append(helper.make_node("Identity", [output], ["probabilities"]))
+        self._nodes.append(helper.make_node("Identity", [output], ["scores"]))
         graph = helper.make_graph(
             self._nodes,
             name,
             [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", *shape[1:]])],
-            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])],
+            [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", classes])],
             self.initializers,
         )
         card = {
             "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, *shape[1:]]}],
-            "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [-1, classes]}],
+            "outputs": [{"name": "scores", "datatype": "FP32", "shape": [-1, classes]}],
         }
         content = helper.make_model(graph, opset_imports=OPSET, ir_version=10).SerializeToString()
         return Graph(name, content, card, shape, weights or {})

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pii.ordinary import findings_per_10_kilobytes, ordinary_texts
 from governance.contract.exchange import Exchange, Reply
 from governance.contract.routes import Route
 from governance.plugins.privacy.plugin import PrivacyPlugin
@@ -75,6 +76,14 @@ def main() -> None:
     results["prose"] = {"bytes_per_second": prose_size / seconds["prose"]}
     results["prose"]["findings_per_kilobyte"] = sum(map(len, patterns.find_all(prose))) / prose_size * 1000
     results["patterns"]["in_python_bytes_per_second"] = _peer(sys.executable, "in_python", texts)
+    results["ordinary"] = {
+        kind: {
+            "bytes": sum(len(text.encode()) for text in some),
+            "patterns": findings_per_10_kilobytes(patterns, some),
+            "patterns and tagger": findings_per_10_kilobytes(both, some),
+        }
+        for kind, some in ordinary_texts().items()
+    }
     results["plugin"] = asyncio.run(_plugin())
     _compare_with_presidio(results, texts, ("patterns", "patterns and tagger"))
     _compare_with_presidio(results, prose, ("prose",))
@@ -218,6 +227,9 @@ def _print(results: dict[str, Any]) -> None:
     print(f"without compiled loops: {results['patterns']['in_python_bytes_per_second'] / 1e6:.2f} MB/s")
     print(f"texts of 5 KB: {results['patterns']['long_bytes_per_second'] / 1e6:.1f} MB/s")
     print(f"clean text: {results['patterns']['clean_bytes_per_second'] / 1e6:.1f} MB/s")
+    for kind, measured in results["ordinary"].items():
+        counts = [sum(measured[name].values()) for name in ("patterns", "patterns and tagger")]
+        print(f"findings in 10 KB of {kind}: {counts[0]:.2f}, with the tagger {counts[1]:.2f}")
     for entity, scores in results["patterns and tagger"]["entities"].items():
         print(f"  {entity:<24} " + "  ".join(f"{key} {value:.3f}" for key, value in scores.items()))
 

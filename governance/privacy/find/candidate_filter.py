@@ -35,6 +35,8 @@ CandidateFilterCall = Callable[[bytes], list[ScoredSpan]]
 # By number of a detector: what a match means without a context word, its check, and its label.
 MEANINGS: list[Meaning] = [(item.score, item.entity, item.name) for item in DETECTORS]
 CHECKS = [item.check for item in DETECTORS]
+# The checks of matches without a context word near them.
+CHECKS_ALONE = [item.alone or item.check for item in DETECTORS]
 LABELS = [re.compile(item.label.encode(), re.IGNORECASE) if item.label else None for item in DETECTORS]
 # By number of a detector: the highest score it can give. 2 is above all scores, for long detectors: their candidates
 # have no true end, so a surer span never counts as hiding them. Domains are long, and their candidates do have one.
@@ -86,7 +88,7 @@ class CandidateFilter:
 
         Example:
             >>> CandidateFilter(CandidateFinder())(b"card 4111 1111 1111 1111.")
-            [(5, 24, 1.0, 'CREDIT_CARD', 'card')]
+            [(5, 24, 1.0, 'CREDIT_CARD', "card, beside 'card'")]
         """
         candidates, words = self._finder.find(data)
         searched = _Searched(data, words)
@@ -164,14 +166,15 @@ class CandidateFilter:
 
 def _accept(searched: _Searched, number: int, first: int, last: int) -> ScoredSpan | None:
     """Return the span of a match without its label and trailing marks, or None if it is no personal data."""
-    score, entity, why = _meaning(searched, number, first, last)
+    meaning = _meaning(searched, number, first, last)
+    score, entity, why = meaning
     if score < THRESHOLD:
         return None
     label = LABELS[number]
     if label is not None and (found := label.match(searched.data, first, last)) is not None:
         first = found.end()
     value = searched.data[first:last]
-    check = CHECKS[number]
+    check = CHECKS_ALONE[number] if meaning is MEANINGS[number] else CHECKS[number]
     if not value or (check is not None and not _passes(check, value)):
         return None
     if not value.isalnum():

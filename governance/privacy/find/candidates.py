@@ -19,6 +19,7 @@ from governance.privacy.find.patterns.expressions import (
     LETTERS_BEHIND,
     LETTERS_DIGITS,
     MAIL_HOST,
+    NOT_BEFORE_DOMAIN,
     WITH_EDGES,
     WITHOUT_EDGES,
 )
@@ -133,7 +134,7 @@ def _domains(data: bytes) -> Iterator[Candidate]:
         if match is not None:
             done = match.end()
             # A part of a mail address or of a URL is no domain of its own.
-            if not (start and data[start - 1] in FORBIDDEN_AFTER[DOMAIN]) and data[done : done + 1] != b"@":
+            if not (start and data[start - 1] in NOT_BEFORE_DOMAIN) and data[done : done + 1] != b"@":
                 yield start, DOMAIN, done
 
 

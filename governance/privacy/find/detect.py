@@ -6,6 +6,7 @@ the surest and the longest is kept.
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -27,6 +28,15 @@ _ABBREVIATIONS = frozenset(word.upper() for word in CONTEXT_WORDS if word.isasci
     "API",
 }
 _CAPITAL = re.compile("[A-ZÀ-ÖØ-Þ]")
+# Days and months as logs write them: a finding of the tagger of nothing else is no name.
+_CALENDAR = frozenset(
+    word[:length]
+    for day in (*calendar.day_name, *calendar.month_name)
+    for word in [day.lower()]
+    for length in (3, len(word))
+    if word
+)
+_WORD = re.compile(r"[^\W\d_]+")
 
 # Takes texts; returns the findings of each.
 TaggerCall = Callable[[Sequence[str]], Sequence[Iterable[Finding]]]
@@ -104,7 +114,9 @@ class Detectors:
         found: dict[int, list[Finding]] = {}
         for joined, some in zip(read, spans, strict=True):
             if some:
-                assign_to_texts(joined, disjoint([span for span in some if span[2] >= self._threshold]), found)
+                apart = disjoint([span for span in some if span[2] >= self._threshold])
+                # Without entity: what only looks like personal data, and hid what was found within it.
+                assign_to_texts(joined, [span for span in apart if span[3]], found)
         return found
 
     def _tag(
@@ -128,11 +140,13 @@ class Detectors:
 def _may_be_name(text: str, finding: Finding) -> bool:
     """Return whether a tagger's finding can be a name or an address.
 
-    A name has at least two characters. In a script with capitals it has one, unless the whole text has none. An
-    abbreviation that says what a number is (IBAN, SSN) is no name.
+    A name has at least two characters, and is more than a day and a month. In a script with capitals it has one,
+    unless the whole text has none. An abbreviation that says what a number is (IBAN, SSN) is no name.
     """
     piece = text[finding.start : finding.end]
     if len(piece) < 2 or piece in _ABBREVIATIONS or not any(map(str.isalpha, piece)):
+        return False
+    if _CALENDAR.issuperset(word.lower() for word in _WORD.findall(piece)):
         return False
     if piece.islower() and not any(map(str.isdigit, piece)):
         return not _CAPITAL.search(text)

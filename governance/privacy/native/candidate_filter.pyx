@@ -14,6 +14,7 @@ from libcpp.vector cimport vector
 
 from governance.privacy.find.candidate_filter import (
     CHECKS,
+    CHECKS_ALONE,
     HIGHEST_SCORES,
     LABELS,
     MEANINGS,
@@ -32,6 +33,7 @@ from governance.privacy.find.patterns.expressions import (
     LONG_DETECTORS,
     MAIL_HOST,
     NEEDS_CONTEXT,
+    NOT_BEFORE_DOMAIN,
     WITH_EDGES,
     WITHOUT_EDGES,
 )
@@ -152,11 +154,12 @@ cdef class CandidateFilter:
 
     cdef object scan_others_and_words, scan_numbers, scan_near_words, match_mail_host
     # By number of a detector.
-    cdef list word_lengths, match_with_edges, match_without_edges, meanings, checks, labels
+    cdef list word_lengths, match_with_edges, match_without_edges, meanings, checks, checks_alone, labels
     cdef vector[double] highest_scores
     cdef vector[char] is_long, needs_context
     # By number of a detector and byte: whether the byte must not follow a match.
     cdef vector[vector[char]] forbidden_after
+    cdef vector[char] not_before_domain
     # By number of a context word: by detector, whether the word counts for it; and the detectors that it enables.
     cdef vector[vector[char]] counts_for
     cdef vector[vector[int]] enabled_by
@@ -171,7 +174,9 @@ cdef class CandidateFilter:
             [pattern.match for pattern in patterns] for patterns in (with_edges, without_edges)
         )
         self.word_lengths, self.threshold, self.domain, self.email = word_lengths(), THRESHOLD, DOMAIN, EMAIL
-        self.meanings, self.checks, self.labels, self.highest_scores = MEANINGS, CHECKS, LABELS, HIGHEST_SCORES
+        self.meanings, self.labels, self.highest_scores = MEANINGS, LABELS, HIGHEST_SCORES
+        self.checks, self.checks_alone = CHECKS, CHECKS_ALONE
+        self.not_before_domain = [byte in NOT_BEFORE_DOMAIN for byte in range(256)]
         self.is_long = [number in LONG_DETECTORS for number in numbers]
         self.needs_context = [number in NEEDS_CONTEXT for number in numbers]
         self.forbidden_after = [[byte in forbidden for byte in range(256)] for forbidden in FORBIDDEN_AFTER]
@@ -254,7 +259,7 @@ cdef class CandidateFilter:
                 continue
             done = found.end()
             # A part of a mail address or of a URL is no domain of its own.
-            if start and self.forbidden_after[self.domain][text[start - 1]] or done < size and text[done] == c"@":
+            if start and self.not_before_domain[text[start - 1]] or done < size and text[done] == c"@":
                 continue
             searched.candidates.push_back(Candidate(start, self.domain, done))
 
@@ -376,7 +381,8 @@ cdef class CandidateFilter:
             found = self.labels[number].match(searched.data, first, last)
             if found is not None:
                 first = found.end()
-        if first >= last or not self.passes(searched, number, first, last):
+        check = self.checks_alone[number] if meaning is self.meanings[number] else self.checks[number]
+        if first >= last or not (check is None or self.passes(searched, check, first, last)):
             return None
         end = last
         if not all_alnum(text, first, last):
@@ -390,11 +396,8 @@ cdef class CandidateFilter:
                 end -= 1
         return first, end, meaning[0], meaning[1], meaning[2]
 
-    cdef bint passes(self, Searched searched, int number, Py_ssize_t first, Py_ssize_t last) except -1:
+    cdef bint passes(self, Searched searched, object check, Py_ssize_t first, Py_ssize_t last) except -1:
         """See the twin."""
-        check = self.checks[number]
-        if check is None:
-            return True
         try:
             return bool(check(PyUnicode_DecodeUTF8(<char*>searched.text + first, last - first, "replace")))
         except (ValueError, IndexError):

@@ -76,6 +76,15 @@ NOTHING = [
     "x4111111111111111y 41111111111111112222",
     "SWIFT TRANSFER and passport renewals",
     "我们一共有12个人，花了345元，版本3.2.1",
+    "081110 103027 15 INFO dfs.DataNode$PacketResponder: block blk_-1608999687919862906 terminating",
+    "081109 203615 148 INFO dfs.FSNamesystem: blockMap updated, size 67108864",
+    "x +12.345678, y -98.765432, z +0.000417; dx=+1.25 dy=-3.75",
+    "import org.apache.commons.io.FileUtils; java.util.List; self.name = node.id; e.info(x); rdclass.IN",
+    "A::B::c(), std::dec, ::1, 0.0.0.0, 127.0.0.1, 255.255.255.0",
+    "version 10.0.17.4, Release: 4.18.0.20, build=12.1.3.1, Firefox/3.6.12.1",
+    '{"id": -4539578763621486123, "offset": -5178058888888888888}',
+    "/etc/nginx/sites.d/default.conf, README.md, main.rs, lib.so, a.out, fakeroot.es.1.gz",
+    "Floor 5, Boston 02110-1301, from 10 000 to 20 000",
 ]
 
 
@@ -223,4 +232,6 @@ def test_detectors_drop_findings_of_the_tagger_that_are_no_names():
 
     assert names("Ada paid to the IBAN, 3600 times", "Ada", "IBAN", "3600", "paid to") == ["Ada"]
     assert names("this is ada, call me", "ada") == ["ada"]
+    log = "[Sun Dec  4 04:47:44 2005] [error] Ada May called in March"
+    assert names(log, "Sun Dec", "March", "Ada May") == ["Ada May"]
     assert names("王芳在三点来", "王芳", "点") == ["王芳"]

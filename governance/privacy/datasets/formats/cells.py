@@ -23,7 +23,9 @@ ChangeLeaf = Callable[[str, Any], Any]
 
 
 def text_of(value: Any) -> str | None:  # noqa: PLR0911 — one line for each type
-    """Return a cell as a text that can be searched, or None if it is empty, a flag, or not a finite number.
+    """Return a cell as a text that can be searched, or None if it is empty, a flag, or a number with a fraction.
+
+    Numbers with a fraction are measurements, whose digits look like telephone numbers by chance.
 
     `date(2024, 2, 27)` becomes `2024-02-27`, and 4155552671.0 becomes `4155552671`: a column of phone numbers with gaps
     is often read as floats. A time stamp is written with a blank, so that its date is searched as one.
@@ -35,11 +37,9 @@ def text_of(value: Any) -> str | None:  # noqa: PLR0911 — one line for each ty
         return value
     if value is None or value is Absent or isinstance(value, bool):
         return None
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
-    if isinstance(value, int | Decimal | timedelta | UUID):
+    if isinstance(value, float | Decimal):
+        return f"{value:.0f}" if math.isfinite(value) and value == int(value) else None
+    if isinstance(value, int | timedelta | UUID):
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat(" ")

@@ -23,6 +23,8 @@ Check = Callable[[str], bool]
 _SEPARATORS = str.maketrans("", "", " -.()/\u00a0")
 _NOT_DIGITS = bytes(code for code in range(256) if not 48 <= code <= 57)
 _NUMBER = re.compile(r"\d+")
+_DECIMAL, _ZIP_AND_FOUR = re.compile(r"\+ ?\d{1,3}\.\d+"), re.compile(r"\d{5}-\d{4}")
+_DATE_AND_TIME = re.compile(r"\d{6}[ .\-]\d{6}(?:[ .\-]\d{1,6})?")
 # GB 11643: the weight of place i is 2^(17 - i) mod 11.
 _RESIDENT_WEIGHTS = tuple(pow(2, 17 - place, 11) for place in range(17))
 # The byte of a digit -> its value at the places that Luhn's algorithm doubles: twice the digit, less 9 above 9.
@@ -145,12 +147,22 @@ def cn_resident_id(text: str) -> bool:
 
 
 def ip_address(text: str) -> bool:
-    """Return whether a text is an IPv4 or an IPv6 address."""
+    """Return whether a text is an IPv4 or an IPv6 address that can be one machine's.
+
+    "This host" (127.0.0.1, ::1), "any" (0.0.0.0, ::) and masks of networks are nobody's.
+    """
     try:
         socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
     except OSError:
         return False
-    return True
+    return not text.startswith(("127.", "0.", "255.")) and text.strip("0:") not in ("", "1")
+
+
+def ip_address_alone(text: str) -> bool:
+    """Return whether a text without a word beside it is an address, and not a version or a name such as `A::B`."""
+    if ":" in text:
+        return ip_address(text) and any(map(str.isdigit, text)) and len(digits_of(text.replace(":", ""))) >= 5
+    return ip_address(text) and not version_like(text)
 
 
 def version_like(text: str) -> bool:
@@ -185,6 +197,19 @@ def phone(text: str) -> bool:
             (international[:1], international[:2], international[:3])
         )
     return 7 <= len(digits) <= 13 and len(set(digits)) > 2
+
+
+def phone_alone(text: str) -> bool:
+    """Return whether a number without a word beside it is a telephone number.
+
+    A signed decimal (`+12.345678`), a date with a time (`081110 103027`), a ZIP code with four more digits and a number
+    of less than nine digits are more often something else.
+    """
+    compact = text.strip("() ")
+    digits = digits_alone(text)
+    if _DECIMAL.fullmatch(compact) or _ZIP_AND_FOUR.fullmatch(compact) or len(digits) < 9:
+        return False
+    return phone(text) and not (_DATE_AND_TIME.fullmatch(compact) and int(digits[2:4]) <= 12 and int(digits[6:8]) < 24)
 
 
 def plausible_phone(text: str) -> bool:
@@ -233,16 +258,6 @@ def age(text: str) -> bool:
     """Return whether the first number in a text is an age that people reach: 1 to 120."""
     found = _NUMBER.search(text)
     return found is not None and 0 < int(found[0]) <= 120
-
-
-def domain(text: str) -> bool:
-    """Return whether a name ends with a common top-level domain and is no file name.
-
-    Example:
-        >>> domain("example.org"), domain("setup.py")
-        (True, False)
-    """
-    return text.rsplit(".", 1)[-1].lower() in _TOP_LEVEL and not text.lower().endswith((".py", ".sh", ".md", ".rs"))
 
 
 def stdnum(module: str, first: Check | None = None) -> Check:
@@ -360,15 +375,4 @@ _IBAN_COUNTRIES = frozenset({
 _OTHER_COUNTRIES = frozenset({
     "US", "CA", "AU", "NZ", "CN", "JP", "KR", "IN", "HK", "SG", "TW", "TH", "MY", "ID", "PH", "VN", "ZA", "NG", "KE",
     "MX", "AR", "CL", "CO", "PE", "MA", "RU",
-})  # fmt: skip
-
-# Common ones only: with the full list, "e.g.name" and file names such as "notes.zip" would be domains.
-_TOP_LEVEL = frozenset({
-    "com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "name", "io", "ai", "co", "app", "dev", "cloud",
-    "tech", "online", "shop", "site", "xyz", "me", "tv", "eu", "uk", "us", "ca", "de", "fr", "it", "es", "pt", "nl",
-    "be", "ch", "at", "dk", "se", "no", "fi", "is", "ie", "pl", "cz", "sk", "hu", "ro", "bg", "gr", "tr", "ru",
-    "ua", "by", "lt", "lv", "ee", "si", "hr", "rs", "ba", "mk", "al", "cn", "hk", "tw", "jp", "kr", "in", "pk",
-    "bd", "lk", "np", "th", "vn", "my", "sg", "id", "ph", "au", "nz", "za", "ng", "ke", "gh", "eg", "ma", "tn",
-    "il", "sa", "ae", "qa", "kw", "ir", "iq", "br", "ar", "cl", "pe", "uy", "py", "bo", "ec", "ve", "mx", "cr",
-    "pa", "gt", "do", "cu", "example", "test",
 })  # fmt: skip

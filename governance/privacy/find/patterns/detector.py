@@ -20,20 +20,23 @@ class Detector:
 
     Attributes:
         name: unique; it is in the `why` of a finding.
-        entity: the kind of personal data.
+        entity: the kind of personal data; empty for what only looks like some, such as the number of a version: its
+            match hides less sure ones, and is no finding.
         pattern: a regular expression with bounded repetitions only, so that no text takes more than linear time.
         score: confidence in a match that passes the check and has no context word near it, 0 to 1.
         check: a function of the matched text; a match for which it is false is dropped.
         context: words (lower case; English, Chinese and others) of which one near the match sets the score to
             `with_context`.
         with_context: confidence in a match near a context word, 0 to 1.
-        edges: characters, apart from letters and digits, that must not be directly before or after a match; marks such
-            as `.` and `-` only where the number goes on behind them (`expressions.JOINING_MARKS`).
+        alone: a stricter check for a match without a context word near it; None if `check` is enough.
+        edges: characters, apart from letters and digits, that must not be directly before or after a match. Marks such
+            as `.` and `-` are forbidden only where the number goes on behind them (`expressions.JOINING_MARKS`).
         caseless: whether upper and lower case are the same.
         digits: the least number of digits in a match, if it is a number; such detectors run in groups of digits only.
         marks: characters of which such a group must contain at least one.
         label: an expression directly before the pattern that says what the value is; the finding begins after it.
         tail: an expression directly after the pattern that belongs to the finding; it begins with no letter or digit.
+        not_behind: more characters that must not directly follow a match.
         examples: texts in which the detector must find something; tests run them.
         counter_examples: texts in which it must not.
     """
@@ -51,6 +54,8 @@ class Detector:
     marks: str = ""
     label: str = ""
     tail: str = ""
+    alone: Check | None = None
+    not_behind: str = ""
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from governance.privacy.find.patterns import checks
 from governance.privacy.find.patterns.checks import stdnum
 from governance.privacy.find.patterns.detector import Detector
+from governance.privacy.find.patterns.top_level import is_domain, is_surely_domain
 
 # Months in English, German, French and Spanish, for dates with a year, where case does not matter.
 _MONTHS = (
@@ -24,6 +25,8 @@ _MONTH_NAMES = (
 )
 _PHONE_WORDS = ("phone", "tel", "mobile", "cell", "call", "fax", "whatsapp", "reach me", "reach us", "reached at", "contact", "sms", "text me", "ring", "dial", "llam", "appel", "anruf", "mobil", "móvil", "portable", "celular", "puhelin", "telefo", "tlf", "телефон", "telefon", "teléfono", "tél", "handy", "电话", "手机", "联系", "致电", "传真")  # fmt: skip
 _DATE_OF_BIRTH = ("born", "birth", "dob", "d.o.b", "geboren", "née", "né le", "nacid", "出生", "生日", "生于")
+_IP = ("ip", "ipv4", "ipv6", "address", "地址")
+_CARD = ("card", "visa", "mastercard", "maestro", "credit", "debit", "karte", "tarjeta", "carte", "信用卡", "卡号")
 _PASSPORT = ("passport", "travel document", "reisepass", "passeport", "pasaporte", "护照")
 _LICENCE = ("driver", "driving", "licence", "license", "dl#", "dl no", "führerschein", "驾驶证", "驾照")
 _BANK = ("account", "acct", "bank", "routing", "kontonummer", "账号", "账户", "卡号")
@@ -32,7 +35,7 @@ _GLUE = r"(?i:['\"]?(?: (?:is|was)[ :]|[ \t:=#|>.,\-]|：|–){1,4}['\"]?)"
 # The same after a label of numbers: " number is: ", " no.".
 _IS = rf"(?i:(?:[ _\-]?(?:number|no|nr))?{_GLUE})"
 # Between a label and a secret, which may be any word.
-_IS_SECRET = r"(?:['\"]?\s?(?:[:=]|：|=>)\s?['\"]?)"  # noqa: S105
+_IS_SECRET = r"(?:['\"]?[ \t]?(?:[:=]|：|=>)[ \t]?['\"]?)"  # noqa: S105 — an expression
 _SSN = r"(?:ssn|social[ \-]security)"
 _STREET = (
     "(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|way|place|pl|square|sq|terrace|terr|parkway|pkwy|"
@@ -53,39 +56,47 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("www.example.org/x",), counter_examples=("www.",),
     ),
     Detector(
-        "domain", "DOMAIN_NAME", r"[a-z0-9](?:[a-z0-9\-]{0,62}\.){1,5}[a-z]{2,12}", 0.86, checks.domain, ("domain", "site", "website", "host", "server", "visit", "网站", "域名"), 0.9, "@/", True,
-        examples=("mail.example.org", "example.co.uk"), counter_examples=("setup.py", "e.g.x", "file.txt"),
+        "domain", "DOMAIN_NAME", r"[a-z0-9](?:[a-z0-9\-]{0,62}\.){1,5}(?:[a-z]{2,24}|xn--[a-z0-9\-]{1,59})", 0.86, is_domain, ("domain", "site", "website", "host", "server", "visit", "网站", "域名"), 0.9, "@.", True, alone=is_surely_domain, not_behind="(",
+        examples=("mail.example.org", "example.co.uk", "kontakt.museum ist unsere website", "orchestra.berlin website"), counter_examples=("setup.py", "e.g.x", "file.txt", "self.name", "org.apache.commons.io", "logger.info(text)", "fakeroot.es.1.gz", "e.fr"),
     ),
     Detector(
-        "card", "CREDIT_CARD", r"[2-6]\d{3}(?:[ \-]?\d{4}){2}[ \-]?\d{1,4}(?:[ \-]?\d{1,3})?|3[47]\d{2}[ \-]?\d{6}[ \-]?\d{5}|3(?:0[0-5]|[689]\d)\d[ \-]?\d{6}[ \-]?\d{4}|[4-6]\d{11,18}|1800\d{11}", 1.0, checks.credit_card, edges="-.",
-        digits=12, examples=("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005", "30569309025904", "213136494205557", "180009152487057", "3523788319072486"), counter_examples=("4111 1111 1111 1112", "1234 5678 9012 3456"),
+        "card", "CREDIT_CARD", r"[2-6]\d{3}(?:[ \-]?\d{4}){2}[ \-]?\d{1,4}(?:[ \-]?\d{1,3})?|3[47]\d{2}[ \-]?\d{6}[ \-]?\d{5}|3(?:0[0-5]|[689]\d)\d[ \-]?\d{6}[ \-]?\d{4}|[4-6]\d{11,18}|1800\d{11}", 0.98, checks.credit_card, _CARD, 1.0, edges="-.",
+        digits=12, examples=("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005", "30569309025904", "213136494205557", "180009152487057", "3523788319072486"), counter_examples=("4111 1111 1111 1112", "1234 5678 9012 3456", "blk_-4180967929081003391"),
+    ),
+    Detector(
+        "negative-number", "", r"-\d{17,20}", 0.99,
+        digits=17, marks="-", examples=("block blk_-4180967929081003391",), counter_examples=("card -4111111111111111",),
     ),
     Detector(
         "iban", "IBAN_CODE", r"[a-z]{2}\d{2}(?:[ \-]?[a-z0-9]{4}){2,7}(?:[ \-]?[a-z0-9]{1,3})?", 1.0, checks.iban, caseless=True,
         examples=("DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "GB70BWOB1835794503803"), counter_examples=("DE88 3704 0044 0532 0130 00",),
     ),
     Detector(
-        "ipv4", "IP_ADDRESS", r"(?:\d{1,3}\.){3}\d{1,3}", 0.9, lambda text: checks.ip_address(text) and not checks.version_like(text), edges=".",
-        digits=4, marks=".", examples=("192.168.10.1", "8.8.8.8"), counter_examples=("256.1.1.1", "1.2.3.4"),
+        "ipv4", "IP_ADDRESS", r"(?:\d{1,3}\.){3}\d{1,3}", 0.9, checks.ip_address, _IP, 0.95, edges=".", alone=checks.ip_address_alone,
+        digits=4, marks=".", examples=("192.168.10.1", "8.8.8.8", "ip address 1.2.3.4"), counter_examples=("256.1.1.1", "1.2.3.4", "127.0.0.1"),
+    ),
+    Detector(
+        "version", "", r"(?:version|release|revision|firmware|build|agent|ver\.?|chrome|firefox|safari|edg|opera|kernel|windows)[ :=/\"'\-]{0,3}v?\d{1,5}(?:\.\d{1,6}){2,5}", 0.98, caseless=True,
+        examples=("version 10.0.17.4", "Firmware: v4.15.0.20", "build=12.1.3.1"), counter_examples=("host 10.0.17.40",),
     ),
     Detector(
         "ipv4-labelled", "IP_ADDRESS", r"(?:\d{1,3}\.){3}\d{1,3}", 0.9, checks.ip_address, edges=".", caseless=True, label="ip(?:v4)?[:=：]?",
         examples=("IP192.168.10.1被封",), counter_examples=("IP256.1.1.1",),
     ),
     Detector(
-        "ipv6", "IP_ADDRESS", r"[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}", 0.9, checks.ip_address, edges=":.", caseless=True,
-        examples=("2001:db8:85a3::8a2e:370:7334", "fe80::1"), counter_examples=("12:30:45",),
+        "ipv6", "IP_ADDRESS", r"[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}", 0.9, checks.ip_address, _IP, 0.95, edges=":.", caseless=True, alone=checks.ip_address_alone,
+        examples=("2001:db8:85a3::8a2e:370:7334", "fe80::1", "ip: beef::bad"), counter_examples=("12:30:45", "A::B", "::1", "std::dec", "beef::bad"),
     ),
     Detector(
         "mac", "MAC_ADDRESS", r"(?:[0-9a-f]{2}[:\-]){5}[0-9a-f]{2}", 0.95, edges=":-", caseless=True,
         examples=("00:1A:2B:3C:4D:5E", "00-1a-2b-3c-4d-5e"), counter_examples=("00:1A:2B:3C:4D",),
     ),
     Detector(
-        "phone-international", "PHONE_NUMBER", r"\+ ?\(?\d{1,3}\)?(?:[ .\-/]?\(?\d{1,5}\)?){2,7}(?: ?(?:x|ext\.?) ?\d{1,6})?", 0.85, checks.phone, _PHONE_WORDS, 1.0, "+.", True,
-        digits=7, marks="+", examples=("+44 20 7946 0958", "+1 (415) 555-2671", "+86 138 1234 5678", "+49-30-901820"), counter_examples=("+1", "+999 12"),
+        "phone-international", "PHONE_NUMBER", r"\+ ?\(?\d{1,3}\)?(?:[ .\-/]?\(?\d{1,5}\)?){2,7}(?: ?(?:x|ext\.?) ?\d{1,6})?", 0.85, checks.phone, _PHONE_WORDS, 1.0, "+.", True, alone=checks.phone_alone,
+        digits=7, marks="+", examples=("+44 20 7946 0958", "+1 (415) 555-2671", "+86 138 1234 5678", "+49-30-901820"), counter_examples=("+1", "+999 12", "+12.345678"),
     ),
     Detector(
-        "phone-double-zero", "PHONE_NUMBER", r"00[1-9]\d{0,2}(?:[ .\-/]?\(?\d{1,5}\)?){2,6}", 0.5, checks.phone, _PHONE_WORDS, 0.95, "-.",
+        "phone-double-zero", "PHONE_NUMBER", r"00[1-9]\d{0,2}(?:[ .\-/]?\(?\d{1,5}\)?){2,6}", 0.5, checks.phone, _PHONE_WORDS, 0.95, "-.", alone=checks.phone_alone,
         digits=9, examples=("0044 20 7946 0958",), counter_examples=("00",),
     ),
     Detector(
@@ -93,8 +104,8 @@ DETECTORS: tuple[Detector, ...] = (
         digits=10, marks="-. (", examples=("(415) 555-2671", "415-555-2671", "415.555.2671 x123"), counter_examples=("115-555-2671", "12-345-6789"),
     ),
     Detector(
-        "phone-national", "PHONE_NUMBER", r"\(?0\d{1,5}\)?(?:[ .\-/]?\d{2,8}){1,5}", 0.45, checks.phone, _PHONE_WORDS, 0.95, "-./",
-        digits=7, marks="0", examples=("020 7946 0958", "030/901820", "0171 1234567"), counter_examples=("0.50",),
+        "phone-national", "PHONE_NUMBER", r"\(?0\d{1,5}\)?(?:[ .\-/]?\d{2,8}){1,5}", 0.45, checks.phone, _PHONE_WORDS, 0.95, "-./", alone=checks.phone_alone,
+        digits=7, marks="0", examples=("020 7946 0958", "030/901820", "0171 1234567"), counter_examples=("0.50", "081110 103027", "02110-1301"),
     ),
     Detector(
         "phone-plain", "PHONE_NUMBER", r"\(?\d{1,4}\)?(?:[ .\-]\d{2,4}){2,4}(?: ?x ?\d{1,6})?|(?:1[ .\-])?\(\d{2,3}\) ?\d{3,4}[ .\-]?\d{4,5}(?: ?x ?\d{1,6})?|\(?\d{3,4}\)?[ .\-]\d{3,4}|\d{1,5}[ .\-]\d{5,8}|\+\d{1,3}(?:[ .\-/]?\(?\d{1,8}\)?){2,6}|\d{7,12}(?:x\d{1,6})?", 0.1, checks.plausible_phone, _PHONE_WORDS, 0.75, "-./:,",

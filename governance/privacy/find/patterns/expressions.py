@@ -7,6 +7,7 @@ too much, never too little. They have no look-around, so they include the bytes 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from governance.privacy.find.patterns.detector import Detector
 from governance.privacy.find.patterns.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN, EMAIL
@@ -17,8 +18,8 @@ LARGE_BOUND = 32
 # the number goes on behind it: if a digit follows, or letters with a digit behind them, as in a UUID. In "4111….Please"
 # and "…1111-Visa" it does not go on.
 JOINING_MARKS = ".,-:/"
-# How many letters may be between a joining mark and the digit that makes it one: behind a match, and before it.
-# Python's look-behind has a fixed width, so before a match each number of letters is an expression of its own.
+# How many letters may be between a joining mark and the digit that makes it one: behind a match, and before it. The
+# look-behind of Python has a fixed width, so before a match each number of letters is an expression of its own.
 LETTERS_BEHIND, LETTERS_BEFORE = 12, 3
 LETTERS_DIGITS = bytes(code for code in range(128) if chr(code).isalnum())
 # The host of a mail address, as in the pattern of the detector `email`.
@@ -60,7 +61,7 @@ def hyperscan_expression(number: int) -> str:
     """
     item = DETECTORS[number]
     hard, joining = _edges_of(item)
-    before, after = f"[^a-zA-Z0-9{hard}]", f"[^a-zA-Z0-9{hard}{joining}]"
+    before, after = f"[^a-zA-Z0-9{hard}]", f"[^a-zA-Z0-9{hard}{joining}{_escaped(item.not_behind)}]"
     if number in LONG_DETECTORS:
         return f"{before}(?:{_shortest_match(item.whole)})"
     if joining:
@@ -83,7 +84,7 @@ def _without_large_bounds(pattern: str) -> str:
 def _with_edges(item: Detector) -> str:
     """Return a pattern with look-around for its edges, for `re`."""
     hard, joining = _edges_of(item)
-    before, after = f"(?<![a-zA-Z0-9{hard}])", f"[a-zA-Z0-9{hard}]"
+    before, after = f"(?<![a-zA-Z0-9{hard}])", f"[a-zA-Z0-9{hard}{_escaped(item.not_behind)}]"
     if joining:
         before += f"(?<![0-9][{joining}])"
         after += f"|[{joining}][a-zA-Z]{{0,{LETTERS_BEHIND}}}[0-9]"
@@ -95,9 +96,13 @@ def _with_edges(item: Detector) -> str:
 def _edges_of(item: Detector) -> tuple[str, str]:
     """Return a detector's edges, each escaped for a character class: those always forbidden, and those that join."""
     return (
-        "".join(rf"\{edge}" for edge in item.edges if edge not in JOINING_MARKS),
-        "".join(rf"\{edge}" for edge in item.edges if edge in JOINING_MARKS),
+        _escaped(edge for edge in item.edges if edge not in JOINING_MARKS),
+        _escaped(edge for edge in item.edges if edge in JOINING_MARKS),
     )
+
+
+def _escaped(marks: Iterable[str]) -> str:
+    return "".join(rf"\{mark}" for mark in marks)
 
 
 def _compile(pattern: str, item: Detector) -> re.Pattern[bytes]:
@@ -124,7 +129,9 @@ LONG_DETECTORS = frozenset(
 WITH_EDGES = [_compile(_with_edges(item), item) for item in DETECTORS]
 WITHOUT_EDGES = [_compile(item.whole, item) for item in DETECTORS]
 # By number of a detector: the bytes that must not follow a match, unless they are joining marks that join nothing.
-FORBIDDEN_AFTER = [frozenset(LETTERS_DIGITS + item.edges.encode()) for item in DETECTORS]
+FORBIDDEN_AFTER = [frozenset(LETTERS_DIGITS + (item.edges + item.not_behind).encode()) for item in DETECTORS]
+# The bytes before a name with which it is a part of a mail address, of a path, or of a URL, and no domain.
+NOT_BEFORE_DOMAIN = frozenset(LETTERS_DIGITS + b"@/")
 # By number of a context word: the detectors that need a context word, and for which this one counts.
 ENABLED_BY = [
     [number for number in sorted(NEEDS_CONTEXT) if word in DETECTORS[number].context] for word in CONTEXT_WORDS

@@ -18,6 +18,9 @@ COUNTERS = [(item, example) for item in DETECTORS for example in item.counter_ex
 @pytest.mark.parametrize(("detector", "example"), EXAMPLES, ids=lambda item: getattr(item, "name", None))
 def test_detectors_find_their_examples(detector, example, detect):
     found = {finding.entity for finding in detect.find(f"see {example} now")}
+    if not detector.entity:
+        assert not found
+        return
     wanted = {"DATE_TIME", "DATE_OF_BIRTH"} if detector.entity == "DATE_TIME" else {detector.entity}
     assert found & wanted, found
 

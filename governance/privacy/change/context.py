@@ -23,11 +23,13 @@ class Context:
             under one scope.
         subject: Whose data it is, for example a patient number, or "" if that is not known. All dates of one subject
             are shifted by the same number of days.
+        day_first: Whether the day is the first number in dates whose year is last; None if that is not known.
     """
 
     key: bytes | None = field(default=None, repr=False)
     scope: str = ""
     subject: str = ""
+    day_first: bool | None = None
 
 
 def derive_key(context: Context, operator: str, entity: str, size: int) -> bytes:

@@ -16,11 +16,11 @@ def replace(value: str, entity: str, number: float, context: Context) -> str:
 
 
 def mask(value: str, entity: str, number: float, context: Context) -> str:
-    """Return the value with stars for all letters and digits but the last `number` ones.
+    """Return the value with stars for all letters and digits but the last `number` ones, and at least half of them.
 
-    `4111 1111 1111 1234` with the number 4 becomes `**** **** **** 1234`.
+    `4111 1111 1111 1234` with the number 4 becomes `**** **** **** 1234`, and `4711` becomes `**11`.
     """
-    keep, masked = int(number), []
+    keep, masked = min(int(number), sum(map(str.isalnum, value)) // 2), []
     for character in reversed(value):
         if character.isalnum() and keep:
             keep -= 1

@@ -12,7 +12,8 @@ import struct
 from governance.privacy.change.context import Context, keyed_digest
 
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
-_DIGITS = re.compile(r"\d{1,15}")
+# A number with all that may belong to it: groups of digits, decimals, an exponent.
+_ANY_NUMBER = re.compile(r"\d(?:[.,'\u00a0\u202f]?\d|[eE][+\-]?\d| (?=\d{3}\b)\d)*")
 
 
 def is_number_text(text: str) -> bool:
@@ -26,11 +27,15 @@ def bucket_floor(number: float, width: float) -> float:
 
 
 def bucket(value: str, entity: str, number: float, context: Context) -> str:
-    """Return the range of the first number in a text: `42 years old` with the width 10 becomes `40-49`.
+    """Return the range of the one number in a text: `42 years old` with the width 10 becomes `40-49`.
 
-    A text without a number becomes `<ENTITY>`.
+    A text without a number, with several, or with one that is written in groups, with a comma or an exponent (`12,500`
+    is another number in other countries) becomes `<ENTITY>`.
     """
-    found = _NUMBER.fullmatch(value.strip()) or _DIGITS.search(value)
+    found = _NUMBER.fullmatch(value.strip())
+    if found is None:
+        written = _ANY_NUMBER.findall(value)
+        found = _NUMBER.fullmatch(written[0]) if len(written) == 1 else None
     if found is None:
         return f"<{entity}>"
     low = bucket_floor(float(found[0]), number)

@@ -291,7 +291,7 @@ _ROWS = (
     ),
     OperatorDefinition(
         "mask",
-        keeps="length, separators, and with `mask:4` the last four characters",
+        keeps="length, separators, and with `mask:4` the last four characters, at most half of them",
         hides="the other letters and digits; a short value can be guessed from its length",
         change_text=erasing.mask,
         change_value=_mask_value,
@@ -334,8 +334,9 @@ _ROWS = (
     ),
     OperatorDefinition(
         "shift-date",
-        keeps="days between the dates of one subject",
-        hides="the date, by up to the given number of days; one known date of a subject shows the shift of all",
+        keeps="days between the dates of one subject, and how they are written",
+        hides="the date, by up to the given number of days; one known date of a subject shows the shift of all; a date "
+        "whose day and month cannot be told apart is replaced",
         change_text=dates.shift,
         change_date=dates.shift_date,
         parameter=Parameter("most days that a date moves", default=365.0, example=30, is_positive=True),

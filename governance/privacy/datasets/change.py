@@ -9,6 +9,7 @@ from typing import Any
 
 from governance.errors import BadRequestError, ConfigurationError
 from governance.privacy.change.context import Context
+from governance.privacy.change.dates import day_is_first
 from governance.privacy.change.operators import Operator
 from governance.privacy.change.text import TextAnonymizer
 from governance.privacy.datasets.findings import ColumnDetector, FindingCounts, Found
@@ -87,6 +88,8 @@ class BatchChanger:
             operator.definition.uses_subject for operator in operators
         )
         self.kept: set[str] = set()
+        # By column: whether the day is the first number of its dates, as the first batch that tells it says.
+        self._day_first: dict[str, bool] = {}
 
     def change(self, batch: RowBatch, but: Sequence[str] = ()) -> dict[str, list[Any]]:
         """Return the new values of a batch's columns, without columns that are dropped or kept.
@@ -135,6 +138,8 @@ class BatchChanger:
         if not operator.definition.uses_subject:
             column = replace(column, subjects=None)
         values = column.values
+        if operator.name == "shift-date":
+            self._decide_order(column)
         if column.subjects is not None or not _all_texts(values):
             return self._change_each(column, enumerate(values), rule, operator)
         # Each distinct text once, with the number of its first row for the message.
@@ -143,17 +148,32 @@ class BatchChanger:
         table = dict(zip(first, new, strict=True))
         return [table[value] for value in values]
 
+    def _decide_order(self, column: _Column) -> None:
+        """Decide once for a column whether its dates have the day or the month first; another order is refused."""
+        try:
+            said = day_is_first(value for value in column.values if isinstance(value, str))
+        except ValueError:
+            said = None
+            mixed = True
+        else:
+            mixed = said is not None and said != self._day_first.setdefault(column.name, said)
+        if mixed:
+            raise BadRequestError(
+                f"column '{column.name[:80]}', rows {column.first} to {column.first + len(column.values) - 1}: some "
+                "dates have the day first and others the month: write them in one way, or use another operator"
+            )
+
     def _change_each(
         self, column: _Column, values: Iterable[tuple[int, Any]], rule: ColumnRule, operator: Operator
     ) -> list[Any]:
         changed: list[Any] = []
-        context = self._context
+        context = replace(self._context, day_first=self._day_first.get(column.name))
         for row, value in values:
             if value is None or value is Absent:
                 changed.append(value)
                 continue
             if column.subjects is not None:
-                context = replace(self._context, subject=column.subjects[row])
+                context = replace(context, subject=column.subjects[row])
             try:
                 changed.append(self._remembered(column.name, value, rule.entity, operator, context))
             except (ValueError, OverflowError, TypeError, ConfigurationError):
@@ -163,7 +183,7 @@ class BatchChanger:
     def _remembered(self, name: str, value: Any, entity: str, operator: Operator, context: Context) -> Any:
         if isinstance(value, dict | list | tuple):
             return change_cell(value, entity, operator, context)
-        key = name, type(value), value, context.subject
+        key = name, type(value), value, context.subject, context.day_first
         if key not in self._memory:
             if len(self._memory) > REMEMBERED:
                 self._memory.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,8 +10,6 @@ from typing import Any
 from governance.privacy.change.context import Context
 from governance.privacy.change.numbers import is_number_text
 from governance.privacy.change.operators import Operator
-
-_DAY_AND_TIME = re.compile(r"(\d{4}-\d\d-\d\d)([T ].{1,40})", re.DOTALL)
 
 
 def change_cell(value: Any, entity: str, operator: Operator, context: Context) -> Any:  # noqa: PLR0911 — by type
@@ -71,6 +68,4 @@ def _change_date(value: date, entity: str, operator: Operator, context: Context)
 def _change_text(value: str, entity: str, operator: Operator, context: Context) -> Any:
     if operator.name == "bucket" and is_number_text(value):
         return f"{operator.change_number(float(value), entity, context):.15g}"
-    if operator.name == "shift-date" and (parts := _DAY_AND_TIME.fullmatch(value)):
-        return operator.change_text(parts[1], entity, context) + parts[2]
     return operator.change_value(value, entity, context) if value else value

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from governance.privacy.find.engines import Candidate, ContextWord, Engine, Region, best_engine
-from governance.privacy.find.patterns.detectors import DOMAIN, EMAIL
+from governance.privacy.find.patterns.detectors import DOMAIN, EMAIL, EMAIL_SPELT
 from governance.privacy.find.patterns.expressions import (
     ENABLED_BY,
+    FIRST_BYTES,
     FORBIDDEN_AFTER,
     JOINING_MARKS,
     LETTERS_BEHIND,
@@ -30,10 +31,13 @@ CONTEXT_BEFORE, CONTEXT_AFTER = 64, 20
 MAX_SHORTER = 8
 # The longest local part of a mail address (RFC 5321, 4.5.3.1.1), and the longest label of a domain (RFC 1035, 2.3.4).
 _MAX_LOCAL, _MAX_LABEL = 64, 63
-_LOCAL_MARKS = b"._%+'-"
-_LOCAL, _LABEL = LETTERS_DIGITS + _LOCAL_MARKS, LETTERS_DIGITS + b"-"
+# Letters of other alphabets are two bytes (0xC3 to 0xD3, and one of 0x80 to 0xBF); a local part begins with no second
+# byte, which may belong to a Chinese character.
+_LOCAL_MARKS = b"._%+'-!#$&*^~" + bytes(range(0x80, 0xC0))
+_LOCAL, _LABEL = LETTERS_DIGITS + _LOCAL_MARKS + bytes(range(0xC3, 0xD4)), LETTERS_DIGITS + b"-"
 # A place where a match may begin: not within letters and digits, and not at the NUL between two texts.
 _BEGIN = re.compile(rb"(?<![a-zA-Z0-9])[^\x00]")
+_SPELT_AT = (b"(at)", b"[at]", b"(AT)", b"[AT]")
 _JOINING = JOINING_MARKS.encode()
 # What is behind a mark that joins two parts of a number.
 _GOES_ON = re.compile(rb"[a-zA-Z]{0,%d}[0-9]" % LETTERS_BEHIND)
@@ -63,6 +67,7 @@ class CandidateFinder:
             candidates.extend(_near_words(regions, words))
         if b"@" in data:
             candidates.extend(_mail_addresses(data))
+        candidates.extend(spelt_mail_addresses(data))
         if b"." in data:
             candidates.extend(_domains(data))
         candidates.sort()
@@ -73,11 +78,12 @@ class CandidateFinder:
 
         `re.Pattern.search` would do the same, and try to match at each letter of a long word in vain.
         """
-        pattern = WITH_EDGES[number]
+        pattern, possible = WITH_EDGES[number], FIRST_BYTES[number]
         for begin in _BEGIN.finditer(data, first, last):
-            found = pattern.match(data, begin.start())
-            if found is not None:
-                return found
+            if data[begin.start()] in possible:
+                found = pattern.match(data, begin.start())
+                if found is not None:
+                    return found
         return None
 
     def shorter_ends(self, data: bytes, number: int, first: int, last: int) -> Iterator[int]:
@@ -120,6 +126,22 @@ def _mail_addresses(data: bytes) -> Iterator[Candidate]:
             if start < at:
                 yield start, EMAIL, at
         at = data.find(b"@", at + 1)
+
+
+def spelt_mail_addresses(data: bytes) -> Iterator[Candidate]:
+    """Yield, for each "(at)" or "[at]", the longest local part before it and a blank; the compiled twin calls it, too.
+
+    Args:
+        data: texts in UTF-8, with NUL between them.
+    """
+    for spelt in _SPELT_AT:
+        at = data.find(spelt)
+        while at >= 0:
+            end = at - (data[at - 1 : at] == b" ")
+            start = _begin_before(data, max(0, end - _MAX_LOCAL), end, _LOCAL, _LOCAL_MARKS)
+            if start < end:
+                yield start, EMAIL_SPELT, at + len(spelt)
+            at = data.find(spelt, at + 1)
 
 
 def _domains(data: bytes) -> Iterator[Candidate]:

@@ -22,11 +22,12 @@ from governance.privacy.find.candidate_filter import (
     THRESHOLD,
     TRAILING,
 )
-from governance.privacy.find.candidates import CONTEXT_AFTER, CONTEXT_BEFORE, MAX_SHORTER
+from governance.privacy.find.candidates import CONTEXT_AFTER, CONTEXT_BEFORE, MAX_SHORTER, spelt_mail_addresses
 from governance.privacy.find.engines import automata, word_lengths
 from governance.privacy.find.patterns.detectors import DETECTORS, DOMAIN, EMAIL
 from governance.privacy.find.patterns.expressions import (
     ENABLED_BY,
+    FIRST_BYTES,
     FORBIDDEN_AFTER,
     JOINING_MARKS,
     LETTERS_BEHIND,
@@ -85,7 +86,7 @@ cdef inline bint is_digit(unsigned char byte) noexcept nogil:
 
 cdef inline bint is_local_mark(unsigned char byte) noexcept nogil:
     """Return whether a byte may be between the letters and digits of a mail address."""
-    return byte in b"._%+'-"
+    return byte in b"._%+'-!#$&*^~" or 0x80 <= byte < 0xC0
 
 
 cdef bint all_alnum(const unsigned char* text, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
@@ -159,6 +160,8 @@ cdef class CandidateFilter:
     cdef vector[char] is_long, needs_context
     # By number of a detector and byte: whether the byte must not follow a match.
     cdef vector[vector[char]] forbidden_after
+    # Whether a match can begin with the byte.
+    cdef vector[vector[char]] first_bytes
     cdef vector[char] not_before_domain
     # By number of a context word: by detector, whether the word counts for it; and the detectors that it enables.
     cdef vector[vector[char]] counts_for
@@ -179,6 +182,7 @@ cdef class CandidateFilter:
         self.not_before_domain = [byte in NOT_BEFORE_DOMAIN for byte in range(256)]
         self.is_long = [number in LONG_DETECTORS for number in numbers]
         self.needs_context = [number in NEEDS_CONTEXT for number in numbers]
+        self.first_bytes = [[byte in possible for byte in range(256)] for possible in FIRST_BYTES]
         self.forbidden_after = [[byte in forbidden for byte in range(256)] for forbidden in FORBIDDEN_AFTER]
         self.counts_for = [[number in near for number in numbers] for near in MEANINGS_NEAR]
         self.enabled_by = ENABLED_BY
@@ -196,6 +200,8 @@ cdef class CandidateFilter:
             self.scan_near_words(padded, searched)
             self.add_near_words(searched)
         self.add_mail_addresses(searched)
+        for start, number, end in spelt_mail_addresses(data):
+            searched.candidates.push_back(Candidate(start, number, end))
         self.add_domains(searched)
         sort(searched.candidates.begin(), searched.candidates.end())
         return self.decide_all(searched)
@@ -229,7 +235,9 @@ cdef class CandidateFilter:
                 return
             at = next_at - text
             lowest, start = max(0, at - 64), at
-            while start > lowest and (is_alnum(text[start - 1]) or is_local_mark(text[start - 1])):
+            while start > lowest and (
+                is_alnum(text[start - 1]) or is_local_mark(text[start - 1]) or 0xC3 <= text[start - 1] <= 0xD3
+            ):
                 start -= 1
             while start < at and is_local_mark(text[start]):
                 start += 1
@@ -301,7 +309,9 @@ cdef class CandidateFilter:
         self, Searched searched, int number, Py_ssize_t place, Py_ssize_t stop, list accepted
     ) except -1:
         """See the twin; appends the accepted spans, and returns the place before which the detector is decided."""
-        found = self.match_with_edges[number](searched.data, place)
+        found = None
+        if place < searched.size and self.first_bytes[number][searched.text[place]]:
+            found = self.match_with_edges[number](searched.data, place)
         if self.is_long[number]:
             return place if found is None else self.decide(searched, number, found, accepted)
         if found is None:
@@ -322,7 +332,7 @@ cdef class CandidateFilter:
             return None
         match = self.match_with_edges[number]
         for begin in range(first, last):
-            if text[begin] and not (begin and is_alnum(text[begin - 1])):
+            if self.first_bytes[number][text[begin]] and text[begin] and not (begin and is_alnum(text[begin - 1])):
                 found = match(searched.data, begin)
                 if found is not None:
                     return found

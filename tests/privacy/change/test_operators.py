@@ -1,6 +1,8 @@
 """Operators: results, equality under one key and scope only, tokens, and the table in docs/privacy.md."""
 
 import re
+from collections import Counter
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from governance.errors import ConfigurationError, DecryptionError
 from governance.privacy.change.context import Context
+from governance.privacy.change.dates import read_date
 from governance.privacy.change.keyed import decrypt_format, reveal
 from governance.privacy.change.operators import OPERATORS, Operator
 from governance.privacy.change.text import AnonymizationProfile, TextAnonymizer
@@ -121,7 +124,7 @@ def test_surrogate_is_of_the_same_kind():
     assert re.fullmatch(r"[^@]+@example\.(org|com|net)", change("ada@hospital.org", "surrogate", "EMAIL_ADDRESS"))
     assert all("\u4e00" <= character <= "\u9fff" for character in change("张伟", "surrogate"))
     plate = change("ABC-1234", "surrogate", "LICENSE_PLATE")
-    assert re.fullmatch(r"[a-z]{3}-\d{4}", plate)
+    assert re.fullmatch(r"[A-Z]{3}-\d{4}", plate)
 
 
 def test_shift_date_moves_all_dates_of_a_subject_alike():
@@ -132,7 +135,55 @@ def test_shift_date_moves_all_dates_of_a_subject_alike():
     assert (second - first).days == 7 and first != date(2020, 2, 27) and abs((first - date(2020, 2, 27)).days) <= 30
     assert {moved("2020-02-27", subject) for subject in "abcdefgh"} != {moved("2020-02-27", "ada")}
     assert re.fullmatch(r"\d\d/\d\d/\d{4}", moved("17/05/1984", "ada"))
-    assert moved("17 May 1984", "ada") == moved("99/99/1984", "ada") == "<DATE_TIME>"
+    assert moved("99/99/1984", "ada") == moved("May", "ada") == "<DATE_TIME>"
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("17 May 1984", r"\d{1,2} (April|May|June) 1984"),
+        ("MAY 17th, 1984", r"(APRIL|MAY|JUNE) \d{1,2}, 1984"),
+        ("3. März 2020", r"\d{1,2}\. (Februar|März|April) 2020"),
+        ("5 de mayo de 2001", r"\d{1,2} de (abril|mayo|junio) de 2001"),
+        ("1984年5月17日", r"1984年[456]月\d{1,2}日"),
+        ("2024-02-27T10:11:12Z", r"2024-0[1-3]-\d\dT10:11:12Z"),
+        ("27/02/2024 08:30", r"\d\d/0[1-3]/2024 08:30"),
+        ("2/27/2024", r"[1-3]/\d{1,2}/2024"),
+        ("27.02.2024", r"\d\d\.0[1-3]\.2024"),
+        ("03/04/2024", "<DATE_TIME>"),
+    ],
+)
+def test_shift_date_writes_a_date_as_it_was_and_refuses_what_it_cannot_tell(text, pattern):
+    moved = Operator.parse("shift-date:30").change_text(text, "DATE_TIME", KEY)
+    assert re.fullmatch(pattern, moved) and moved != text
+
+
+def test_shift_date_is_uniform_and_never_zero():
+    operator, counts = Operator.parse("shift-date:2"), Counter()
+    for number in range(4_000):
+        moved = operator.change_date(date(2024, 6, 15), "DATE_TIME", replace(KEY, subject=str(number)))
+        counts[(moved - date(2024, 6, 15)).days] += 1
+    assert set(counts) == {-2, -1, 1, 2} and max(counts.values()) < 1.2 * min(counts.values())
+
+
+@pytest.mark.parametrize("text", ["12,500", "$52,000", "1e5", "12 500", "1.234.567", "3 of 5", "12'500"])
+def test_bucket_refuses_what_is_not_one_plain_number(text):
+    assert change(text, "bucket:1000", "AMOUNT") == "<AMOUNT>"
+
+
+@pytest.mark.parametrize("text", ["Adam", "4711", "Li", "A1"])
+def test_mask_never_shows_more_than_half_of_a_value(text):
+    masked = change(text, "mask:4", "PERSON")
+    assert masked.count("*") >= len(text) / 2
+
+
+def test_surrogates_keep_shape_case_and_language():
+    assert re.fullmatch(r"([0-9A-F]{2}:){5}[0-9A-F]{2}", change("00:1A:2B:3C:4D:5E", "surrogate", "MAC_ADDRESS"))
+    for text in ("1984-05-17", "17 May 1984", "27/02/2024"):
+        made = change(text, "surrogate", "DATE_OF_BIRTH")
+        assert made != text and made == change(text, "surrogate", "DATE_OF_BIRTH") and read_date(made, True)
+    russian = change("Иван Петров", "surrogate", "PERSON")
+    assert re.search("[а-яА-Я]", russian)
 
 
 def test_noise_is_laplace_of_its_scale_and_equal_for_equal_numbers():

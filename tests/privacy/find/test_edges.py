@@ -19,7 +19,9 @@ BEHIND = [
 GLUE = [":", ": ", "=", "：", '":', '": "', "': '", ".", "#", " - ", "\t", " is "]
 # A secret may be any word, so more is needed before it than a blank or a dot.
 GLUE_OF_SECRETS = GLUE[:7]
-SECRETS = {"PASSWORD", "CLOUD_CREDENTIAL"}
+SECRETS = {"PASSWORD", "CLOUD_CREDENTIAL", "API_KEY"}
+# Lines of HTTP, which always have the same form.
+HEADERS = {"authorization", "cookie"}
 EXAMPLES = [(item, example) for item in DETECTORS if item.entity for example in item.examples]
 
 
@@ -46,7 +48,7 @@ def test_detectors_find_their_examples_between_any_marks(detector, detect):
 def parts(detector, example):
     """Return the label of an example and its value, or None if it has no label that must be there."""
     [first, *_] = [one for one in DETECT.find(example) if one.entity in {detector.entity, "DATE_OF_BIRTH"}]
-    label = re.sub(r"( is)?[^\w]+$", "", example[: first.start])
+    label = re.sub(r"( is| lautet|是)?[^\w]*$", "", example[: first.start])
     needed = label and not any(one.entity == first.entity for one in DETECT.find(example[first.start :]))
     return (label, example[first.start :]) if needed else None
 
@@ -54,7 +56,7 @@ def parts(detector, example):
 LABELLED = [
     (item.entity, *found)
     for item, example in EXAMPLES
-    if (item.label or item.context) and (found := parts(item, example))
+    if (item.label or item.context) and item.name not in HEADERS and (found := parts(item, example))
 ]
 
 

@@ -234,6 +234,17 @@ def date(text: str) -> bool:
     return 1 <= month <= 12 and 1 <= day <= 31 and (1850 <= year <= 2150 or year < 100)
 
 
+def time_of_day(text: str) -> bool:
+    """Return whether the first number is an hour, and the next ones minutes and seconds."""
+    hour, *rest = map(int, _NUMBER.findall(text))
+    return hour <= 24 and all(part < 60 for part in rest)
+
+
+def has_capital_word(text: str) -> bool:
+    """Return whether one of the words behind the first begins with a capital: false of "Via email 12"."""
+    return any(word[0].isupper() for word in text.split()[1:])
+
+
 def has_digit(text: str) -> bool:
     """Return whether a text has a digit, which no word has."""
     return any(character.isdigit() for character in text)
@@ -258,6 +269,72 @@ def age(text: str) -> bool:
     """Return whether the first number in a text is an age that people reach: 1 to 120."""
     found = _NUMBER.search(text)
     return found is not None and 0 < int(found[0]) <= 120
+
+
+def secret(text: str) -> bool:
+    """Return whether a text has a digit, or a capital or mark behind its first letter, as few words have."""
+    inner = text[1:].rstrip(".,;:!?)")
+    return any(character.isdigit() or character.isupper() or not character.isalnum() for character in inner)
+
+
+def kr_rrn(text: str) -> bool:
+    """Return whether a Korean resident registration number begins with a possible date of birth.
+
+    Numbers given since October 2020 have no check digit.
+    """
+    return 1 <= int(text[2:4]) <= 12 and 1 <= int(text[4:6]) <= 31
+
+
+def snils(text: str) -> bool:
+    """Return whether a number has the check digits of a Russian pension insurance number."""
+    digits = digits_alone(text)
+    return sum(map(mul, range(9, 0, -1), map(int, digits))) % 101 % 100 == int(digits[9:])
+
+
+def tr_identity(text: str) -> bool:
+    """Return whether the last digit is the sum of the others, as in a Turkish identity number."""
+    return sum(map(int, text[:10])) % 10 == int(text[10])
+
+
+def hk_identity(text: str) -> bool:
+    """Return whether a number has the check digit of a Hong Kong identity card; a blank before one letter counts 36."""
+    values = [_letter_or_digit(character) for character in text if character.isalnum()]
+    values = values if len(values) == 9 else [36, *values]
+    return sum(map(mul, values, range(9, 0, -1))) % 11 == 0
+
+
+def tw_identity(text: str) -> bool:
+    """Return whether a number has the check digit of a Taiwanese identity number."""
+    letter = 10 + "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(text[0])
+    values = [letter // 10, letter % 10, *map(int, text[1:])]
+    return sum(map(mul, values, (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1))) % 10 == 0
+
+
+def medicare(text: str) -> bool:
+    """Return whether a number has the check digit of an Australian Medicare card."""
+    digits = digits_alone(text)
+    return sum(map(mul, map(int, digits), (1, 3, 7, 9, 1, 3, 7, 9))) % 10 == int(digits[8])
+
+
+def npi(text: str) -> bool:
+    """Return whether a number has the check digit of a US National Provider Identifier (Luhn behind 80840)."""
+    return luhn("80840" + text)
+
+
+def dea(text: str) -> bool:
+    """Return whether a number has the check digit of a US Drug Enforcement Administration registration."""
+    digits = [int(digit) for digit in text[2:]]
+    return (sum(digits[0:6:2]) + 2 * sum(digits[1:6:2])) % 10 == digits[6]
+
+
+def ch_uid(text: str) -> bool:
+    """Return whether a number has the check digit of a Swiss enterprise (UID, modulus 11)."""
+    digits = list(map(int, digits_alone(text)))
+    return (11 - sum(map(mul, digits, (5, 4, 3, 2, 7, 6, 5, 4))) % 11) % 11 == digits[8]
+
+
+def _letter_or_digit(character: str) -> int:
+    return int(character) if character.isdigit() else ord(character.upper()) - 55
 
 
 def stdnum(module: str, first: Check | None = None) -> Check:
@@ -312,9 +389,9 @@ def verhoeff(text: str) -> bool:
     return bool(_module("verhoeff").checksum(digits_of(text)) == 0)
 
 
-def separated_luhn(text: str) -> bool:
-    """Return whether a number written with separators has Luhn's check digit."""
-    return luhn(digits_of(text))
+def ca_sin(text: str) -> bool:
+    """Return whether a number is a Canadian social insurance number: Luhn's check digit, and no 0 or 8 at the begin."""
+    return text[0] not in "08" and luhn(digits_of(text))
 
 
 @lru_cache

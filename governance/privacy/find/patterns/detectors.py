@@ -8,6 +8,9 @@ from __future__ import annotations
 from governance.privacy.find.patterns import checks
 from governance.privacy.find.patterns.checks import stdnum
 from governance.privacy.find.patterns.detector import Detector
+from governance.privacy.find.patterns.identity import IDENTITY
+from governance.privacy.find.patterns.labels import GLUE, IS, IS_SECRET
+from governance.privacy.find.patterns.secrets import SECRETS
 from governance.privacy.find.patterns.top_level import is_domain, is_surely_domain
 
 # Months in English, German, French and Spanish, for dates with a year, where case does not matter.
@@ -23,6 +26,14 @@ _MONTH_NAMES = (
     "Oktober|Dezember|janvier|février|mars|avril|juin|juillet|août|septembre|octobre|novembre|décembre|enero|febrero|marzo|"
     "abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)"
 )
+_WEEKDAYS = (
+    "(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|lundi|mardi|mercredi|jeudi|"
+    "vendredi|samedi|dimanche|lunes|martes|miércoles|jueves|viernes|sábado|domingo"
+)
+_TENS = "(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+_ONES = "(?:one|two|three|four|five|six|seven|eight|nine)"
+# A letter of a European language, in UTF-8.
+_LETTER = r"(?:[A-Za-z'.\-]|[\xc3-\xc5][\x80-\xbf])"
 _PHONE_WORDS = ("phone", "tel", "mobile", "cell", "call", "fax", "whatsapp", "reach me", "reach us", "reached at", "contact", "sms", "text me", "ring", "dial", "llam", "appel", "anruf", "mobil", "móvil", "portable", "celular", "puhelin", "telefo", "tlf", "телефон", "telefon", "teléfono", "tél", "handy", "电话", "手机", "联系", "致电", "传真")  # fmt: skip
 _DATE_OF_BIRTH = ("born", "birth", "dob", "d.o.b", "geboren", "née", "né le", "nacid", "出生", "生日", "生于")
 _IP = ("ip", "ipv4", "ipv6", "address", "地址")
@@ -30,22 +41,21 @@ _CARD = ("card", "visa", "mastercard", "maestro", "credit", "debit", "karte", "t
 _PASSPORT = ("passport", "travel document", "reisepass", "passeport", "pasaporte", "护照")
 _LICENCE = ("driver", "driving", "licence", "license", "dl#", "dl no", "führerschein", "驾驶证", "驾照")
 _BANK = ("account", "acct", "bank", "routing", "kontonummer", "账号", "账户", "卡号")
-# What people write between a label and its value: ": ", "=", "' => '", " - ", " is ".
-_GLUE = r"(?i:['\"]?(?: (?:is|was)[ :]|[ \t:=#|>.,\-]|：|–){1,4}['\"]?)"
-# The same after a label of numbers: " number is: ", " no.".
-_IS = rf"(?i:(?:[ _\-]?(?:number|no|nr))?{_GLUE})"
-# Between a label and a secret, which may be any word.
-_IS_SECRET = r"(?:['\"]?[ \t]?(?:[:=]|：|=>)[ \t]?['\"]?)"  # noqa: S105 — an expression
 _SSN = r"(?:ssn|social[ \-]security)"
 _STREET = (
     "(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|way|place|pl|square|sq|terrace|terr|parkway|pkwy|"
-    "circle|cir|highway|hwy|close|crescent|gardens|grove|mews|row|walk|hill|trail|path|plaza|loop|run|alley|track)"
+    "circle|cir|highway|hwy|close|crescent|gardens|grove|mews|row|walk|hill|trail|path|plaza|loop|run|alley|track|courts|pass|point|"
+    "ridge|heights|landing|manor|meadow|meadows|park|bend|crossing|knoll|villas?|station|spring|springs|estate|expressway|freeway)"
 )
 
 DETECTORS: tuple[Detector, ...] = (
     Detector(
-        "email", "EMAIL_ADDRESS", r"[a-z0-9][a-z0-9._%+'\-]{0,63}@[a-z0-9](?:[a-z0-9\-]{0,62}\.){1,6}[a-z]{2,24}", 0.98, caseless=True, edges="@",
-        examples=("ada@example.org", "First.Last+tag@sub.example.co.uk"), counter_examples=("a@b", "@example.org", "ada@example"),
+        "email", "EMAIL_ADDRESS", r"[a-z0-9\xc3-\xd3][a-z0-9._%+'\-!#$&*^~\x80-\xbf\xc3-\xd3]{0,63}@[a-z0-9\x80-\xf4](?:[a-z0-9\-\x80-\xf4]{0,62}\.){1,6}(?:xn--[a-z0-9\-]{1,59}|[a-z]{2,24}|[\xc3-\xd3\x80-\xbf]{4,24})", 0.98, caseless=True, edges="@",
+        examples=("ada@example.org", "First.Last+tag@sub.example.co.uk", "jörg.müller@bücher.example", "ада@пример.рф", "o!b#c@example.org"), counter_examples=("a@b", "@example.org", "ada@example"),
+    ),
+    Detector(
+        "email-spelt", "EMAIL_ADDRESS", r"[a-z0-9][a-z0-9._%+'\-]{0,63} ?(?:\(at\)|\[at\]) ?[a-z0-9\-]{1,63}(?:(?:\.| ?(?:\(dot\)|\[dot\]) ?| dot )[a-z0-9\-]{2,63}){1,4}", 0.9, caseless=True,
+        examples=("ada (at) example.org", "ada[at]example [dot] org", "Ada.L (AT) example dot org"), counter_examples=("look (at) it",),
     ),
     Detector(
         "url", "URL", r"(?:https?|ftp)://[^\s\x00\"'<>()\[\]{}]{3,2000}", 0.95, caseless=True,
@@ -224,7 +234,7 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("TFN 123 456 782",), counter_examples=("TFN 123 456 781",),
     ),
     Detector(
-        "ca-sin", "CA_SIN", r"\d{3}[ \-]\d{3}[ \-]\d{3}", 0.3, stdnum("ca.sin", checks.separated_luhn), ("sin", "social insurance"), 1.0, "-.",
+        "ca-sin", "CA_SIN", r"\d{3}[ \-]\d{3}[ \-]\d{3}", 0.3, checks.ca_sin, ("sin", "social insurance"), 1.0, "-.",
         digits=9, marks="- ", examples=("SIN 123-456-782",), counter_examples=("SIN 999-999-999",),
     ),
     Detector(
@@ -252,6 +262,18 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("birthDate: 1984-05-17T00:00:00Z",), counter_examples=("2026-01-02T03:04:05Z INFO started",),
     ),
     Detector(
+        "date-weekday", "DATE_TIME", rf"(?:{_WEEKDAYS})\.?,? (?:the |den |dem |le |el |der )?(?:\d{{1,2}}(?:st|nd|rd|th|er|\.)? ?(?:of |de )?{_MONTHS}|{_MONTHS}\.? \d{{1,2}}(?:st|nd|rd|th)?|\d{{1,2}}[./]\d{{1,2}}[./]\d{{2,4}}|\d{{4}}-\d\d-\d\d)", 0.85, None, _DATE_OF_BIRTH, 0.95, caseless=True,
+        examples=("Monday, 17 May", "Sonntag, den 3. März", "vendredi 3 août", "Tue May 17th"), counter_examples=("Monday 3 items",),
+    ),
+    Detector(
+        "time-of-day", "DATE_TIME", r"\d{1,2}(?:[:.]\d{2}){0,2} ?(?:a\.?m|p\.?m|uhr)|\d{1,2} ?h ?[0-5]\d", 0.6, checks.time_of_day, caseless=True, edges=".:",
+        examples=("3:15 pm", "14:30 Uhr", "at 9am", "14h30"), counter_examples=("12:30:45", "40 pm"),
+    ),
+    Detector(
+        "age-words", "AGE", rf"(?:{_TENS}(?:[ \-]{_ONES})?|{_ONES}|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen)[ \-](?:years?|months?)[ \-](?:old|of age)", 0.85, caseless=True,
+        examples=("forty-two years old", "a seven-year-old", "nineteen years of age"), counter_examples=("forty-two years",),
+    ),
+    Detector(
         "age", "AGE", r"\d{1,3}[ \-](?:years?|yrs?|months?|weeks?|days?)[ \-](?:old|of age)|\d{1,3} ?(?:周|虚|)岁|\d{1,3} ?y/?o|\d{1,3}[ \-]jährige[rsnm]?|\d{1,3} jahre alt|\d{1,3} ans|\d{1,3} años|(?:age|aged|age:|age of|age\": ?|alter:|edad:|âge ?:|年龄:?|年龄：) ?\d{1,3}", 0.85, checks.age, caseless=True,
         examples=("42 years old", "a 7-year-old", "42岁", "aged 42"), counter_examples=("420 years old", "42 years"),
     ),
@@ -262,6 +284,11 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "zip-plain", "POSTAL_CODE", r"\d{5}(?:-\d{4})?", 0.05, None, ("zip", "postal code", "postcode", "plz", "邮编"), 0.8, "-.",
         examples=("ZIP 94105", "邮编 100081"[:8]), counter_examples=("code 94105",),
+    ),
+    Detector(
+        "postal-code-said", "POSTAL_CODE", r"[A-Z]{1,2}-?\d{3,5}|\d{4} ?[A-Z]{2}|\d{3,7}|[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{2}-\d{3}|\d{3,5}[ \-]\d{2,4}", 0.8, edges="-.",
+        label=rf"(?i:(?:zip(?:[ \-_]?code)?|post(?:al)?[ \-_]?code|plz|postleitzahl|code postal|código postal|c\.p\.|cap|postnummer|pincode|pin code|邮编|邮政编码|郵便番号){IS})",
+        examples=("postal code: K1A 0B6", "PLZ 10115", "código postal: 28013", "postcode=1012 AB", "郵便番号：100-0001"), counter_examples=("K1A 0B6", "postal code of it"),
     ),
     Detector(
         "uk-postcode", "POSTAL_CODE", r"[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}", 0.75, None, ("postcode", "address"), 0.95,
@@ -275,6 +302,18 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "german-street", "ADDRESS", r"[A-ZÄÖÜ][a-zäöüß\-]{2,25}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm) \d{1,4}[a-z]?(?:,? \d{5} [A-ZÄÖÜ][a-zäöüß\-]{2,25})?", 0.7, None, ("adresse", "wohn", "anschrift"), 0.9,
         examples=("Hauptstraße 5, 10115 Berlin",), counter_examples=("Hauptstraße",),
+    ),
+    Detector(
+        "street-before-number", "ADDRESS", rf"(?:C/|Calle|Avda\.?|Avenida|Plaza|Paseo|Carrer|Via|Viale|Piazza|Corso|Rua) {_LETTER}{{2,16}}(?: {_LETTER}{{1,16}}){{0,2}},? (?:n\.?º ?|nº ?)?\d{{1,4}}", 0.6, checks.has_capital_word, ("adresse", "dirección", "domicilio", "wohn", "anschrift"), 0.9,
+        examples=("C/ Mayor 88", "Calle de Alcalá, 23", "Via Roma 12", "Avenida la Constitución nº 4"), counter_examples=("Via email 12", "Calle sin nombre"),
+    ),
+    Detector(
+        "french-street", "ADDRESS", rf"\d{{1,4}}(?: bis| ter)?,? (?:rue|avenue|boulevard|bd|place|chemin|allée|impasse|quai|cours|route)(?: (?:de|du|des|la|le|les|aux?)){{0,2}}(?: (?:[dl]')?(?:[A-Z]|\xc3[\x80-\x9e]){_LETTER}{{1,20}}){{1,3}}(?:,? \d{{5}})?", 0.65, None, ("adresse", "domicile", "habite"), 0.9,
+        examples=("12 rue de la Paix", "5 bis, avenue Foch, 75016"), counter_examples=("la rue",),
+    ),
+    Detector(
+        "street-of-two-words", "ADDRESS", rf"(?:[A-Z]|[\xc3][\x84\x96\x9c]){_LETTER}{{2,20}}[ \-](?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer|Chaussee) \d{{1,4}}[a-z]?(?:,? \d{{4,5}})?", 0.7, None, ("adresse", "wohn", "anschrift"), 0.9,
+        examples=("Villacher Strasse 89", "Kölner Straße 12, 50667", "Karl-Marx-Allee 3"), counter_examples=("Lange Straße",),
     ),
     Detector(
         "bitcoin", "CRYPTO", r"[13][1-9A-HJ-NP-Za-km-z]{25,34}|bc1[02-9ac-hj-np-z]{11,71}", 1.0, checks.bitcoin,
@@ -294,7 +333,7 @@ DETECTORS: tuple[Detector, ...] = (
     ),
     Detector(
         "medical-record", "MEDICAL_RECORD_NUMBER", r"[a-z]{0,3}-?(?:\d{1,5}-\d{4,8}|\d{5,10})", 0.95, caseless=True,
-        label=rf"(?:mrn|(?:medical|patient|hospital|health) (?:record|id|chart)?(?: ?(?:number|no\.?|#))?|hospital no\.?|chart (?:no\.?|number)|patient[_\-]?id|fallnummer|patientennummer|n° de dossier|病历号|病案号|住院号|门诊号){_GLUE}?",
+        label=rf"(?:mrn|(?:medical|patient|hospital|health) (?:record|id|chart)?(?: ?(?:number|no\.?|#))?|hospital no\.?|chart (?:no\.?|number)|patient[_\-]?id|fallnummer|patientennummer|n° de dossier|病历号|病案号|住院号|门诊号){GLUE}?",
         examples=("MRN: 12345678", "病历号：0012345", "Hospital no.: 1234567", "patient_id=1234567", "MRN 84-22091"), counter_examples=("MRN pending",),
     ),
     Detector(
@@ -302,11 +341,11 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("account number 123456789012", "账号 6222021234567890", "bank account MTEH92247007947368"), counter_examples=("number 123456789012",),
     ),
     Detector(
-        "bank-account-labelled", "US_BANK_NUMBER", r"\d{6,17}", 0.9, None, edges="-.", caseless=True, label=rf"(?:account|acct\.?|a/c)(?: ?(?:number|no\.?|nr\.?|num|#))?{_GLUE}",
+        "bank-account-labelled", "US_BANK_NUMBER", r"\d{6,17}", 0.9, None, edges="-.", caseless=True, label=rf"(?:account|acct\.?|a/c)(?: ?(?:number|no\.?|nr\.?|num|#))?{GLUE}",
         examples=("account number 12345678", "Acct #123456789"), counter_examples=("account manager",),
     ),
     Detector(
-        "bank-routing", "US_BANK_ROUTING", r"\d{9}", 0.1, stdnum("us.rtn", checks.weighted(3, 7, 1, 3, 7, 1, 3, 7, 1, modulus=10)), ("routing", "aba", "rtn"), 0.95, "-.",
+        "bank-routing", "US_BANK_ROUTING", r"\d{9}", 0.1, checks.weighted(3, 7, 1, 3, 7, 1, 3, 7, 1, modulus=10), ("routing", "aba", "rtn"), 0.95, "-.",
         examples=("routing number 111000025",), counter_examples=("routing number 111000026",),
     ),
     Detector(
@@ -348,11 +387,11 @@ DETECTORS: tuple[Detector, ...] = (
         examples=("AKIAIOSFODNN7EXAMPLE",), counter_examples=("AKIAIOSF",),
     ),
     Detector(
-        "aws-secret", "CLOUD_CREDENTIAL", r"[A-Za-z0-9/+=]{40}", 0.97, caseless=True, label=rf"aws_?secret(?:_access)?_?key{_IS_SECRET}",
+        "aws-secret", "CLOUD_CREDENTIAL", r"[A-Za-z0-9/+=]{40}", 0.97, caseless=True, label=rf"aws_?secret(?:_access)?_?key{IS_SECRET}",
         examples=("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",), counter_examples=("aws_secret_access_key = none",),
     ),
     Detector(
-        "azure-key", "CLOUD_CREDENTIAL", r"[A-Za-z0-9+/=]{40,90}", 0.96, caseless=True, label=rf"(?:accountkey|sharedaccesskey){_IS_SECRET}",
+        "azure-key", "CLOUD_CREDENTIAL", r"[A-Za-z0-9+/=]{40,90}", 0.96, caseless=True, label=rf"(?:accountkey|sharedaccesskey){IS_SECRET}",
         examples=("AccountKey=" + "a1B2" * 21 + "a1==",), counter_examples=("AccountKey=none",),
     ),
     Detector(
@@ -363,36 +402,35 @@ DETECTORS: tuple[Detector, ...] = (
         "api-key", "API_KEY", r"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}|sk-(?:proj-|ant-)?[A-Za-z0-9_\-]{20,200}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,100}|xox[abprs]-[A-Za-z0-9\-]{10,200}|glpat-[A-Za-z0-9_\-]{20,60}|hf_[A-Za-z0-9]{30,60}|npm_[A-Za-z0-9]{36}|bgk_[A-Za-z0-9\-]{12}_[A-Za-z0-9_\-]{43}|hvs\.[A-Za-z0-9_\-]{24,200}|rk_(?:live|test)_[A-Za-z0-9]{16,100}|xapp-[A-Za-z0-9\-]{10,200}|whsec_[A-Za-z0-9]{24,64}|pypi-[A-Za-z0-9_\-]{40,250}|dop_v1_[a-f0-9]{64}|shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}|sq0(?:atp|csp)-[A-Za-z0-9_\-]{22,43}|SK[0-9a-f]{32}|AC[0-9a-f]{32}|key-[0-9a-f]{32}|\d{8,10}:AA[A-Za-z0-9_\-]{33}|SG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}", 1.0,
         examples=("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "sk_test_4eC39HqLyjWDarjtT1zdp7dc"), counter_examples=("sk-short",),
     ),
-    Detector(
-        "password", "PASSWORD", r"[^\s\x00'\",;]{6,200}", 0.86, caseless=True, label=rf"(?:password|passwd|pwd|passwort|contraseña|mot de passe|api[_\-]?key|secret|access[_\-]?token|auth[_\-]?token|密码|口令){_IS_SECRET}",
-        examples=("password: hunter2!", "api_key=abcdef123456"), counter_examples=("password reset",),
-    ),
     # A text that names its number ("my SSN is …") is believed without the check digits: a miswritten number still shows
     # most of the true one.
     Detector(
-        "ssn-said", "US_SSN", r"\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}[ \-]\d{3}[ \-]\d{3}|\d{9,13}", 0.7, edges="-.", caseless=True, label=rf"{_SSN}{_IS}",
+        "ssn-said", "US_SSN", r"\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}[ \-]\d{3}[ \-]\d{3}|\d{9,13}", 0.7, edges="-.", caseless=True, label=rf"{_SSN}{IS}",
         examples=("SSN 123-45-6789", "social security number: 123456789", "my SSN is 65945459306"), counter_examples=("123-45-6789", "SSN 12345-6789"),
     ),
     Detector(
-        "nino-said", "UK_NINO", r"[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-z]", 0.75, caseless=True, label=rf"(?:nino|national insurance|ni (?:number|no\.?)|{_SSN}){_IS}",
+        "nino-said", "UK_NINO", r"[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-z]", 0.75, caseless=True, label=rf"(?:nino|national insurance|ni (?:number|no\.?)|{_SSN}){IS}",
         examples=("NI number QQ 12 34 56 C", "NINO: QQ123456C", "my SSN is ZZ 29 26 12 T"), counter_examples=("QQ 12 34 56 C",),
     ),
     Detector(
         "national-id-said", "NATIONAL_ID", r"[a-z]{0,4}\d{6,13}[a-z]{0,2}\d{0,2}|\d{6}[\-+]\d{3,5}[a-z]?|[a-z]{2}(?: ?\d{2}){3} [a-z]|\d{3}-\d{2}-\d{4}|\d{2,3}(?:[ .\-]\d{2,3}){2,3}(?:[ .\-]\d{1,2})?", 0.7, checks.six_digits, edges="-.", caseless=True,
-        label=rf"(?:national (?:id|number|identity)|identity (?:card|number)|identification number|id[ \-]?(?:card|number|no\.?|nr\.?)|personal (?:id|number)|tax id|(?:personal)?ausweis(?:nummer|-?nr\.?)?|c(?:é|e)dula|codice fiscale|personnummer|curp|cnp|carte d'identité){_IS}",
+        label=rf"(?:national (?:id|number|identity)|identity (?:card|number)|identification number|id[ \-]?(?:card|number|no\.?|nr\.?)|personal (?:id|number)|tax id|(?:personal)?ausweis(?:nummer|-?nr\.?)?|c(?:é|e)dula|codice fiscale|personnummer|curp|cnp|carte d'identité){IS}",
         examples=("national id: 4080129136405", "Ausweisnummer T220001293", "ID number 337 664 619", "national id is ZZ 88 22 65 T"), counter_examples=("order 4080129136405", "ID card holders 12345"),
     ),
     Detector(
-        "vat-said", "VAT_NUMBER", r"[a-z]{2} ?[a-z]{0,2}\d(?:[ .\-]?\d|[a-z]){5,14}|gb(?:gd|ha)\d{3}|\d{9,12}", 0.7, edges="-.", caseless=True, label=rf"(?:vat|ust|tva|iva|btw|moms|nip)(?:[ \-]?(?:reg(?:istration)?\.?|id(?:ent)?\.?))?(?:-?(?:nr\.?|nummer))?{_IS}",
+        "vat-said", "VAT_NUMBER", r"[a-z]{2} ?[a-z]{0,2}\d(?:[ .\-]?\d|[a-z]){5,14}|gb(?:gd|ha)\d{3}|\d{9,12}", 0.7, edges="-.", caseless=True, label=rf"(?:vat|ust|tva|iva|btw|moms|nip)(?:[ \-]?(?:reg(?:istration)?\.?|id(?:ent)?\.?))?(?:-?(?:nr\.?|nummer))?{IS}",
         examples=("VAT number GB313 8210 94 601", "VAT no. 123456789", "USt-IdNr. DE123456789"), counter_examples=("DE123456789", "VAT is due by 2031"),
     ),
     Detector(
         "licence-plate-said", "LICENSE_PLATE", r"\d{0,3}[A-Z]{0,2}(?:[A-Z]|Ä|Ö|Ü)\d{0,3}(?:[ \-][A-Z0-9]{1,5}){1,2}|\d{1,4}[ \-]\d{0,3}[A-Z]{1,4}\d{0,4}(?:[ \-][A-Z0-9]{1,5})?|[A-Z]{3,4}-\d{3,4}|\d{2,3}-\d{4,5}[A-Z]?|\d{2}-\d{2}-[A-Z]{2}|\d{3}[ \-]\d{3,4}", 0.8, edges="-.",
-        label=rf"(?i:(?:licen[cs]e|number|registration) ?plate|plate|kennzeichen|immatriculation|matr(?:í|i)cula|targa|nummerplaat|rendszám){_IS}",
+        label=rf"(?i:(?:licen[cs]e|number|registration) ?plate|plate|kennzeichen|immatriculation|matr(?:í|i)cula|targa|nummerplaat|rendszám){IS}",
         examples=("the licence plate 8K AX549 was", "Kennzeichen GÜ-D-686", "license plate number: HWN-9F11", "number plate 566 014"), counter_examples=("8K AX549", "the plate was 5 mm thick"),
     ),
+    *IDENTITY,
+    *SECRETS,
 )  # fmt: skip
 
 EMAIL = next(number for number, detector in enumerate(DETECTORS) if detector.name == "email")
+EMAIL_SPELT = next(number for number, detector in enumerate(DETECTORS) if detector.name == "email-spelt")
 DOMAIN = next(number for number, detector in enumerate(DETECTORS) if detector.name == "domain")
 CONTEXT_WORDS: tuple[str, ...] = tuple(sorted({word for detector in DETECTORS for word in detector.context}))

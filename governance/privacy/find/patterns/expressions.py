@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 
 from governance.privacy.find.patterns.detector import Detector
-from governance.privacy.find.patterns.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN, EMAIL
+from governance.privacy.find.patterns.detectors import CONTEXT_WORDS, DETECTORS, DOMAIN, EMAIL, EMAIL_SPELT
+from governance.privacy.find.patterns.first_bytes import first_bytes
 
 # A bound of a repetition from which on an automaton becomes expensive.
 LARGE_BOUND = 32
@@ -23,7 +24,7 @@ JOINING_MARKS = ".,-:/"
 LETTERS_BEHIND, LETTERS_BEFORE = 12, 3
 LETTERS_DIGITS = bytes(code for code in range(128) if chr(code).isalnum())
 # The host of a mail address, as in the pattern of the detector `email`.
-MAIL_HOST = re.compile(rb"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,62}\.){1,6}[a-zA-Z]{2,24}")
+MAIL_HOST = re.compile(rb"[a-zA-Z0-9\x80-\xf4](?:[a-zA-Z0-9\-\x80-\xf4]{0,62}\.){1,6}[a-zA-Z\xc3-\xd3]")
 
 # Short words that are often part of other words ("sin" of "business") count only as whole words. "tel" and "ust" may go
 # on: "Telefon", "USt-IdNr".
@@ -89,7 +90,9 @@ def _with_edges(item: Detector) -> str:
         before += f"(?<![0-9][{joining}])"
         after += f"|[{joining}][a-zA-Z]{{0,{LETTERS_BEHIND}}}[0-9]"
     if "-" in joining:
-        before += "".join(f"(?<![0-9][a-zA-Z]{{{count}}}-)" for count in range(1, LETTERS_BEFORE + 1))
+        parts = "".join(f"(?<![0-9][a-zA-Z]{{{count}}}-)" for count in range(1, LETTERS_BEFORE + 1))
+        # Nearly always there is no dash, and nothing more to look at.
+        before += f"(?:(?<!-)|{parts})"
     return f"{before}(?:{item.whole})(?!{after})"
 
 
@@ -116,7 +119,7 @@ NUMBERS = tuple(number for number, item in enumerate(DETECTORS) if item.digits a
 OTHERS = tuple(
     number
     for number, item in enumerate(DETECTORS)
-    if not item.digits and number not in NEEDS_CONTEXT and number not in (EMAIL, DOMAIN)
+    if not item.digits and number not in NEEDS_CONTEXT and number not in (EMAIL, EMAIL_SPELT, DOMAIN)
 )
 # Those whose matches may be long. Hyperscan would report each of their many ends, so it reports where they begin only.
 LONG_DETECTORS = frozenset(
@@ -128,6 +131,8 @@ LONG_DETECTORS = frozenset(
 # By number of a detector: its expression for `re`, with a check of the edges and without one.
 WITH_EDGES = [_compile(_with_edges(item), item) for item in DETECTORS]
 WITHOUT_EDGES = [_compile(item.whole, item) for item in DETECTORS]
+# By number of a detector: the bytes with which a match can begin.
+FIRST_BYTES = [first_bytes(pattern) for pattern in WITHOUT_EDGES]
 # By number of a detector: the bytes that must not follow a match, unless they are joining marks that join nothing.
 FORBIDDEN_AFTER = [frozenset(LETTERS_DIGITS + (item.edges + item.not_behind).encode()) for item in DETECTORS]
 # The bytes before a name with which it is a part of a mail address, of a path, or of a URL, and no domain.

@@ -65,11 +65,16 @@ async def _reveal(file: BinaryIO, settings: Settings, token: bytes, purpose: str
     server = next(routes[REVEAL] for plugin in plugins if REVEAL in (routes := plugin.routes()))
     handle = pipeline.around(server)
     await pipeline.open()
+    kept = 0
     try:
         for lines in _blocks(file):
             document = {"texts": lines} if scope is None else {"texts": lines, "scope": scope}
             reply = await handle(new_exchange(REVEAL, headers, json.dumps(document).encode()))
-            click.echo("\n".join(parse_json(b"".join(reply.body))["texts"]))
+            answer = parse_json(b"".join(reply.body))
+            click.echo("\n".join(answer["texts"]))
+            kept += answer.get("kept", 0)
+        if kept:
+            click.echo(f"{kept} tokens stay: they are of another key or scope, or were changed", err=True)
     finally:
         await pipeline.close()
 

@@ -46,7 +46,7 @@ class RevealServer:
         """Answer a request.
 
         Raises:
-            BadRequestError: if the document is malformed, or a token is not one of this key and scope.
+            BadRequestError: if the document is malformed, or no token is one of this key and scope.
         """
         document = parse_json(await exchange.read_body())
         if not isinstance(document, dict) or not set(document) <= {"texts", "scope"}:
@@ -57,8 +57,9 @@ class RevealServer:
             raise BadRequestError('"texts" is a list of texts, and "scope" is a text')
         context = Context(self._key, scope)
         try:
-            revealed = [reveal(text, context) for text in texts]
+            revealed = reveal(texts, context)
         except DecryptionError as error:
             raise BadRequestError(str(error)) from None
         exchange.put(Redactions({"reveal": len(texts)}))
-        return Reply(200, ((b"content-type", b"application/json"),), (render_json({"texts": revealed}),))
+        document = {"texts": list(revealed.texts)} | ({"kept": revealed.kept} if revealed.kept else {})
+        return Reply(200, ((b"content-type", b"application/json"),), (render_json(document),))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -14,14 +16,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from governance.errors import ConfigurationError, DecryptionError
 from governance.privacy.change.context import Context, derive_key, keyed_digest, normalized
 
-TOKEN = re.compile(r"<([A-Z_]{2,40}):([A-Za-z0-9_-]{22,})>")
+# Of any entity, also one with digits or small letters. A hash has another mark, since it cannot be turned back.
+TOKEN = re.compile(r"<([A-Za-z][A-Za-z0-9_]{0,63}):([A-Za-z0-9_-]{22,})>")
 # NIST SP 800-38G Rev. 1 requires at least a million possible values.
 FF1_LEAST_DIGITS = 6
 _DIGITS = "0123456789"
 
 
 def hash_text(value: str, entity: str, number: float, context: Context) -> str:
-    """Return the entity and 32 hex digits of HMAC-SHA256: `Ada Lovelace` becomes `<PERSON:5f2a…>`.
+    """Return the entity and 32 hex digits of HMAC-SHA256: `Ada Lovelace` becomes `<PERSON#5f2a…>`.
 
     Capitals and spaces make no difference: `ada  LOVELACE` gets the same hash.
 
@@ -29,7 +32,7 @@ def hash_text(value: str, entity: str, number: float, context: Context) -> str:
         ConfigurationError: If the context has no key.
     """
     digest = keyed_digest(context, "hash", entity, normalized(value).encode()).hex()
-    return f"<{entity}:{digest[:32]}>"
+    return f"<{entity}#{digest[:32]}>"
 
 
 def tokenize(value: str, entity: str, number: float, context: Context) -> str:
@@ -44,14 +47,44 @@ def tokenize(value: str, entity: str, number: float, context: Context) -> str:
     return f"<{entity}:{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}>"
 
 
-def reveal(text: str, context: Context) -> str:
-    """Return a text with its tokens decrypted: `Ask <PERSON:3q2-7wAA…>` becomes `Ask Ada Lovelace`.
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """Texts whose tokens were decrypted.
+
+    Attributes:
+        texts: The texts; a token that could not be decrypted is in them as it was.
+        revealed: Number of tokens that were decrypted.
+        kept: Number of tokens that were not, because they are of another key or scope, or were changed.
+    """
+
+    texts: Sequence[str]
+    revealed: int
+    kept: int
+
+
+def reveal(texts: Sequence[str], context: Context) -> Revealed:
+    """Return texts with their tokens decrypted: `Ask <PERSON:3q2-7wAA…>` becomes `Ask Ada Lovelace`.
 
     Raises:
-        DecryptionError: If a token was made with another key or scope, or was changed.
+        DecryptionError: If none of several tokens could be decrypted: all are of another key or scope, or were changed.
         ConfigurationError: If the context has no key.
     """
-    return TOKEN.sub(lambda token: _reveal_token(token[1], token[2], context), text)
+    revealed = kept = 0
+
+    def open_token(token: re.Match[str]) -> str:
+        nonlocal revealed, kept
+        try:
+            opened = _reveal_token(token[1], token[2], context)
+        except DecryptionError:
+            kept += 1
+            return token[0]
+        revealed += 1
+        return opened
+
+    changed = [TOKEN.sub(open_token, text) for text in texts]
+    if kept and not revealed:
+        raise DecryptionError("a token is not of this key and scope, or it was changed")
+    return Revealed(changed, revealed, kept)
 
 
 def _reveal_token(entity: str, text: str, context: Context) -> str:

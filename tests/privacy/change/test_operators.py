@@ -106,18 +106,51 @@ def test_hash_ignores_capitals_and_spaces():
 @given(st.text(min_size=1, max_size=60))
 def test_reveal_decrypts_tokens(value):
     text = f"x {change(value, 'token')} y"
-    assert reveal(text, KEY) == f"x {value} y"
+    assert reveal([text], KEY).texts == [f"x {value} y"]
 
 
 def test_reveal_refuses_other_keys_other_scopes_and_changed_tokens():
     token = change("Ada", "token")
     for context in OTHERS:
         with pytest.raises(DecryptionError):
-            reveal(token, context)
+            reveal([token], context)
     for changed in (token.replace("PERSON", "OTHER"), token[:-3] + ("A" if token[-3] != "A" else "B") + token[-2:]):
         with pytest.raises(DecryptionError):
-            reveal(changed, KEY)
-    assert reveal("<PERSON> and <PERSON:short>", KEY) == "<PERSON> and <PERSON:short>"
+            reveal([changed], KEY)
+    assert reveal(["<PERSON> and <PERSON:short>"], KEY).texts == ["<PERSON> and <PERSON:short>"]
+
+
+def test_reveal_turns_back_what_it_can_and_counts_the_rest():
+    tokens = [change("Ada", "token", entity) for entity in ("PERSON", "employee2", "K9", "x")]
+    foreign, hashed = change("Bob", "token", context=OTHERS[0]), change("Bob", "hash")
+    made = reveal([" ".join(tokens), f"{foreign} {hashed} {tokens[0][:-4]}>"], KEY)
+    assert made.texts == ["Ada Ada Ada Ada", f"{foreign} {hashed} {tokens[0][:-4]}>"]
+    assert (made.revealed, made.kept) == (4, 2)
+
+
+@pytest.mark.parametrize("operator", ["replace", "hash", "token"])
+def test_a_second_pass_leaves_placeholders_as_they_are(operator):
+    texts = ["Ada, card 4111 1111 1111 1111, ada@example.org", "call 415-555-2671 on 17 May 1984", "SSN: 536904399"]
+
+    def tagger(some):
+        """Take every word for a name, as a tagger may take the name of an entity for one."""
+        words = [re.finditer(r"[A-Z]\w+|\w{20,}", text) for text in some]
+        return [[Finding("PERSON", *found.span(), 0.95, "t") for found in each] for each in words]
+
+    anonymizer = TextAnonymizer(Detectors(tagger), AnonymizationProfile.parse({"default": operator}), KEY)
+    once = [one.text for one in anonymizer.anonymize(texts)]
+    again = anonymizer.anonymize(once)
+    assert once != texts and [one.text for one in again] == once and not any(one.counts for one in again)
+
+
+def test_a_placeholder_hides_no_number():
+    for hidden in (
+        "<PERSON:4111111111111111-aaaaaaaaaaaa>",
+        "<X#4111111111111111>",
+        "<ada@example.org>",
+        "<4111111111111111>",
+    ):
+        assert Detectors().find(f"see {hidden} now")
 
 
 def test_surrogate_is_of_the_same_kind():

@@ -24,6 +24,7 @@ _SEPARATORS = str.maketrans("", "", " -.()/\u00a0")
 _NOT_DIGITS = bytes(code for code in range(256) if not 48 <= code <= 57)
 _NUMBER = re.compile(r"\d+")
 _DECIMAL, _ZIP_AND_FOUR = re.compile(r"\+ ?\d{1,3}\.\d+"), re.compile(r"\d{5}-\d{4}")
+_LONG_NUMBER = re.compile(r"\d{9}")
 _DATE_AND_TIME = re.compile(r"\d{6}[ .\-]\d{6}(?:[ .\-]\d{1,6})?")
 # GB 11643: the weight of place i is 2^(17 - i) mod 11.
 _RESIDENT_WEIGHTS = tuple(pow(2, 17 - place, 11) for place in range(17))
@@ -271,6 +272,15 @@ def age(text: str) -> bool:
     return found is not None and 0 < int(found[0]) <= 120
 
 
+def placeholder(text: str) -> bool:
+    """Return whether a text in angle brackets stands for a value: a kind in capitals, or a token or hash.
+
+    No long number is in a token, so that none can be hidden in the form of one.
+    """
+    name = text[1:-1]
+    return (name.isupper() or ":" in name or "#" in name) and _LONG_NUMBER.search(name) is None
+
+
 def secret(text: str) -> bool:
     """Return whether a text has a digit, or a capital or mark behind its first letter, as few words have."""
     inner = text[1:].rstrip(".,;:!?)")
@@ -288,32 +298,32 @@ def kr_rrn(text: str) -> bool:
 def snils(text: str) -> bool:
     """Return whether a number has the check digits of a Russian pension insurance number."""
     digits = digits_alone(text)
-    return sum(map(mul, range(9, 0, -1), map(int, digits))) % 101 % 100 == int(digits[9:])
+    return bool(sum(map(mul, range(9, 0, -1), map(int, digits))) % 101 % 100 == int(digits[9:]))
 
 
 def tr_identity(text: str) -> bool:
     """Return whether the last digit is the sum of the others, as in a Turkish identity number."""
-    return sum(map(int, text[:10])) % 10 == int(text[10])
+    return bool(sum(map(int, text[:10])) % 10 == int(text[10]))
 
 
 def hk_identity(text: str) -> bool:
     """Return whether a number has the check digit of a Hong Kong identity card; a blank before one letter counts 36."""
     values = [_letter_or_digit(character) for character in text if character.isalnum()]
     values = values if len(values) == 9 else [36, *values]
-    return sum(map(mul, values, range(9, 0, -1))) % 11 == 0
+    return bool(sum(map(mul, values, range(9, 0, -1))) % 11 == 0)
 
 
 def tw_identity(text: str) -> bool:
     """Return whether a number has the check digit of a Taiwanese identity number."""
     letter = 10 + "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(text[0])
     values = [letter // 10, letter % 10, *map(int, text[1:])]
-    return sum(map(mul, values, (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1))) % 10 == 0
+    return bool(sum(map(mul, values, (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1))) % 10 == 0)
 
 
 def medicare(text: str) -> bool:
     """Return whether a number has the check digit of an Australian Medicare card."""
     digits = digits_alone(text)
-    return sum(map(mul, map(int, digits), (1, 3, 7, 9, 1, 3, 7, 9))) % 10 == int(digits[8])
+    return bool(sum(map(mul, map(int, digits), (1, 3, 7, 9, 1, 3, 7, 9))) % 10 == int(digits[8]))
 
 
 def npi(text: str) -> bool:
@@ -324,13 +334,13 @@ def npi(text: str) -> bool:
 def dea(text: str) -> bool:
     """Return whether a number has the check digit of a US Drug Enforcement Administration registration."""
     digits = [int(digit) for digit in text[2:]]
-    return (sum(digits[0:6:2]) + 2 * sum(digits[1:6:2])) % 10 == digits[6]
+    return bool((sum(digits[0:6:2]) + 2 * sum(digits[1:6:2])) % 10 == digits[6])
 
 
 def ch_uid(text: str) -> bool:
     """Return whether a number has the check digit of a Swiss enterprise (UID, modulus 11)."""
     digits = list(map(int, digits_alone(text)))
-    return (11 - sum(map(mul, digits, (5, 4, 3, 2, 7, 6, 5, 4))) % 11) % 11 == digits[8]
+    return bool((11 - sum(map(mul, digits, (5, 4, 3, 2, 7, 6, 5, 4))) % 11) % 11 == digits[8])
 
 
 def _letter_or_digit(character: str) -> int:

@@ -50,6 +50,10 @@ _STREET = (
 
 DETECTORS: tuple[Detector, ...] = (
     Detector(
+        "placeholder", "", r"<[A-Za-z][A-Za-z0-9_]{1,63}(?:#[0-9a-f]{32}|:[A-Za-z0-9_\-]{22,4000})?>", 2.0, checks.placeholder,
+        examples=("<PERSON>", "<EMAIL_ADDRESS#0123456789abcdef0123456789abcdef>"), counter_examples=("<person>", "a < B and C > d"),
+    ),
+    Detector(
         "email", "EMAIL_ADDRESS", r"[a-z0-9\xc3-\xd3][a-z0-9._%+'\-!#$&*^~\x80-\xbf\xc3-\xd3]{0,63}@[a-z0-9\x80-\xf4](?:[a-z0-9\-\x80-\xf4]{0,62}\.){1,6}(?:xn--[a-z0-9\-]{1,59}|[a-z]{2,24}|[\xc3-\xd3\x80-\xbf]{4,24})", 0.98, caseless=True, edges="@",
         examples=("ada@example.org", "First.Last+tag@sub.example.co.uk", "jörg.müller@bücher.example", "ада@пример.рф", "o!b#c@example.org"), counter_examples=("a@b", "@example.org", "ada@example"),
     ),

@@ -38,7 +38,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         items: Number of items in the batch.
         policies: `@id`s of the policies that decided.
         policy_digest: Digest of the policy set.
-        redactions: Number of changed values by kind of personal data.
+        redactions: What was changed in the request: number of values of declared fields by operator, and of findings
+            in free text and pictures by kind of personal data.
         request: Commitment to the body of the request (hex), or None without a body.
         reply: Commitment to the body of the answer (hex), or None without a body.
         roles: Roles of the caller.
@@ -47,6 +48,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         grant: Id of the emergency grant that was used.
         data_classes: Classes of personal data in declared fields.
         detail: Why the policies denied the request, or the reason of an event.
+        reply_redactions: Number of findings that were changed in the answer, by kind of personal data; of a stream in
+            its second entry.
         stream: For a streamed answer: `begun` in its first entry, `ended` in its second.
         head: For an event about a signed file or another log: what must not go back, such as a sequence number.
         stamp: Authentication of the entry, added by the log (`stamp`); "" in logs of format 1.
@@ -81,6 +84,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     data_classes: list[LogWord] = []
     detail: LogWord = LogWord("")
     stream: Literal["", "begun", "ended"] = ""
+    reply_redactions: dict[LogWord, int] = {}
     head: LogWord = LogWord("")
     stamp: str = ""
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +41,7 @@ from governance.contract.models import ModelLoad
 from governance.contract.plugin import Plugin, Proceed
 from governance.errors import ConfigurationError, GovernanceError, NotReadyError, RefusedError
 from governance.keys import open_signing_key
-from governance.privacy.redactions import Redactions
+from governance.privacy.redactions import Redactions, ReplyFindings
 from governance.settings import Settings
 
 RECEIPT = b"governance-receipt"
@@ -64,7 +64,7 @@ class AuditPlugin(Plugin):
     """
 
     name = "audit"
-    observes = frozenset({Admitted, Caller, Decision, Redactions, Usage})
+    observes = frozenset({Admitted, Caller, Decision, Redactions, ReplyFindings, Usage})
 
     def __init__(
         self,
@@ -193,7 +193,9 @@ class AuditPlugin(Plugin):
         redactions, request = exchange.get(Redactions), exchange.received_body
         if caller is None or decision is None or usage is None or request is None:
             return None
-        if redactions is not None and (redactions.counts or redactions.classes):
+        if redactions is not None and (redactions.counts or redactions.classes or redactions.entities):
+            return None
+        if (found := exchange.get(ReplyFindings)) is not None and found.entities:
             return None
         known = exchange.route, caller, decision.verdict, decision.shadow
         facts = decision.purpose, decision.grant, usage.version, usage.model_digest, usage.items
@@ -273,7 +275,7 @@ def _entry(
     caller, decision = exchange.get(Caller), exchange.get(Decision)
     verdict = None if decision is None else decision.verdict
     shadow = None if decision is None else decision.shadow
-    usage, redactions = exchange.get(Usage), exchange.get(Redactions)
+    usage, redactions, found = exchange.get(Usage), exchange.get(Redactions), exchange.get(ReplyFindings)
     request_body: bytes | None = exchange.received_body
     whole = None if reply is None or isinstance(reply, StreamedReply) else reply.body
     return Entry(
@@ -296,9 +298,7 @@ def _entry(
         items=None if usage is None else usage.items,
         policies=[] if verdict is None else [trusted_word(name) for name in verdict.policy_ids],
         policy_digest=None if verdict is None else trusted_word(verdict.policy_digest),
-        redactions={}
-        if redactions is None
-        else {trusted_word(name): count for name, count in redactions.counts.items()},
+        redactions={} if redactions is None else _counted(redactions.counts) | _counted(redactions.entities),
         request=None if request_body is None else commitment("request", salt, request_body),
         reply=None if whole is None else commitment("reply", salt, *whole),
         roles=[] if caller is None else [trusted_word(role) for role in caller.roles],
@@ -307,7 +307,12 @@ def _entry(
         grant=trusted_word("" if decision is None or decision.grant is None else decision.grant),
         data_classes=[] if redactions is None else [trusted_word(name) for name in sorted(redactions.classes)],
         detail=trusted_word("" if verdict is None or verdict.allowed else str(verdict)[:MAX_DETAIL_CHARACTERS]),
+        reply_redactions={} if found is None else _counted(found.entities),
     )
+
+
+def _counted(counts: Mapping[str, int]) -> dict[LogWord, int]:
+    return {trusted_word(name): count for name, count in counts.items()}
 
 
 def _event_entry(event: Event, entry_id: str) -> Entry:

@@ -317,6 +317,22 @@ async def test_audit_of_stream_has_one_entry_before_the_first_byte_and_one_at_th
     assert max(seen) == 1 and msgspec.json.encode(begun)
 
 
+async def test_audit_counts_what_was_changed_in_free_text_of_requests_and_streams(tmp_path):
+    client, plugin = await audited(tmp_path, App())
+    await client.call("GET", "/ask", query=f"q=card+{CARD}&name=Ada&n=1".encode())
+    app = App(b"text/plain", [f"card {CARD}. ".encode(), b"One sentence. " * 100, f"card {CARD}. ".encode()])
+    await plugin.close()
+    [asked] = entries(tmp_path)
+    assert (asked.redactions, asked.reply_redactions) == ({"replace": 1, "CREDIT_CARD": 1}, {})
+    folder = tmp_path / "stream"
+    folder.mkdir()
+    client, plugin = await audited(folder, app)
+    await listening(client.app, "/stream")
+    await plugin.close()
+    begun, ended = entries(folder)
+    assert (begun.reply_redactions, ended.reply_redactions) == ({}, {"CREDIT_CARD": 2})
+
+
 async def test_stream_client_that_disconnects_closes_the_generator_of_the_application(tmp_path):
     app = App(b"text/plain", [b"One sentence. " * 100] * 10_000)
     client, plugin = await audited(tmp_path, app)

@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
+from governance.cli.project.distribution import WHEELS, installed_wheel, requirements
 from governance.errors import ConfigurationError
 
 EXAMPLE = "example.json"
@@ -58,6 +59,8 @@ class Contents:
                 (folder / name).write_text(text)
             for name, content in self.binaries.items():
                 (folder / name).write_bytes(content)
+            if (wheel := installed_wheel()) is not None:
+                _copy(wheel, folder / WHEELS / wheel.name)
             for name, source in self.copies.items():
                 _copy(source, folder / name)
         except OSError as error:
@@ -96,14 +99,13 @@ def plain_contents(name: str) -> Contents:
     )
 
 
-def common_values(name: str, values: Mapping[str, str], *, routes: list[str], runtime: bool = False) -> dict[str, str]:
+def common_values(name: str, values: Mapping[str, str], *, routes: list[str]) -> dict[str, str]:
     """Return the values of the variables that every template may use.
 
     Args:
         name: name of the service.
         values: `module`, `class_name`, `action`, `route` and `model` ("" without a model), and those of one kind.
         routes: text of each `[[routes]]` of the settings.
-        runtime: whether models are served.
     """
     model = values["model"]
     return {
@@ -117,7 +119,7 @@ def common_values(name: str, values: Mapping[str, str], *, routes: list[str], ru
         "recipient": _RECIPIENT if model else "",
         "sealed": ", the sealed model and the key that verifies it" if model else "",
         "include": _INCLUDE if model else "",
-        "packages": f'    - "bento-governance{"[cpu]" if model else ""}"',
+        "requirements": requirements(installed_wheel(), runtime=bool(model)),
         "request": JSON_REQUEST,
         **values,
     }

@@ -41,6 +41,7 @@ def service_contents(name: str, place: str, folder: Path | None = None) -> Conte
         raise ConfigurationError(f"{place} has no method with @bentoml.api")
     values = {
         "module": GUARD, "class_name": class_name, "action": "call", "model": "", "source_module": module,
+        "include": f'  - "{signature.source.name}/**/*.py"' if signature.source.is_dir() else "",
         "route": _called(first := _first(signature)), "request": _request(first),
     }  # fmt: skip
     return Contents(

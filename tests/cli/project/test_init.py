@@ -211,3 +211,29 @@ def test_dev_makes_again_what_was_removed(tmp_path):
     assert (folder / "state/first-caller.api-key").exists() and is_file_for_development(
         folder / "state/keys/checkpoint.key"
     )
+
+
+@pytest.mark.parametrize("recorded", ["file", "gone", "index", "folder", "nonsense"])
+def test_bento_carries_the_wheel_that_the_package_was_installed_from(tmp_path, monkeypatch, recorded):
+    from governance.cli.project import distribution
+
+    wheel = tmp_path / "a b/bento_governance-1-py3-none-any.whl"
+    wheel.parent.mkdir()
+    wheel.write_bytes(b"")
+    urls = {
+        "file": wheel.as_uri(),
+        "gone": f"{wheel.parent.as_uri()}/x.whl",
+        "index": "https://x/y.whl",
+        "folder": tmp_path.as_uri(),
+    }
+    text = "not JSON" if recorded == "nonsense" else json.dumps({"url": urls[recorded]})
+
+    class Recorded:
+        def read_text(self, name):
+            return text
+
+    monkeypatch.setattr(distribution, "distribution", lambda name: Recorded())
+    found = distribution.installed_wheel()
+    assert found == (wheel if recorded == "file" else None)
+    listed = distribution.requirements(found, runtime=True)
+    assert (f"./wheels/{wheel.name}" in listed) == (recorded == "file") == ("bento-governance[cpu]" not in listed)

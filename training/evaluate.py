@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.config import CLASSES
-from training.data import Images, Labels
+from training.data.digits import Images, Labels
 
 # Bins of confidence for the calibration error.
 BINS = 10

@@ -19,7 +19,7 @@ from governance.drift.learning import learn
 from governance.drift.profile import SignedProfile
 from governance.errors import ManifestMismatchError
 from training.config import CLASSES, Config, TrainingError
-from training.data import Split
+from training.data.digits import Split
 from training.fit import Normalised
 
 # Largest allowed difference of a probability between ONNX Runtime and torch, and the number of test images compared.

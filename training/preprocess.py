@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from training.data import LabelledImages
+from training.data.digits import LabelledImages
 
 
 @dataclass(frozen=True, slots=True)

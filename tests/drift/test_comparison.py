@@ -13,7 +13,7 @@ from governance.drift.learning import learn
 from governance.drift.profile import MISSING, OUTSIDE, SignedProfile
 from governance.drift.window import WindowCounts
 from training.config import NAMES
-from training.data import load
+from training.data.load import load
 
 ROOT = Path(__file__).parents[2]
 CARD = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [-1]}], "outputs": []}

@@ -94,6 +94,6 @@ def service(state):
 @pytest.fixture(scope="session")
 def digit() -> np.ndarray:
     """A real handwritten digit, float32 of shape [1, 1, 28, 28]."""
-    from training.data import load
+    from training.data.load import load
 
     return load(None, 7).test.images[:1, np.newaxis].astype(np.float32) / 255

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.e2e.conftest import ROOT, State, serving
-from training.data import load
+from training.data.load import load
 
 SETTINGS = ("--settings", "bentos/digits/governance.toml")
 SERVICE = """

@@ -1,9 +1,7 @@
 """Training of the digit models, on a small part of the real digits."""
 
-import gzip
 import json
 import re
-import struct
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,7 +14,8 @@ from governance.drift.profile import SignedProfile
 from training.__main__ import command
 from training.cnn import Cnn
 from training.config import Config, TrainingError, config_for
-from training.data import IMAGES, LabelledImages, load, read_idx, read_part, split_by_class
+from training.data.digits import LabelledImages
+from training.data.load import load, split_by_class
 from training.evaluate import calibration, draw, score
 from training.export import ProbabilityModel, export, renew_profile, run, to_onnx, verify_parity
 from training.fit import GradientDescent, Normalised, fit, load_best, loss_of, measure
@@ -207,32 +206,6 @@ def test_verify_parity_refuses_a_graph_that_differs_from_torch():
         verify_parity(
             graph, ProbabilityModel(model).eval(), np.random.default_rng(0).random((200, 1, 28, 28), np.float32)
         )
-
-
-def idx(magic, shape, content):
-    return struct.pack(f">{1 + len(shape)}I", magic, *shape) + content
-
-
-def test_load_reads_the_four_idx_files_plain_or_gzipped(tmp_path):
-    for name, opener in (("train", open), ("t10k", gzip.open)):
-        suffix = ".gz" if opener is gzip.open else ""
-        with opener(tmp_path / f"{name}-images-idx3-ubyte{suffix}", "wb") as stream:
-            stream.write(idx(IMAGES, (20, 28, 28), bytes(20 * 784)))
-        with opener(tmp_path / f"{name}-labels-idx1-ubyte{suffix}", "wb") as stream:
-            stream.write(idx(0x801, (20,), bytes(range(10)) * 2))
-    assert len(load(tmp_path, 1).test.labels) == 20
-    with pytest.raises(TrainingError, match="four IDX files"):
-        read_part(tmp_path, "other")
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"\x00\x00\x08\x03", idx(0x802, (1, 28, 28), bytes(784)), idx(IMAGES, (2, 28, 28), bytes(784)),
-                idx(IMAGES, (2**31, 2**31, 2**31), b""), idx(IMAGES, (1, 28, 28), bytes(785))],
-)  # fmt: skip
-def test_read_idx_refuses_a_hostile_file(tmp_path, content):
-    (tmp_path / "x").write_bytes(content)
-    with pytest.raises(TrainingError):
-        read_idx(tmp_path / "x", IMAGES)
 
 
 def test_tune_needs_no_test_part(small):

@@ -39,9 +39,18 @@ def _insert(root: dict[str, Any], value: Value) -> None:
     *parents, key = value.path.split(".")
     table = root
     for parent in parents:
+        _require(table, parent)
         table = table["properties"].setdefault(parent, {**CLOSED, "properties": {}})
+    _require(table, key)
     kind = TYPES.get(value.path) or _type_of(value)
     table["properties"][key] = kind if "$ref" in kind else {"description": value.description, **kind}
+
+
+def _require(table: dict[str, Any], key: str) -> None:
+    """Require a key: Helm removes a value that is null, and a template reads a missing one as 0, false or ""."""
+    required = table.setdefault("required", [])
+    if key not in required:
+        required.append(key)
 
 
 def _type_of(value: Value) -> Mapping[str, Any]:

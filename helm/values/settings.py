@@ -62,9 +62,9 @@ def _without_chart_keys(name: str, definition: Mapping[str, Any]) -> dict[str, A
 
 
 def _cleaned(node: Any) -> Any:
-    """Remove keywords that Helm does not need, and refuse unknown keys wherever keys follow a pattern."""
+    """Remove what Helm does not need, and null, which TOML does not have; close objects whose keys follow a pattern."""
     if isinstance(node, list):
-        return [_cleaned(item) for item in node]
+        return [_cleaned(item) for item in node if item != {"type": "null"}]
     if not isinstance(node, dict):
         return node
     cleaned = {key: _cleaned(value) for key, value in node.items() if key not in (*DROPPED, "properties")}

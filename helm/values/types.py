@@ -11,8 +11,17 @@ TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 FILES = {"type": "array", "items": FILE, "uniqueItems": True}
 PEERS = {"type": "array", "items": {"$ref": "#/$defs/peer"}}
 COUNT = {"type": "integer", "minimum": 0}
-SIZES = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
-RESOURCES = {"type": "object", "additionalProperties": False, "properties": {"requests": SIZES, "limits": SIZES}}
+SIZES = {
+    "type": "object",
+    "additionalProperties": {"type": ["string", "number"]},
+    "required": ["cpu", "memory", "ephemeral-storage"],
+}
+RESOURCES = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["requests", "limits"],
+    "properties": {"requests": SIZES, "limits": SIZES},
+}
 KEY = {"type": "string", "pattern": r"^([A-Za-z0-9][A-Za-z0-9._-]*|(awskms|vault|pkcs11):[^\s'\"]+)?$"}
 
 # Types by the value's path. A value that is not listed gets the type of its default.

@@ -133,11 +133,11 @@ HTTP = 'models.digits-cnn={"source":"http","url":"https://m/x","sha256":"' + "a"
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (("models=null",), "configure at least one model"),
+        (("models={}",), "configure at least one model"),
         (("settingsConfigMap=x",), "settings and settingsConfigMap: set one of them, not both"),
-        (("settings=null",), "settings.service.name"),
+        (("settings={}",), "settings.service.name"),
         (("policy.existingConfigMap=x",), "policy.files and policy.existingConfigMap"),
-        (("policy.files=null",), "without policies every request is denied"),
+        (("policy.files={}",), "without policies every request is denied"),
         (("policy.policies=other.cedar",), "policy.files: the file 'other.cedar' is missing"),
         (("policy.shadow=next.cedar",), "policy.files: the file 'next.cedar' is missing"),
         (("trust.publicKeys.x=y",), "trust.publicKeys and trust.existingConfigMap"),

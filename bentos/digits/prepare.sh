@@ -17,7 +17,7 @@ make_key() { [ -e "$KEYS/$2" ] || "$BIN/bento-governance" key create "$1" "$KEYS
 make_key signing signing.key
 make_key recipient recipient.key
 make_key checkpoint checkpoint.key
-make_key signing stop.key
+make_key stop stop.key
 make_key secret api-key-hash.key
 make_key secret privacy-hash.key
 

@@ -12,6 +12,7 @@ import click
 from governance.access.callers.api_key_store import ApiKeyStore
 from governance.cli.help import Group
 from governance.cli.options import PATH, json_option, settings_option
+from governance.cli.policy.unknown import remark_unknown_roles
 from governance.errors import ConfigurationError
 from governance.keys import open_secret
 from governance.settings import load_settings
@@ -75,6 +76,8 @@ def create(
       bento-governance api-key create ada --role classifier --role viewer
       bento-governance api-key create prometheus --role operator --expires-days 90
     """
+    if settings.is_file():
+        remark_unknown_roles(roles, load_settings(settings))
     lifetime = None if expires_days is None else expires_days * 86_400
     token, key = _store(settings, store, hash_key).create(caller, roles, lifetime_seconds=lifetime)
     if as_json:
@@ -112,7 +115,7 @@ def list_(as_json: bool, settings: Path, store: Path | None, hash_key: str | Non
         click.echo(json.dumps(rows, indent=2))
         return
     if not keys:
-        click.echo("There are no API keys yet: bento-governance api-key create CALLER --role ROLE")
+        click.echo(f"{opened.file} has no API keys yet: bento-governance api-key create CALLER --role ROLE")
     for key in keys:
         state = f"revoked {_day(key.revoked)}" if key.revoked else f"expires {_day(key.expires) or 'never'}"
         used = f"used {last_used[key.key_id]}" if key.key_id in last_used else "never used"

@@ -23,8 +23,12 @@ PURPOSES = {
     "signing": "Signs model artifacts. Keep it where models are released; servers need only the .pub file.",
     "recipient": "Opens sealed artifacts. Servers need it; seal with the .pub file.",
     "checkpoint": "Signs the audit log. Servers need it; officers verify with the .pub file.",
+    "stop": "Signs the kill switch. Keep it where operators stop models; servers need only the .pub file.",
+    "grant": "Signs emergency grants. Its owner keeps it; servers need only the .pub file.",
     "secret": "A symmetric secret (for keyed hashes). Servers need it.",
 }
+# Keys of persons; the checkpoint key is a server's, and Ed25519 as the log's format demands.
+SIGNERS = ("signing", "stop", "grant")
 
 
 @click.group(cls=Group)
@@ -57,8 +61,9 @@ def command() -> None:
 def create(purpose: str, path: Path, algorithm: str | None, passphrase: str | None) -> None:
     """Create a key for a purpose, at PATH.
 
-    signing: signs model artifacts, grants and stops. recipient: decrypts artifacts. checkpoint: signs the audit log.
-    secret: keys hashes. Where a key with a passphrase is used, write file:PATH?passphrase=env:NAME.
+    signing: signs model artifacts. stop: signs the kill switch. grant: signs emergency grants. recipient: decrypts
+    artifacts. checkpoint: signs the audit log. secret: keys hashes. Where a key with a passphrase is used, write
+    file:PATH?passphrase=env:NAME.
 
     \b
     Examples:
@@ -66,7 +71,7 @@ def create(purpose: str, path: Path, algorithm: str | None, passphrase: str | No
       bento-governance key create recipient recipient.key --algorithm p256
       bento-governance key create checkpoint log.key --passphrase env:PASSPHRASE
     """
-    fitting = {"signing": SIGNING_ALGORITHMS, "recipient": tuple(ALGORITHMS)}.get(purpose, ())
+    fitting = {**dict.fromkeys(SIGNERS, SIGNING_ALGORITHMS), "recipient": tuple(ALGORITHMS)}.get(purpose, ())
     if algorithm is not None and algorithm not in fitting:
         raise click.UsageError(
             f"a {purpose} key has no algorithm '{algorithm}'" + (f": {', '.join(fitting)}" * bool(fitting))
@@ -97,7 +102,7 @@ def new_key(purpose: str, algorithm: str | None = None) -> tuple[bytes, bytes | 
     if purpose == "recipient":
         recipient = generate_recipient_key(algorithm or "x-wing", secrets.token_bytes)
         return recipient.to_pem(), recipient.public_key.to_pem()
-    signing = generate_signing_key((algorithm or "ecdsa-p256") if purpose == "signing" else "ed25519")
+    signing = generate_signing_key((algorithm or "ecdsa-p256") if purpose in SIGNERS else "ed25519")
     return signing.to_pem(), signing.public_key.pem
 
 

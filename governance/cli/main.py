@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from types import MappingProxyType
 
 import click
 
 from governance import __version__
+from governance.cli.help import first_sentence
 from governance.errors import (
     ConfigurationError,
     GovernanceError,
@@ -27,6 +29,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "dev": (
             "governance.cli.project.dev:dev",
             "Serve the service in a folder on 127.0.0.1, and start it again after each change of its files.",
+        ),
+        "doctor": (
+            "governance.cli.doctor.command:doctor",
+            "Look for what is wrong with a service, and print one line each, with what to do about it.",
         ),
         "drift": ("governance.cli.drift", "Compare recent data of models with their validation data."),
         "grant": ("governance.cli.grant", "Create and sign emergency grants, each limited in time."),
@@ -46,6 +52,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+# Commands of other packages: click commands by name.
+COMMAND_GROUP = "bento_governance.commands"
+
 # The first match counts. click itself uses 2 for a wrong command line; 1 means an unexpected error.
 EXIT_CODES: tuple[tuple[type[GovernanceError], int], ...] = (
     (ConfigurationError, 3),
@@ -60,22 +69,34 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, without an import of any."""
-        return sorted(COMMANDS)
+        return sorted({*COMMANDS, *entry_points(group=COMMAND_GROUP).names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command; None if it does not exist."""
-        if cmd_name not in COMMANDS:
+        place = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else _offered(cmd_name)
+        if place is None:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        module, _, attribute = place.partition(":")
         command = getattr(import_module(module), attribute or "command")
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name][0]} is not a command")
+            raise TypeError(f"{place} is not a command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands, with the summaries from `COMMANDS`."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, self._summary(ctx, name)) for name in self.list_commands(ctx)])
+
+    def _summary(self, ctx: click.Context, name: str) -> str:
+        if name in COMMANDS:
+            return COMMANDS[name][1]
+        found = self.get_command(ctx, name)
+        return "" if found is None else first_sentence(found)
+
+
+def _offered(name: str) -> str | None:
+    """Return the place of a command that another package offers, as MODULE:NAME, or None."""
+    return next((point.value for point in entry_points(group=COMMAND_GROUP, name=name)), None)
 
 
 @click.group(cls=LazyGroup)

@@ -6,9 +6,17 @@ from pathlib import Path
 
 import click
 
+from governance.settings import SETTINGS_VARIABLE
+
 PATH = click.Path(path_type=Path)
 
 settings_option = click.option(
-    "--settings", type=PATH, default=Path("governance.toml"), show_default=True, help="Settings file of the service."
+    "--settings",
+    type=PATH,
+    default=Path("governance.toml"),
+    show_default=True,
+    envvar=SETTINGS_VARIABLE,
+    show_envvar=True,
+    help="Settings file of the service.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

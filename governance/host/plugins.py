@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 from governance.contract.plugin import Plugin
 from governance.errors import ConfigurationError
+from governance.names import suggestion
 from governance.plugins import BUILT_IN
 from governance.settings import Section, Settings, plugin_settings
 
@@ -34,8 +35,10 @@ def load_plugins(settings: Settings) -> list[Plugin]:
 def _plugin_class(name: str, offered: Mapping[str, str]) -> type[Plugin]:
     target = BUILT_IN.get(name, offered.get(name))
     if target is None:
-        known = ", ".join(sorted({*BUILT_IN, *offered}))
-        raise ConfigurationError(f"no plugin is called '{name}'; available plugins: {known}")
+        known = sorted({*BUILT_IN, *offered})
+        raise ConfigurationError(
+            f"no plugin is called '{name}'; available plugins: {', '.join(known)}{suggestion(name, known)}"
+        )
     if offered.get(name, target) != target:
         raise ConfigurationError(f"another distribution offers a plugin with the built-in name '{name}'")
     module, _, attribute = target.partition(":")

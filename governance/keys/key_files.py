@@ -25,6 +25,10 @@ def read_private(path: str) -> bytes:
     try:
         # The same descriptor is checked and read: the path could name another file the second time.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise KeyUnavailableError(
+            f"the key {path} does not exist: correct the path, or make it with `bento-governance key create`"
+        ) from None
     except OSError as error:
         raise KeyUnavailableError(f"cannot read the key {path}: {error.strerror}") from None
     with _closing(descriptor):
@@ -48,6 +52,11 @@ def read_public(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             return _limited(stream.read(MAX_KEY_BYTES + 1), str(path))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"the public key {path} does not exist: copy it here; `bento-governance key create` wrote it next to the "
+            "private key"
+        ) from None
     except OSError as error:
         raise ConfigurationError(f"cannot read the public key {path}: {error.strerror}") from None
 

@@ -17,6 +17,7 @@ import msgspec
 from governance.access.callers.caller import Caller
 from governance.access.memo import Memo
 from governance.access.policies.verdict import Decision
+from governance.artifacts.trust.rollback import RollbackFloors
 from governance.audit.entry import (
     SALT_BYTES,
     VERSION,
@@ -84,6 +85,8 @@ class AuditPlugin(Plugin):
         settings = self._settings
         key = open_signing_key(settings.checkpoint_key)
         _ = key.public_key.raw  # Checkpoints need Ed25519: any other key is refused here, not at the first checkpoint.
+        # Before the log has an entry: from then on, a missing file of floors is refused.
+        RollbackFloors(settings.directory, key).raise_to({})
         self._log, self._lock = open_worker_log(
             settings.directory,
             settings.origin or self._service,

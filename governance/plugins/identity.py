@@ -101,6 +101,11 @@ class IdentityPlugin(Plugin):
         if settings.api_keys is not None and settings.hash_key is not None:
             self._store = ApiKeyStore(settings.api_keys, open_secret(settings.hash_key))
             self._store.load()
+            if not settings.api_keys.exists():
+                logger.warning(
+                    "%s does not exist, so every API key is refused: `bento-governance api-key create` makes it",
+                    settings.api_keys,
+                )
             yield ApiKeyVerifier(self._store)
         if key_sets:
             yield TokenVerifier([_issuer(name, settings.issuers[name], keys) for name, keys in key_sets.items()])

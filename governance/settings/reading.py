@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from governance.errors import ConfigurationError
+from governance.settings.mistakes import Sources, sentence
 from governance.settings.section import Section
 from governance.settings.tree import Settings
 
 ENVIRONMENT_PREFIX = "GOVERNANCE_"
+# The settings file for the command line; it is no setting itself.
+SETTINGS_VARIABLE = "GOVERNANCE_SETTINGS"
 AnySection = TypeVar("AnySection", bound=Section)
 
 # A file named in a key's URI: the key itself, or its passphrase, token or PIN.
@@ -37,17 +40,18 @@ def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigurationError(f"cannot read the settings {file}: {error.strerror}") from error
+        remedy = "; `bento-governance init NAME` makes a service with settings" * isinstance(error, FileNotFoundError)
+        raise ConfigurationError(f"cannot read the settings {file}: {error.strerror}{remedy}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file} is not TOML: {error}") from error
-    _override(raw, environment)
+    sources = Sources(str(file), _override(raw, environment))
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
-        raise ConfigurationError(f"{file}: {_sentence(error)}") from None
+        raise ConfigurationError(sentence(error, Settings, sources)) from None
     folder = file.resolve().parent
     absolute: Settings = _with_absolute_paths(settings, folder)
-    absolute._folder = folder
+    absolute._folder, absolute._sources = folder, sources
     return absolute
 
 
@@ -67,24 +71,30 @@ def plugin_settings(settings: Settings, name: str, model: type[AnySection]) -> A
     try:
         section = model.model_validate(settings.plugins.get(name, {}))
     except ValidationError as error:
-        raise ConfigurationError(_sentence(error, "plugins", name)) from None
+        raise ConfigurationError(sentence(error, model, settings._sources, ("plugins", name))) from None
     absolute: AnySection = _with_absolute_paths(section, settings._folder)
     return absolute
 
 
-def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
+def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Change the settings as the environment says, and return the variable of each changed place."""
+    variables: dict[tuple[str, ...], str] = {}
     for name in sorted(environment):
-        if not name.startswith(ENVIRONMENT_PREFIX):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name == SETTINGS_VARIABLE:
             continue
         *sections, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         if not sections:
             raise ConfigurationError(f"{name} names no section: write {ENVIRONMENT_PREFIX}<SECTION>__<KEY>")
-        table = raw
+        table, place = raw, []
         for section in sections:
-            table = table.setdefault(_spelled(table, section), {})
+            place.append(_spelled(table, section))
+            table = table.setdefault(place[-1], {})
             if not isinstance(table, dict):
                 raise ConfigurationError(f"{name}: '{section}' is not a table in the settings")
-        table[_spelled(table, key)] = _value(environment[name])
+        place.append(_spelled(table, key))
+        table[place[-1]] = _value(environment[name])
+        variables[tuple(place)] = name
+    return variables
 
 
 def _spelled(table: Mapping[str, Any], wanted: str) -> str:
@@ -99,14 +109,6 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _sentence(error: ValidationError, *section: str) -> str:
-    """Return which keys are wrong and why, without their values, which may be secrets."""
-    return "; ".join(
-        f"[{'.'.join(str(part) for part in (*section, *detail['loc']))}] {detail['msg'].removesuffix('.')}"
-        for detail in error.errors(include_input=False, include_url=False)
-    )
 
 
 def _with_absolute_paths(section: Any, root: Path) -> Any:

@@ -11,6 +11,7 @@ from governance.settings.access import GrantSettings, LimitsSettings, PolicySett
 from governance.settings.audit import AuditSettings
 from governance.settings.connections import HttpSettings, LogSettings
 from governance.settings.identity import IdentitySettings
+from governance.settings.mistakes import Sources
 from governance.settings.models import ArtifactSettings, ModelSettings, RuntimeSettings
 from governance.settings.monitoring import DriftSettings, MetricsSettings, TracingSettings
 from governance.settings.privacy import PrivacySettings
@@ -65,6 +66,7 @@ class Settings(Section):
     )
     # The folder of the settings file, against which relative paths are resolved.
     _folder: Path = PrivateAttr(default=Path())
+    _sources: Sources = PrivateAttr(default=Sources())
 
     @model_validator(mode="after")
     def _tracing_is_named(self) -> Settings:

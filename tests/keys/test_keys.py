@@ -44,7 +44,7 @@ def test_key_file_that_is_a_folder_or_pipe_is_refused(tmp_path):
 
 
 def test_missing_key_is_unavailable(tmp_path):
-    with pytest.raises(KeyUnavailableError, match="No such file"):
+    with pytest.raises(KeyUnavailableError, match="absent does not exist"):
         open_secret(f"file:{tmp_path / 'absent'}")
     with pytest.raises(KeyUnavailableError, match="NO_SUCH"):
         open_secret("env:NO_SUCH_VARIABLE_HERE")

@@ -96,6 +96,11 @@ class PolicySet:
         """Return those of `names` that the schema declares; see `Schema.declared`."""
         return self._schema.declared(variable, names, action, kind)
 
+    @property
+    def roles(self) -> frozenset[str]:
+        """Roles that a policy or the file of entities names; any other role gives no permission."""
+        return frozenset(name for kind, name in self._entities.known if kind == "Role")
+
     def ancestors(self, uids: Iterable[Uid]) -> set[Uid]:
         """Return these entities and all their ancestors in the file of entities."""
         return self._entities.ancestors(uids)

@@ -34,8 +34,8 @@ def check(settings: Path, strict: bool, as_json: bool) -> None:
     """
     loaded = load_settings(settings)
     policies = load_policies(loaded, settings)
-    verify_routes(policies, loaded.service.name, _decided_routes(loaded))
-    remarks = list(_review(policies, loaded))
+    verify_routes(policies, loaded.service.name, decided_routes(loaded))
+    remarks = remarks_on(policies, loaded)
     if as_json:
         document = {"digest": policies.digest, "policies": sorted(policies.policies)}
         click.echo(json.dumps({**document, "remarks": [str(remark) for remark in remarks]}, indent=2))
@@ -47,7 +47,8 @@ def check(settings: Path, strict: bool, as_json: bool) -> None:
         raise ConfigurationError(f"{len(remarks)} remarks on the policies; the first: {remarks[0]}")
 
 
-def _review(policies: PolicySet, settings: Settings) -> list[Remark]:
+def remarks_on(policies: PolicySet, settings: Settings) -> list[Remark]:
+    """Return remarks on policies that can never apply, for example because they name a model that is not served."""
     actions = {route.action for route in oip_routes(0)} | {route.action for route in settings.routes} | {"metrics"}
     resources = {
         ("Model", name): policies.ancestors([("Model", name), *(("ModelGroup", group) for group in model.groups)])
@@ -58,7 +59,8 @@ def _review(policies: PolicySet, settings: Settings) -> list[Remark]:
     return list(review(policies.policies.values(), frozenset(actions), resources, policies.ancestors))
 
 
-def _decided_routes(settings: Settings) -> Iterator[DecidedRoute]:
+def decided_routes(settings: Settings) -> Iterator[DecidedRoute]:
+    """Yield the routes of the settings that the policies decide on."""
     for route in settings.routes:
         if not route.public:
             models = {route.model, *route.models} - {None}

@@ -10,6 +10,7 @@ import click
 
 from governance.cli.options import json_option, settings_option
 from governance.cli.policy.case import Case, load_policies, request_of, word_of
+from governance.cli.policy.unknown import remark_unknown_names
 from governance.settings import load_settings
 
 
@@ -38,6 +39,7 @@ def explain(
     """
     loaded = load_settings(settings)
     policies = load_policies(loaded, settings)
+    remark_unknown_names(roles, others["model"], loaded, policies)
     case = Case("", decision="allow", roles=list(roles), data_classes=list(data_classes), **others)
     request = request_of(case, loaded)
     verdict, results = policies.decide(request), policies.explain(request)

@@ -44,6 +44,8 @@ def make_state(settings: Settings, folder: Path, roles: tuple[str, ...]) -> list
             "of your own with `bento-governance key create`"
         )
     made = [f"made {path}, for development only" for path in _make_keys(settings)]
+    if settings.audit is not None:
+        settings.audit.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.stop is not None and settings.stop.sign_with is not None and not settings.stop.file.exists():
         key = open_signing_key(settings.stop.sign_with)
         write_orders(settings.stop.file, StopOrders().without("*", "first start"), key)
@@ -123,7 +125,7 @@ def _wanted_keys(settings: Settings) -> Iterator[tuple[str, str | Path | None]]:
     if settings.audit is not None:
         yield "checkpoint", settings.audit.checkpoint_key
     if settings.stop is not None:
-        yield "signing", settings.stop.sign_with
+        yield "stop", settings.stop.sign_with
     yield "secret", settings.privacy.hash_key
 
 

@@ -106,11 +106,11 @@ TRANSCRIPT = [
         "artifact verify plain --signature plain.2.sig --trust approver.key.pub",
         "[0]\nVerified plain: m, 2 files\n  signed by sha256:DIGEST\n",
     ),
-    ("artifact verify m.sealed --trust absent.pub", "[3]\nconfiguration: cannot read the public key absent.pub: No such file or directory\n"),
+    ("artifact verify m.sealed --trust absent.pub", "[3]\nconfiguration: the public key absent.pub does not exist: copy it here; `bento-governance key create` wrote it next to the private key\n"),
     ("artifact verify absent.sealed --trust author.key.pub", "[3]\nconfiguration: cannot read absent.sealed: No such file or directory\n"),
     (
         "artifact open m.sealed x --trust author.key.pub --recipient-key file:absent.key",
-        "[4]\nkey_unavailable: cannot read the key absent.key: No such file or directory\n",
+        "[4]\nkey_unavailable: the key absent.key does not exist: correct the path, or make it with `bento-governance key create`\n",
     ),
     ("artifact rewrap m.sealed --recipient-key file:other.key", "[3]\nconfiguration: name a recipient with --add or --remove\n"),
     ("artifact scan m.sealed", "[3]\nconfiguration: m.sealed is sealed: `artifact verify --recipient-key` scans what is in it\n"),

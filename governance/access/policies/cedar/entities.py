@@ -42,7 +42,10 @@ class Entities:
         entities: list[Entity] = json.loads(str(handle))
         self._all = {_uid(entity["uid"]): entity for entity in entities}
         shared = {uid for uid in self._all if uid[0] not in INDIVIDUALS}
-        self._shared = self._reachable(shared | set(_named([*mentioned])))
+        named = set(_named([*mentioned]))
+        # Every entity that the file or a policy names.
+        self.known = frozenset({*self._all, *named})
+        self._shared = self._reachable(shared | named)
         self._base = self._parse(self._shared)
 
     def ancestors(self, uids: Iterable[Uid]) -> set[Uid]:

@@ -29,12 +29,14 @@ class FormPart:
         name: The `name` parameter of Content-Disposition.
         is_file: Whether Content-Disposition has a `filename` parameter.
         body: Content of the part; not shown in the repr.
+        file_name: The `filename` parameter as received; empty without one. Not shown in the repr.
     """
 
     headers: tuple[tuple[bytes, bytes], ...]
     name: str
     is_file: bool
     body: bytes = field(repr=False)
+    file_name: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True)
@@ -145,4 +147,4 @@ def _finished(part: _RawPart) -> FormPart:
     name = options.get(b"name", b"").decode("utf-8", "replace")
     if not name:
         raise BadRequestError("a part of the form has no name")
-    return FormPart(tuple(part.headers), name, b"filename" in options, bytes(part.body))
+    return FormPart(tuple(part.headers), name, b"filename" in options, bytes(part.body), options.get(b"filename", b""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from governance.errors import ClientGoneError
 from governance.gate.asgi import AsgiApp, Headers, Message, Receive, Scope
 from governance.gate.background import Background
 
@@ -23,6 +24,7 @@ class CollectedAnswer:
         self._app, self._scope, self._limit, self._receive_real = app, scope, limit, receive
         self._pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         self._status, self._headers, self._body = 0, (), bytearray()  # type: int, Headers, bytearray
+        self._is_gone = False
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def complete(self, background: Background) -> tuple[int, Headers, bytes]:
@@ -32,6 +34,7 @@ class CollectedAnswer:
             background: owns the application if it runs on after its answer.
 
         Raises:
+            ClientGoneError: if it ends before its answer is complete because the client disconnected.
             RuntimeError: if it ends before its answer is complete, or the answer is too long.
             Exception: any error that it raises before its answer is complete.
         """
@@ -44,6 +47,8 @@ class CollectedAnswer:
             raise
         if not self._complete.done():
             await task
+            if self._is_gone:
+                raise ClientGoneError("the client disconnected before the answer was complete")
             raise RuntimeError("the application ended before its answer was complete")
         await background.adopt(task)
         return self._status, self._headers, bytes(self._body)
@@ -52,7 +57,11 @@ class CollectedAnswer:
         await self._app(self._scope, self._receive, self._send)
 
     async def _receive(self) -> Message:
-        return self._pending.pop() if self._pending else await self._receive_real()
+        if self._pending:
+            return self._pending.pop()
+        message = await self._receive_real()
+        self._is_gone = self._is_gone or message["type"] == "http.disconnect"
+        return message
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

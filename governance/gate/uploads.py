@@ -14,6 +14,8 @@ from governance.multipart import MULTIPART, FormPart, media_type_of, parse_multi
 from governance.names import suggestion
 
 MAX_URL_BYTES, MAX_SHOWN = 2048, 40
+# BentoML makes the name a part of that of a temporary file, which may have 255 bytes.
+MAX_FILE_NAME_BYTES = 200
 
 
 def verify_files(body: bytes, content_type: str, file_fields: frozenset[str], fetch_hosts: frozenset[str]) -> None:
@@ -26,7 +28,8 @@ def verify_files(body: bytes, content_type: str, file_fields: frozenset[str], fe
         fetch_hosts: hosts of which a field may contain an https:// URL instead.
 
     Raises:
-        BadRequestError: if a file field contains text, a part has no name, or the form is malformed.
+        BadRequestError: if a file field contains text, a file's name cannot be that of a file, a part has no name, or
+            the form is malformed.
     """
     if media_type_of(content_type) != MULTIPART:
         if _looks_like_url(body):
@@ -37,6 +40,16 @@ def verify_files(body: bytes, content_type: str, file_fields: frozenset[str], fe
             _verify_text(part, file_fields)
         elif not part.is_file:
             _verify_url(part.body, f"the field '{part.name}'", fetch_hosts)
+        else:
+            _verify_file_name(part)
+
+
+def _verify_file_name(part: FormPart) -> None:
+    """Refuse a name that no file can have: BentoML would answer 500."""
+    if len(part.file_name) > MAX_FILE_NAME_BYTES or b"\x00" in part.file_name:
+        raise BadRequestError(
+            f"the file in the field '{part.name}' needs a name of at most {MAX_FILE_NAME_BYTES} bytes, none zero"
+        )
 
 
 def _verify_text(part: FormPart, file_fields: frozenset[str]) -> None:

@@ -138,3 +138,16 @@ def test_uploads_field_that_the_application_would_fail_to_read_is_refused_with_t
 @pytest.mark.parametrize("body", [b"", b"text", b"[1, 2]", "\u00e9".encode(), b"{not JSON", b"\xc3\xa9t\xc3\xa9"])
 def test_uploads_field_of_text_or_json_passes(body):
     verify_files(form(('Content-Disposition: form-data; name="note"', body)), TYPE, FIELDS, NO_HOSTS)
+
+
+@pytest.mark.parametrize("file_name", ["x" * 201, "[" * 2000, "é" * 101])
+def test_uploads_file_name_that_no_file_can_have_is_refused(file_name):
+    head = f'Content-Disposition: form-data; name="image"; filename="{file_name}"'
+    with pytest.raises(BadRequestError, match="name"):
+        verify_files(form((head, b"x")), TYPE, FIELDS, NO_HOSTS)
+
+
+@pytest.mark.parametrize("file_name", ["x" * 200, "é" * 100, "", "../a.png", "a b.png"])
+def test_uploads_other_file_names_pass(file_name):
+    head = f'Content-Disposition: form-data; name="image"; filename="{file_name}"'
+    verify_files(form((head, b"x")), TYPE, FIELDS, NO_HOSTS)

@@ -19,6 +19,7 @@ from governance.privacy.find.patterns.expressions import (
     NEEDS_CONTEXT,
     NUMBERS,
     OTHERS,
+    SEARCHED_NEAR_WORDS,
     WHOLE_WORDS,
     WITH_EDGES,
     hyperscan_expression,
@@ -134,7 +135,7 @@ def automata() -> Automata:
     ]
     any_near_word = "|".join(
         f"(?{'i' if DETECTORS[number].caseless else ''}:{hyperscan_expression(number)})"
-        for number in sorted(NEEDS_CONTEXT)
+        for number in SEARCHED_NEAR_WORDS
     )
     return Automata(
         Automaton([row(number) for number in OTHERS] + words),

@@ -200,8 +200,9 @@ cdef class CandidateFilter:
             self.scan_near_words(padded, searched)
             self.add_near_words(searched)
         self.add_mail_addresses(searched)
-        for start, number, end in spelt_mail_addresses(data):
-            searched.candidates.push_back(Candidate(start, number, end))
+        if b"(at)" in data or b"[at]" in data or b"(AT)" in data or b"[AT]" in data:
+            for start, number, end in spelt_mail_addresses(data):
+                searched.candidates.push_back(Candidate(start, number, end))
         self.add_domains(searched)
         sort(searched.candidates.begin(), searched.candidates.end())
         return self.decide_all(searched)

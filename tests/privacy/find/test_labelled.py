@@ -79,3 +79,13 @@ def test_docs_privacy_shows_the_results_of_the_benchmark():
         assert f"| {figure} | {part['to_presidio']:.0f} × |" in document
     assert f"| {patterns['clean_bytes_per_second'] / 1e6:.0f} MB/s |" in document
     assert f"| {plugin:.0f} µs, of it" in document
+
+
+def test_docs_privacy_shows_the_findings_in_ordinary_text():
+    """After `python -m benchmarks privacy`, docs/privacy.md says what was found in code, logs, law and manuals."""
+    results = json.loads(RESULTS.read_text())
+    document = (RESULTS.parents[2] / "docs/privacy.md").read_text()
+    assert len(results["ordinary"]) >= 5
+    for kind, measured in results["ordinary"].items():
+        counts = [f"{sum(measured[name].values()):.1f}" for name in ("patterns", "patterns and tagger")]
+        assert f"| {kind} | {measured['bytes'] // 1000} | {counts[0]} | {counts[1]} |" in document

@@ -37,6 +37,8 @@ class Detector:
         label: an expression directly before the pattern that says what the value is; the finding begins after it.
         tail: an expression directly after the pattern that belongs to the finding; it begins with no letter or digit.
         not_behind: more characters that must not directly follow a match.
+        begins: for a detector whose matches may be long, a cheap expression with which all of them begin; Hyperscan
+            searches for it instead of the whole pattern.
         examples: texts in which the detector must find something; tests run them.
         counter_examples: texts in which it must not.
     """
@@ -56,6 +58,7 @@ class Detector:
     tail: str = ""
     alone: Check | None = None
     not_behind: str = ""
+    begins: str = ""
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
 

@@ -50,7 +50,7 @@ _STREET = (
 
 DETECTORS: tuple[Detector, ...] = (
     Detector(
-        "placeholder", "", r"<[A-Za-z][A-Za-z0-9_]{1,63}(?:#[0-9a-f]{32}|:[A-Za-z0-9_\-]{22,4000})?>", 2.0, checks.placeholder,
+        "placeholder", "", r"<[A-Za-z][A-Za-z0-9_]{1,63}(?:#[0-9a-f]{32}|:[A-Za-z0-9_\-]{22,4000})?>", 2.0, checks.placeholder, begins=r"<[A-Za-z][A-Za-z0-9_]+[#:>]",
         examples=("<PERSON>", "<EMAIL_ADDRESS#0123456789abcdef0123456789abcdef>"), counter_examples=("<person>", "a < B and C > d"),
     ),
     Detector(

@@ -64,7 +64,7 @@ def hyperscan_expression(number: int) -> str:
     hard, joining = _edges_of(item)
     before, after = f"[^a-zA-Z0-9{hard}]", f"[^a-zA-Z0-9{hard}{joining}{_escaped(item.not_behind)}]"
     if number in LONG_DETECTORS:
-        return f"{before}(?:{_shortest_match(item.whole)})"
+        return f"{before}(?:{item.begins or _shortest_match(item.whole)})"
     if joining:
         # The candidate of such a match begins one byte before it, which `re` allows.
         before = f"(?:[^a-zA-Z0-9{hard}{joining}]|[^0-9][{joining}])"
@@ -128,6 +128,14 @@ LONG_DETECTORS = frozenset(
     if any(int(bound) >= LARGE_BOUND for bound in _BOUND.findall(item.whole)) or number in (EMAIL, DOMAIN)
 )
 
+# Of those that need a context word, the ones that are searched for. A number of 9 to 14 digits without separators is a
+# bank account's too, and any place counts for all detectors: searching for it once is enough.
+_PLAIN_NUMBER = re.compile(r"(?:(?:\\d|\[[\d\-]+\]|\d)(?:\{\d{1,2}\})?|\|)+")
+SEARCHED_NEAR_WORDS = tuple(
+    number
+    for number in sorted(NEEDS_CONTEXT)
+    if not (_PLAIN_NUMBER.fullmatch(DETECTORS[number].whole) and DETECTORS[number].edges == "-.")
+)
 # By number of a detector: its expression for `re`, with a check of the edges and without one.
 WITH_EDGES = [_compile(_with_edges(item), item) for item in DETECTORS]
 WITHOUT_EDGES = [_compile(item.whole, item) for item in DETECTORS]

@@ -33,6 +33,7 @@ class Grant:
 
     Attributes:
         id: Random id, for the audit log.
+        service: Name of the service that it is for.
         caller: Id of the caller that may use it.
         actions: Cedar actions that it is for.
         models: Models that it is for; `*` means every model.
@@ -42,6 +43,7 @@ class Grant:
     """
 
     id: str
+    service: str
     caller: str
     actions: tuple[str, ...]
     models: tuple[str, ...]
@@ -68,12 +70,14 @@ class GrantRules:
     """Which grants are valid.
 
     Attributes:
+        service: Name of the service; grants for another one are not valid.
         trusted: Keys whose signatures count.
         threshold: Number of trusted keys that must have signed.
         reasons: Accepted reason codes.
         max_seconds: Longest accepted time between beginning and end.
     """
 
+    service: str
     trusted: tuple[VerifyingKey, ...]
     threshold: int
     reasons: frozenset[str]
@@ -83,10 +87,13 @@ class GrantRules:
         """Return the grant in the content of a file.
 
         Raises:
-            SignatureError: if too few trusted keys signed it, the reason is not listed, or the time is too long.
+            SignatureError: if too few trusted keys signed it, it is for another service, the reason is not listed, or
+                the time is too long.
         """
         document, _ = verify_document(content, PAYLOAD_TYPE, self.trusted, self.threshold)
         grant = parse_grant(document)
+        if grant.service != self.service:
+            raise SignatureError(f"it is not for the service '{self.service}'")
         if grant.reason not in self.reasons:
             raise SignatureError("its reason code is not listed in the settings")
         if not 0 < grant.ends - grant.begins <= self.max_seconds:
@@ -101,11 +108,11 @@ def parse_grant(document: Mapping[str, Any]) -> Grant:
         SignatureError: if it has a wrong form.
     """
     try:
-        texts = [document[name] for name in ("id", "caller", "reason")]
+        texts = [document[name] for name in ("id", "service", "caller", "reason")]
         lists = [document[name] for name in ("actions", "models")]
         times = [document[name] for name in ("begins", "ends")]
         good = (
-            len(document) == 7
+            len(document) == 8
             and all(isinstance(item, str) and 0 < len(item) <= 256 for item in texts)
             and all(isinstance(item, list) and item and all(isinstance(word, str) for word in item) for item in lists)
             and all(isinstance(item, int) and not isinstance(item, bool) for item in times)
@@ -114,7 +121,8 @@ def parse_grant(document: Mapping[str, Any]) -> Grant:
         good = False
     if not good:
         raise SignatureError("the signed document is not a grant")
-    return Grant(texts[0], texts[1], tuple(lists[0]), tuple(lists[1]), texts[2], times[0], times[1])
+    grant_id, service, caller, reason = texts
+    return Grant(grant_id, service, caller, tuple(lists[0]), tuple(lists[1]), reason, times[0], times[1])
 
 
 class GrantFolder:

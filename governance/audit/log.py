@@ -94,7 +94,7 @@ class WorkerLog:
 
     @property
     def is_shut(self) -> bool:
-        """Whether a write has failed; the log then accepts no entry until it is opened again."""
+        """Whether a write has failed, or the log is closed; it then accepts no entry until it is opened again."""
         return self._broken
 
     async def append(self, entry: bytes) -> Written:
@@ -129,6 +129,7 @@ class WorkerLog:
             except GovernanceError as error:
                 # The stamps authenticate these entries at the next start.
                 logger.error("the last checkpoint of the audit log cannot be written: %s", error)
+        self._broken = True  # A closed log accepts no entry.
         for file in (self._entries, self._leaves, self._checkpoints.file):
             file.close()
 

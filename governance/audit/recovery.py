@@ -36,7 +36,7 @@ class Recovered:
         tree: Tree over all entries that count.
         covered: Number of entries that the last checkpoint covers, -1 without a checkpoint.
         aside: Number of lines that were set aside.
-        heads: Last `head` of each kind of event, in the order of the entries.
+        heads: Newest `head` of each kind of signed file (`file_head`).
     """
 
     origin: Origin
@@ -177,8 +177,8 @@ def _write_synced(file: Path, content: bytes) -> None:
 def _note_head(line: bytes, heads: dict[str, str]) -> None:
     if b'"head":' in line:
         entry = decode_entry(line[:-1])
-        if entry.outcome == "event" and entry.head:
-            heads[entry.action] = entry.head
+        if entry.outcome == "event" and entry.head and entry.reason == "done":
+            heads[entry.head.partition(" ")[0]] = entry.head
 
 
 def _lines(file: Path) -> Iterator[bytes]:

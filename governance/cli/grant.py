@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from governance.access.grants import MAX_BYTES, PAYLOAD_TYPE, SUFFIX, Grant, parse_grant
+from governance.access.grants import MAX_BYTES, PAYLOAD_TYPE, SUFFIX, Grant, GrantRules, parse_grant
 from governance.cli.help import Group
 from governance.cli.options import PATH, json_option, settings_option
 from governance.errors import ConfigurationError, GovernanceError
@@ -79,7 +79,7 @@ def create(
       bento-governance grant create ada g.grant --model digits-cnn \\
         --reason code-blue --minutes 30 --sign-with file:a.key
     """
-    rules = _settings(settings)
+    rules, service = _settings(settings)
     if reason not in rules.reasons:
         raise ConfigurationError(f"no reason code '{reason[:80]}'; there are: {', '.join(rules.reasons)}")
     if minutes > rules.max_minutes:
@@ -87,7 +87,7 @@ def create(
     if output.exists():
         raise ConfigurationError(f"{output} already exists")
     now = int(time.time())
-    grant = Grant(secrets.token_hex(16), caller, actions, models, reason, now, now + minutes * 60)
+    grant = Grant(secrets.token_hex(16), service, caller, actions, models, reason, now, now + minutes * 60)
     replace_file(output, sign_document(grant.to_document(), PAYLOAD_TYPE, open_signing_key(signer)))
     click.echo(f"{output}: {_sentence(grant)}")
     click.echo(f"It needs {rules.threshold} signatures: bento-governance grant sign {output} --sign-with KEY")
@@ -106,13 +106,13 @@ def sign(file: Path, signer: str, settings: Path) -> None:
     Examples:
       bento-governance grant sign g.grant --sign-with file:b.key
     """
-    rules, content = _settings(settings), read_limited(file, MAX_BYTES)
+    (rules, service), content = _settings(settings), read_limited(file, MAX_BYTES)
     grant = parse_grant(unverified_document(content, PAYLOAD_TYPE))
     content = add_signature(content, PAYLOAD_TYPE, open_signing_key(signer))
     replace_file(file, content)
     click.echo(f"{file}: {_sentence(grant)}")
     try:
-        grant_rules(rules).verify(content)
+        grant_rules(rules, service).verify(content)
     except GovernanceError as error:
         click.echo(f"It is not valid yet: {error}")
         return
@@ -130,8 +130,9 @@ def list_(settings: Path, as_json: bool) -> None:
       bento-governance grant list
       bento-governance grant list --json
     """
-    section = _settings(settings)
-    rows = [_row(path, section) for path in sorted(section.directory.glob(f"*{SUFFIX}"))]
+    section, service = _settings(settings)
+    rules = grant_rules(section, service)
+    rows = [_row(path, rules) for path in sorted(section.directory.glob(f"*{SUFFIX}"))]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -141,23 +142,24 @@ def list_(settings: Path, as_json: bool) -> None:
         click.echo(f"{row['file']}: {row['state']}" + (f"; {row['grant']}" if row["grant"] else ""))
 
 
-def _row(path: Path, section: GrantSettings) -> dict[str, Any]:
+def _row(path: Path, rules: GrantRules) -> dict[str, Any]:
     try:
-        grant = grant_rules(section).verify(read_limited(path, MAX_BYTES))
+        grant = rules.verify(read_limited(path, MAX_BYTES))
     except GovernanceError as error:
         return {"file": path.name, "state": f"not valid: {error}", "grant": None}
     state = "valid" if time.time() < grant.ends else "expired"
     return {"file": path.name, "state": state, "grant": _sentence(grant)}
 
 
-def _settings(file: Path) -> GrantSettings:
-    section = load_settings(file).break_glass
-    if section is None:
+def _settings(file: Path) -> tuple[GrantSettings, str]:
+    """Return the section [break_glass] and the name of the service."""
+    settings = load_settings(file)
+    if settings.break_glass is None:
         raise ConfigurationError(f"{file} has no [break_glass] section: directory, trusted_keys, reasons")
-    return section
+    return settings.break_glass, settings.service.name
 
 
 def _sentence(grant: Grant) -> str:
     ends = datetime.fromtimestamp(grant.ends, UTC).strftime("%Y-%m-%d %H:%M UTC")
     what = f"{', '.join(grant.actions)} on {', '.join(grant.models)}"
-    return f"{grant.caller} may {what} until {ends}, for {grant.reason} (grant {grant.id})"
+    return f"{grant.caller} may {what} in {grant.service} until {ends}, for {grant.reason} (grant {grant.id})"

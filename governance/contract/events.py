@@ -8,6 +8,8 @@ from typing import Literal
 EventAction = Literal[
     "log-open",
     "log-close",
+    "floors",
+    "stop-orders",
     "stop",
     "resume",
     "policy-reload",
@@ -26,9 +28,16 @@ class Event:
         outcome: how it ended, from a closed set.
         subject: a model, a grant or a policy digest.
         reason: the operator's words for it.
+        head: version of the signed file that the event is about: kind, sequence number and digest; it must never go
+            back. The audit plugin refuses an event whose head is older than one in its log.
+        by: name of the key that signed it.
+        key_id: fingerprint of that key.
     """
 
     action: EventAction
     outcome: Literal["done", "refused"]
     subject: str
     reason: str
+    head: str = ""
+    by: str = ""
+    key_id: str = ""

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from governance.audit.entry import (
     printable_word,
     trusted_word,
 )
+from governance.audit.file_head import FileHead, verify_step
 from governance.audit.log import open_worker_log
 from governance.audit.receipt import Receipt
 from governance.audit.template import EntryTemplate
@@ -40,7 +41,7 @@ from governance.contract.facts import Admitted, Usage, is_admitted
 from governance.contract.measurements import Measurement, drain
 from governance.contract.models import ModelLoad
 from governance.contract.plugin import Plugin, Proceed
-from governance.errors import ConfigurationError, GovernanceError, NotReadyError, RefusedError
+from governance.errors import ConfigurationError, GovernanceError, NotReadyError, RefusedError, RollbackError
 from governance.keys import open_signing_key
 from governance.privacy.redactions import Redactions, ReplyFindings
 from governance.settings import Settings
@@ -86,7 +87,7 @@ class AuditPlugin(Plugin):
         key = open_signing_key(settings.checkpoint_key)
         _ = key.public_key.raw  # Checkpoints need Ed25519: any other key is refused here, not at the first checkpoint.
         # Before the log has an entry: from then on, a missing file of floors is refused.
-        RollbackFloors(settings.directory, key).raise_to({})
+        floors = RollbackFloors(settings.directory, key, self._service).raise_to({})
         self._log, self._lock = open_worker_log(
             settings.directory,
             settings.origin or self._service,
@@ -94,11 +95,21 @@ class AuditPlugin(Plugin):
             durability=settings.durability,
             checkpoint_seconds=settings.checkpoint_seconds,
         )
+        try:
+            await self._record_start(FileHead("floors", floors.sequence, floors.digest))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _record_start(self, floors: FileHead) -> None:
+        """Record what the recovery found, and the version of the floors; an older one than before is refused."""
         log = self._log
         found = f"recovered {log.recovered} entries, {log.aside} set aside" if log.recovered or log.aside else ""
         if log.aside:
             logger.critical("the audit log had %d lines that this service did not write: %s", log.aside, found)
+        self._heads = {kind: FileHead.parse(text) for kind, text in log.heads.items()}
         await self.event_happened(Event("log-open", "done", "", found))
+        await self.event_happened(Event("floors", "done", "", "", head=str(floors)))
 
     async def close(self) -> None:
         """Write a last entry and a last checkpoint, and close the log."""
@@ -157,8 +168,21 @@ class AuditPlugin(Plugin):
         self._templates.clear()
 
     async def event_happened(self, event: Event) -> None:
-        """Record an event."""
+        """Record an event; one about a signed file that went back is recorded as refused.
+
+        Raises:
+            RollbackError: if the file is older than the log says.
+        """
+        refusal = None
+        if event.head:
+            now = FileHead.parse(event.head)
+            try:
+                self._heads[now.kind] = verify_step(self._heads.get(now.kind), now)
+            except RollbackError as error:
+                refusal, event = error, replace(event, outcome="refused", reason=str(error))
         await self._log.append(encode_entry(_event_entry(event, self._random(SALT_BYTES).hex())))
+        if refusal is not None:
+            raise refusal
 
     def measurements(self) -> Iterable[Measurement]:
         """Return the numbers of this worker's log."""
@@ -330,8 +354,8 @@ def _event_entry(event: Event, entry_id: str) -> Entry:
         outcome="event",
         reason=trusted_word(event.outcome),
         status=None,
-        caller=None,
-        key_id=None,
+        caller=printable_word(event.by),
+        key_id=printable_word(event.key_id),
         purpose=None,
         model=printable_word(event.subject) if event.action in ("stop", "resume") else None,
         version=None,
@@ -344,4 +368,5 @@ def _event_entry(event: Event, entry_id: str) -> Entry:
         reply=None,
         grant=trusted_word(event.subject if event.action.startswith("break-glass") else ""),
         detail=trusted_word(event.reason[:MAX_DETAIL_CHARACTERS]),
+        head=trusted_word(event.head),
     )

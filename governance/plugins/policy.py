@@ -212,7 +212,7 @@ class PolicyPlugin(Plugin):
         emergency = frozenset({"emergency"})
         if not any(self._policies.declared("context", emergency, action, kind) for action in actions for kind in kinds):
             raise ConfigurationError("[break_glass] is set, and the schema has no `emergency?: String` in its context")
-        return GrantFolder(settings.directory, grant_rules(settings), self._clock)
+        return GrantFolder(settings.directory, grant_rules(settings, self._service), self._clock)
 
     def _fingerprints(self) -> object:
         shadow = None if self._shadow_files is None else self._shadow_files.fingerprint()
@@ -255,8 +255,8 @@ def policy_files(settings: PolicySettings, policies: Path | None = None) -> Poli
     return PolicyFiles(policies or settings.policies, settings.cedar_schema, settings.entities, settings.links)
 
 
-def grant_rules(settings: GrantSettings) -> GrantRules:
-    """Return which grants are valid.
+def grant_rules(settings: GrantSettings, service: str) -> GrantRules:
+    """Return which grants are valid for a service.
 
     Raises:
         ConfigurationError: if a key cannot be read, or there are too few of them.
@@ -264,7 +264,7 @@ def grant_rules(settings: GrantSettings) -> GrantRules:
     trusted = tuple(load_verifying_key(path) for path in settings.trusted_keys)
     if len({key.fingerprint for key in trusted}) < settings.threshold:
         raise ConfigurationError(f"[break_glass] has fewer keys than its threshold of {settings.threshold}")
-    return GrantRules(trusted, settings.threshold, frozenset(settings.reasons), settings.max_minutes * 60)
+    return GrantRules(service, trusted, settings.threshold, frozenset(settings.reasons), settings.max_minutes * 60)
 
 
 def _review(policies: PolicySet, request: PolicyRequest, classes: frozenset[str]) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from governance.access.stop import ALL, KillSwitch
@@ -27,13 +28,17 @@ class StopPlugin(Plugin):
     def __init__(self, settings: Settings) -> None:
         if settings.stop is None:
             raise ConfigurationError("the plugin 'stop' needs a [stop] section: file and trusted_keys")
-        self._settings = settings.stop
+        self._settings, self._service = settings.stop, settings.service.name
 
     async def open(self) -> None:
         """Load the signed stop file, and begin to check it for changes."""
         trusted = [load_verifying_key(path) for path in self._settings.trusted_keys]
-        self._board = KillSwitch(self._settings.file, trusted, lambda: datetime.now(UTC))
+        self._names = {
+            key.fingerprint: _name_of(path) for key, path in zip(trusted, self._settings.trusted_keys, strict=True)
+        }
+        self._board = KillSwitch(self._settings.file, trusted, self._service, lambda: datetime.now(UTC))
         self._board.load()
+        await self._announce_orders()
         for model, stop in self._board.orders.stopped.items():
             await self._announce("stop", model, stop.reason)
         self._watch = Watch("kill switch", LOOK_SECONDS, self._look)
@@ -56,8 +61,29 @@ class StopPlugin(Plugin):
         return await proceed(exchange)
 
     async def _look(self) -> None:
-        for model, stop in self._board.reload().items():
+        before, changed = self._board.accepted, self._board.reload()
+        if self._board.accepted is not before:
+            await self._announce_orders()
+        elif changed:
+            await self.chain.announce(Event("stop-orders", "refused", "", self._board.orders.reason))
+        for model, stop in changed.items():
             await self._announce("resume" if stop is None else "stop", model, (stop or self._board.orders).reason)
 
+    async def _announce_orders(self) -> None:
+        """Announce which version of the stop file is in force; at a start, an older one than before is refused."""
+        orders = self._board.accepted
+        head = f"stop {orders.sequence} {orders.digest}"
+        by = self._names.get(orders.signer, "")
+        await self.chain.announce(Event("stop-orders", "done", "", orders.reason, head, by, orders.signer))
+
     async def _announce(self, action: Literal["stop", "resume"], model: str, reason: str) -> None:
-        await self.chain.announce(Event(action, "done", "ALL" if model == ALL else model, reason))
+        orders = self._board.orders
+        # Nobody ordered the stop of a file that cannot be verified.
+        signer = orders.signer if orders is self._board.accepted else ""
+        by, subject = self._names.get(signer, ""), "ALL" if model == ALL else model
+        await self.chain.announce(Event(action, "done", subject, reason, by=by, key_id=signer))
+
+
+def _name_of(path: Path) -> str:
+    """Return the name of a key: that of its file, without the endings `.pub` and `.key`."""
+    return path.name.removesuffix(".pub").removesuffix(".key")

@@ -171,7 +171,7 @@ class ModelRegistry:
         opened = open_sealed(
             self._stored(place.removeprefix(STORE_PREFIX)) if place.startswith(STORE_PREFIX) else Path(place),
             name=name,
-            minimum_version=max(model.minimum_version, floors.read().get(name, 1) if floors is not None else 1),
+            minimum_version=max(model.minimum_version, floors.read().floors.get(name, 1) if floors is not None else 1),
             trust=Trust.from_files(settings.trusted_signers, settings.threshold, settings.trusted_cosigners),
             recipient_key=open_recipient_key(settings.recipient_key),
             limits=ScanLimits(domains=frozenset(settings.allowed_domains)),
@@ -186,7 +186,9 @@ class ModelRegistry:
 
     def _floors(self) -> RollbackFloors | None:
         audit = self._settings.audit
-        return None if audit is None else RollbackFloors(audit.directory, open_signing_key(audit.checkpoint_key))
+        if audit is None:
+            return None
+        return RollbackFloors(audit.directory, open_signing_key(audit.checkpoint_key), self._settings.service.name)
 
     def _inherited(self) -> Mapping[str, Any]:
         """Return the memory that the parent process shared; values from any other source are ignored."""

@@ -8,9 +8,9 @@ from governance.keys import generate_signing_key
 from governance.keys.dsse import add_signature, sign_document
 
 KEYS = [generate_signing_key() for _ in range(3)]
-RULES = GrantRules(tuple(key.public_key for key in KEYS), 2, frozenset({"resuscitation"}), 3600)
+RULES = GrantRules("s", tuple(key.public_key for key in KEYS), 2, frozenset({"resuscitation"}), 3600)
 NOW = 1_800_000_000
-GRANT = Grant("g1", "ada", ("infer",), ("m",), "resuscitation", NOW, NOW + 600)
+GRANT = Grant("g1", "s", "ada", ("infer",), ("m",), "resuscitation", NOW, NOW + 600)
 
 
 def signed(grant=GRANT, keys=KEYS[:2], **changes):
@@ -102,3 +102,8 @@ def test_grant_that_was_changed_is_refused(folder, tmp_path):
 def test_grant_with_wrong_reason_is_a_signature_error():
     with pytest.raises(SignatureError, match="reason"):
         RULES.verify(signed(reason="x"))
+
+
+def test_grant_for_another_service_is_refused():
+    with pytest.raises(SignatureError, match="not for the service 's'"):
+        RULES.verify(signed(service="staging"))

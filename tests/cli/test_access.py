@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -168,11 +169,40 @@ def test_stop_and_resume_commands(terminal):
     assert terminal.transcript("stop ALL").startswith("[2]")
 
 
+def test_stop_command_does_not_build_on_a_file_older_than_the_audit_log(terminal):
+    file, log = terminal.folder / "state/stop.json", terminal.folder / "state/audit/worker-0"
+    terminal.json("resume ALL --reason x --json")
+    old = file.read_bytes()
+    assert terminal.json("stop digits-cnn --reason x --json")["sequence"] == 2
+    log.mkdir(parents=True)
+    event = entry(1, outcome="event", action="stop-orders", reason="done", head=f"stop 2 {'ab' * 32}")
+    (log / "entries.jsonl").write_bytes(event + b"\n")
+    file.write_bytes(old)
+    for command in ("stop digits-rnn", "resume ALL"):
+        shown = terminal.transcript(f"{command} --reason x")
+        assert shown.startswith("[5]") and "has version 1, and the audit log had 2" in shown
+    assert file.read_bytes() == old
+    file.unlink()
+    assert terminal.json("resume ALL --reason x --json")["sequence"] == 4
+    file.unlink()
+    assert terminal.json("resume ALL --after 9 --reason x --json")["sequence"] == 11
+
+
+def test_stop_commands_at_once_lose_no_stop(terminal):
+    terminal.json("resume ALL --reason x --json")
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda model: terminal.json(f"stop {model} --reason x --json"), ["digits-cnn", "digits-rnn"]))
+    assert len(terminal.json("stop digits-cnn --reason again --json")["stopped"]) == 2
+
+
 def test_grant_commands_need_two_signatures(terminal):
     shown = terminal.transcript(
         "grant create ada x.grant --model digits-cnn --reason code-blue --minutes 30 --sign-with file:a.key"
     )
-    assert shown.startswith("[0]\nx.grant: ada may infer on digits-cnn until ") and "It needs 2 signatures" in shown
+    assert (
+        shown.startswith("[0]\nx.grant: ada may infer on digits-cnn in digits until ")
+        and "It needs 2 signatures" in shown
+    )
     assert "signature: this key has already signed it" in terminal.transcript(
         "grant sign x.grant --sign-with file:a.key"
     )

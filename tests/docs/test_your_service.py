@@ -47,4 +47,4 @@ def test_your_service_answers_refuses_and_logs_as_the_page_says(service):
     answer, refusal, log = (shell(text.replace(":3000", f":{port}"), folder) for mark, text in BLOCKS if mark == "call")
     shown = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
     assert json.loads(answer) == pytest.approx(shown[0]) and json.loads(refusal) == shown[1]
-    assert re.match(r"ok  ward/worker-0/[0-9a-f]{16}/1: 5 entries", log) and log.endswith("\n0\n")
+    assert re.match(r"ok  ward/worker-0/[0-9a-f]{16}/1: 7 entries", log) and log.endswith("\n0\n")

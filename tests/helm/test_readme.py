@@ -56,7 +56,7 @@ def test_chart_readme_local_steps_create_every_file_for_the_cluster(made):
 
 def test_chart_readme_stop_command_stops_a_model(made):
     shell(SWITCH, made)
-    orders = read_orders(made / "stop.json", [load_verifying_key(made / "keys/stop.key.pub")])
+    orders = read_orders(made / "stop.json", [load_verifying_key(made / "keys/stop.key.pub")], "digits")
     assert set(orders.stopped) == {"digits-cnn"} and orders.sequence == 2
 
 

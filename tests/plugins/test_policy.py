@@ -299,7 +299,7 @@ def break_glass(tmp_path):
 
 def put_grant(tmp_path, reason="code-blue"):
     now = int(time.time())
-    grant = Grant("g1", "ada", ("infer",), ("m",), reason, now, now + 60)
+    grant = Grant("g1", "s", "ada", ("infer",), ("m",), reason, now, now + 60)
     content = add_signature(sign_document(grant.to_document(), PAYLOAD_TYPE, KEYS[0]), PAYLOAD_TYPE, KEYS[1])
     (tmp_path / "grants/a.grant").write_bytes(content)
 

@@ -48,7 +48,7 @@ def make_state(settings: Settings, folder: Path, roles: tuple[str, ...]) -> list
         settings.audit.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.stop is not None and settings.stop.sign_with is not None and not settings.stop.file.exists():
         key = open_signing_key(settings.stop.sign_with)
-        write_orders(settings.stop.file, StopOrders().without("*", "first start"), key)
+        write_orders(settings.stop.file, StopOrders(settings.service.name).without("*", "first start"), key)
         made.append(f"made {settings.stop.file}, which stops nothing")
     made.extend(seal_changed(settings, folder))
     made.extend(_make_caller(settings, roles))
@@ -101,8 +101,10 @@ def _next_version(settings: Settings, name: str, artifact: Path) -> int:
         with open_artifact(artifact) as stream:
             version = read_container(stream).header.version
     if settings.audit is not None:
-        floors = RollbackFloors(settings.audit.directory, open_signing_key(settings.audit.checkpoint_key))
-        version = max(version, floors.read().get(name, 0))
+        floors = RollbackFloors(
+            settings.audit.directory, open_signing_key(settings.audit.checkpoint_key), settings.service.name
+        )
+        version = max(version, floors.read().floors.get(name, 0))
     return version + 1
 
 

@@ -46,33 +46,6 @@ def test_rollback_floors_refuse_a_lowered_floor_or_another_key(tmp_path, key):
         RollbackFloors(tmp_path, generate_signing_key("ed25519"), "s").read()
 
 
-OPENING = b'{"action":"log-open","caller":null}\n'
-CLOSING = b'{"action":"log-close","caller":null}\n'
-
-
-@pytest.mark.parametrize(
-    ("entries", "is_new"),
-    [
-        (b"", True),
-        (OPENING, True),
-        (OPENING + CLOSING + OPENING, True),
-        (OPENING + b'{"action":"infer","caller":null}\n' + CLOSING, False),
-        (b'{"action":"log-opened","caller":null}\n', False),
-        (b'{"caller":"log-open"}\n', False),
-        (b"\x28\xb5\x2f\xfd", False),
-    ],
-)
-def test_rollback_floors_may_be_missing_only_while_the_log_holds_its_own_entries_alone(tmp_path, key, entries, is_new):
-    (tmp_path / "worker-0").mkdir()
-    (tmp_path / "worker-0/entries.jsonl").write_bytes(entries)
-    floors = RollbackFloors(tmp_path, key)
-    if is_new:
-        assert floors.read() == {}
-    else:
-        with pytest.raises(RollbackError, match="is missing"):
-            floors.read()
-
-
 def test_rollback_floors_refuse_a_missing_file_if_the_log_has_entries(tmp_path, key):
     floors = RollbackFloors(tmp_path, key, "s")
     (tmp_path / "worker-0").mkdir()

@@ -195,7 +195,9 @@ def test_dev_seals_a_changed_model_with_a_higher_version(tmp_path, onnx_file):
     from governance.keys import open_signing_key
 
     settings = load_settings(folder / "governance.toml", {})
-    RollbackFloors(settings.audit.directory, open_signing_key(settings.audit.checkpoint_key), settings.service.name).raise_to({"iris": 7})
+    RollbackFloors(
+        settings.audit.directory, open_signing_key(settings.audit.checkpoint_key), settings.service.name
+    ).raise_to({"iris": 7})
     sealed.unlink()
     assert "version 8" in run("dev", "--once", "--folder", folder).output
 

@@ -107,6 +107,9 @@ class Plugin:
 
         On other routes the plugin is left out of the chain, which saves its time. Return True if it depends on the
         request. What the plugin observes (`exchange_began`, `exchange_ended`) is not concerned.
+
+        Args:
+            route: one of the service's routes.
         """
         return True
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from helm.values import pods
+from helm.values.thresholds import THRESHOLDS
+
 FILE = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]*$"}
 NAME = {"type": "string", "pattern": r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$", "maxLength": 253}
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 FILES = {"type": "array", "items": FILE, "uniqueItems": True}
 PEERS = {"type": "array", "items": {"$ref": "#/$defs/peer"}}
+PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
 COUNT = {"type": "integer", "minimum": 0}
 SIZES = {
     "type": "object",
@@ -37,7 +41,7 @@ TYPES: Mapping[str, Mapping[str, Any]] = {
     "bento.target": {"type": "string", "pattern": "^[A-Za-z0-9_.:/-]+$"},
     "bento.settingsPath": {"type": "string", "pattern": "^/[A-Za-z0-9._/-]+$"},
     "bento.port": {"type": "integer", "minimum": 1024, "maximum": 65535},
-    "bento.environment": TEXTS,
+    "bento.environment": pods.ENVIRONMENT,
     "policy.files": {"type": "object", "additionalProperties": False,
                      "patternProperties": {"^[A-Za-z0-9][A-Za-z0-9._-]*$": {"type": "string"}}},
     "trust.publicKeys": {"type": "object", "additionalProperties": False,
@@ -53,6 +57,12 @@ TYPES: Mapping[str, Mapping[str, Any]] = {
     "breakGlass.trustedKeys": FILES,
     "audit.accessMode": {"enum": ["ReadWriteOnce", "ReadWriteOncePod"]},
     "userId": {"type": "integer", "minimum": 1},
+    "podSecurity": pods.POD_SECURITY,
+    "containerSecurity": pods.CONTAINER_SECURITY,
+    "extraVolumes": pods.VOLUMES,
+    "extraVolumeMounts": pods.MOUNTS,
+    "extraEnvFrom": pods.ENV_FROM,
+    "extraContainers": pods.containers(RESOURCES),
     "resources": RESOURCES,
     "helperResources": RESOURCES,
     "nodeSelector": TEXTS,
@@ -68,6 +78,8 @@ TYPES: Mapping[str, Mapping[str, Any]] = {
     "podAnnotations": TEXTS,
     "podLabels": TEXTS,
     "serviceAccount.annotations": TEXTS,
+    # Kubernetes refuses a shorter time; a longer one only helps a thief, since Kubernetes renews the file.
+    "serviceAccount.tokenSeconds": {"type": "integer", "minimum": 600, "maximum": 86400},
     "service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
     "service.annotations": TEXTS,
     "ingress.annotations": TEXTS,
@@ -76,9 +88,15 @@ TYPES: Mapping[str, Mapping[str, Any]] = {
     "autoscaling.averageValue": {"type": "integer", "minimum": 1},
     "networkPolicy.callers": PEERS,
     "networkPolicy.prometheus": PEERS,
-    **{f"networkPolicy.{peer}.to": PEERS for peer in ("dns", "redis", "identityProvider", "keyService", "artifacts")},
+    "networkPolicy.extraEgress": {"type": "array", "items": pods.closed(
+        ("to", "ports"), to={**PEERS, "minItems": 1}, ports={"type": "array", "minItems": 1, "items": pods.closed(
+            ("port",), port=PORT, endPort=PORT, protocol={"enum": ["TCP", "UDP", "SCTP"]})})},
+    **{f"networkPolicy.{peer}.{key}": kind
+       for peer in ("dns", "redis", "identityProvider", "keyService", "artifacts", "tracing", "fetch")
+       for key, kind in {"to": PEERS, "port": PORT}.items()},
     "serviceMonitor.labels": TEXTS,
     "prometheusRule.labels": TEXTS,
+    "prometheusRule.thresholds": THRESHOLDS,
     "dashboards.labels": TEXTS,
     "dashboards.annotations": TEXTS,
 }  # fmt: skip

@@ -84,9 +84,12 @@ def test_values_schema_is_closed_everywhere():
     affinity = "/properties/affinity/properties/"
     # A plugin's own model validates its settings when the service starts.
     plugins = "/$defs/settings/properties/plugins/patternProperties/"
-    # `global` is another chart's; Kubernetes' own schemas check affinity.
+    volumes = "/properties/extraVolumes/items/properties/"
+    kinds = ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret")
+    # `global` is another chart's; Kubernetes' own schemas check affinity and the fields of a volume's kind.
     open_objects = {
         "/properties/global",
+        *(f"{volumes}{kind}" for kind in kinds),
         *(f"{affinity}{kind}" for kind in ("nodeAffinity", "podAffinity", "podAntiAffinity")),
     }
     walk(json.loads((CHART / "values.schema.json").read_text()))

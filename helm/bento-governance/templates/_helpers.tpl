@@ -21,7 +21,7 @@ app.kubernetes.io/component: server
 {{- end }}
 {{- define "bg.image" -}}
 {{- if .Values.image.digest }}{{ .Values.image.repository }}@{{ .Values.image.digest }}
-{{- else }}{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}{{ end }}
+{{- else }}{{ .Values.image.repository }}:{{ default (printf "%s-%s" .Chart.AppVersion .Values.image.flavour) .Values.image.tag }}{{ end }}
 {{- end }}
 {{- define "bg.serviceAccount" -}}
 {{- if .Values.serviceAccount.create }}{{ default (include "bg.fullname" .) .Values.serviceAccount.name }}
@@ -33,25 +33,6 @@ app.kubernetes.io/component: server
 {{- end }}
 {{- define "bg.replicas" -}}
 {{ if .Values.autoscaling.enabled }}{{ int .Values.autoscaling.minReplicas }}{{ else }}{{ int .Values.replicas }}{{ end }}
-{{- end }}
-{{- define "bg.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-runAsNonRoot: true
-capabilities:
-  drop: [ALL]
-seccompProfile:
-  type: RuntimeDefault
-{{- end }}
-{{- define "bg.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: {{ int .Values.userId }}
-runAsGroup: {{ int .Values.userId }}
-fsGroup: {{ int .Values.userId }}
-# Does not change the modes of existing files, so that files readable only by their owner stay so.
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
 {{- end }}
 {{- define "bg.settingsConfigMap" -}}{{ default (printf "%s-settings" (include "bg.fullname" .)) .Values.settingsConfigMap }}{{- end }}
 {{- define "bg.policyConfigMap" -}}{{ default (printf "%s-policy" (include "bg.fullname" .)) .Values.policy.existingConfigMap }}{{- end }}

@@ -53,7 +53,21 @@
   {{- range $key := list $v.keys.recipient $v.keys.checkpoint }}{{ if and (regexMatch "^(awskms|vault):" $key) (not $v.networkPolicy.keyService.to) }}{{ fail "networkPolicy.keyService.to: set the peers of the key service, or the pods cannot reach it" }}{{ end }}{{ end }}
   {{- range $name, $model := $v.models }}{{ if and (has $model.source (list "http" "oci")) (not $v.networkPolicy.artifacts.to) }}{{ fail "networkPolicy.artifacts.to: set the peers from which models are downloaded, or the pods cannot reach them" }}{{ end }}{{ end }}
   {{- range $name, $issuer := dig "identity" "issuers" dict $settings }}{{ if and (not $issuer.jwks_file) (not $v.networkPolicy.identityProvider.to) }}{{ fail (printf "networkPolicy.identityProvider.to: set the peers of the issuer '%s', or its signing keys cannot be fetched" $name) }}{{ end }}{{ end }}
+  {{- if and (dig "tracing" "endpoint" "" $settings) (not $v.networkPolicy.tracing.to) }}{{ fail "networkPolicy.tracing.to: set the peers of the collector in settings.tracing.endpoint, or all spans are lost" }}{{ end }}
+  {{- range $route := dig "routes" list $settings }}{{ if and $route.fetch_hosts (not $v.networkPolicy.fetch.to) }}{{ fail "networkPolicy.fetch.to: set the peers of the hosts in fetch_hosts, or the pods cannot fetch from them" }}{{ end }}{{ end }}
 {{- end }}
+{{- include "bg.validateExtras" . }}
 {{- if and $v.prometheusRule.enabled (not (.Files.Glob "files/rules/*.yaml")) }}{{ fail "prometheusRule: this copy of the chart has no files/rules; package it again from a complete checkout" }}{{ end }}
 {{- if and $v.dashboards.enabled (not (.Files.Glob "files/dashboards/*.json")) }}{{ fail "dashboards: this copy of the chart has no files/dashboards; package it again from a complete checkout" }}{{ end }}
+{{- end }}
+{{/* Refuses mounts of volumes that the user did not add: the chart's volumes hold keys and logs. */}}
+{{- define "bg.validateExtras" -}}
+{{- $v := .Values }}{{ $names := list }}{{ $mounts := $v.extraVolumeMounts -}}
+{{- range $v.extraVolumes }}{{ $names = append $names .name }}{{ end -}}
+{{- if $v.serviceAccount.tokenAudience }}{{ $names = append $names "service-account-token" }}{{ end -}}
+{{- range $v.extraContainers }}{{ $mounts = concat $mounts (default list .volumeMounts) }}{{ end -}}
+{{- range $mounts }}{{ if not (has .name $names) }}{{ fail (printf "extraVolumeMounts and extraContainers: '%s' is none of extraVolumes; the volumes of the chart cannot be mounted%s" .name (ternary "; service-account-token needs serviceAccount.tokenAudience" "" (eq .name "service-account-token"))) }}{{ end }}{{ end -}}
+{{- range $v.extraVolumeMounts }}{{ if hasPrefix (printf "%s/" .mountPath) $v.bento.settingsPath }}{{ fail (printf "extraVolumeMounts: '%s' would hide bento.settingsPath" .mountPath) }}{{ end }}{{ end -}}
+{{- $added := toJson (list $v.extraVolumes $v.extraEnvFrom $v.extraContainers) -}}
+{{- range $secret := compact (list $v.keys.secretName $v.keys.secretProviderClass) }}{{ if contains (printf "%q" $secret) $added }}{{ fail (printf "extraVolumes, extraEnvFrom and extraContainers must not name '%s', which holds the service's private keys" $secret) }}{{ end }}{{ end -}}
 {{- end }}

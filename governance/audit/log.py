@@ -137,7 +137,7 @@ class WorkerLog:
         try:
             started = time.perf_counter()
             line = self._stamper.stamp(self._tree.size, entry)
-            self._append_line(line + b"\n")
+            self._append_lines([line])
             self.write_seconds.append(time.perf_counter() - started)
             (result,) = self._grow([line])
         except (OSError, ValueError, LogInconsistentError):
@@ -149,16 +149,19 @@ class WorkerLog:
         """Write a group of entries, and sync it to the disk."""
         started = time.perf_counter()
         lines = list(map(self._stamper.stamp, itertools.count(self._tree.size), entries))
-        self._append_line(b"\n".join((*lines, b"")))
+        self._append_lines(lines)
         written = time.perf_counter()
         os.fdatasync(self._entries.fileno())
         self.write_seconds.append(written - started)
         self.sync_seconds.append(time.perf_counter() - written)
         return self._grow(lines)
 
-    def _append_line(self, line: bytes) -> None:
-        self._entries.append(line)
-        self._written.update(line)
+    def _append_lines(self, lines: list[bytes]) -> None:
+        ended = [line + b"\n" for line in lines]
+        self._entries.append(b"".join(ended))
+        # One by one: a hash of 2 KiB or more gives up the interpreter lock, and gets it back only after milliseconds.
+        for line in ended:
+            self._written.update(line)
 
     def _grow(self, lines: list[bytes]) -> list[Written]:
         """Add written entries to the tree, and begin a checkpoint if one is due; the start makes lost hashes again."""

@@ -201,7 +201,7 @@ def test_audit_log_loses_no_acknowledged_entry_by_kill_9(tmp_path, durability):
         durability,
         str(tmp_path / "entry"),
     ]
-    for _ in range(3):
+    for _ in range(25):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
         acknowledged = [int(process.stdout.readline()) for _ in range(200)]
         process.send_signal(signal.SIGKILL)

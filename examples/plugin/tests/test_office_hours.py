@@ -132,5 +132,5 @@ def test_installed_plugin_is_configured_by_file_and_environment_and_has_a_route(
 
 def test_installed_plugin_with_wrong_settings_stops_the_start(installed):
     _, server = serve(installed, GOVERNANCE_PLUGINS__OFFICE_HOURS__OPENS="eight")
-    with pytest.raises(RuntimeError, match=r"bento-governance: configuration: \[plugins.office-hours.opens\]"), server:
+    with pytest.raises(RuntimeError, match=r"OFFICE_HOURS__OPENS: \[plugins.office-hours.opens\]"), server:
         pass

@@ -105,8 +105,8 @@ def answering(statuses):
             thread.join()
 
 
-def helm_test(rendered, url):
-    (pod,) = [d["spec"] for d in rendered["minimal-values"] if d["kind"] == "Pod"]
+def helm_test(documents, url):
+    (pod,) = [d["spec"] for d in documents if d["kind"] == "Pod"]
     (call,) = pod["containers"]
     environment = {**os.environ, **{item["name"]: item["value"] for item in call["env"]}, "SERVICE_URL": url}
     assert call["command"] == ["python", "-c"]
@@ -120,7 +120,7 @@ GOOD = {"/v2/health/ready": 200, "/v2/models/digits-cnn/infer": 401, "/metrics":
 
 def test_helm_test_passes_if_requests_without_a_credential_are_refused(rendered):
     with answering(lambda request: (GOOD.get(request.path, 404), b"")) as url:
-        done = helm_test(rendered, url)
+        done = helm_test(rendered["minimal-values"], url)
     assert done.returncode == 0, done.stdout
 
 
@@ -129,7 +129,7 @@ def test_helm_test_fails_on_any_other_answer(rendered, path):
     with answering(
         lambda request: ({**GOOD, path: 503 if path.endswith("ready") else 200}.get(request.path, 404), b"")
     ) as url:
-        done = helm_test(rendered, url)
+        done = helm_test(rendered["minimal-values"], url)
     assert done.returncode == 1
     assert done.stdout.count("FAILED") == 1
 

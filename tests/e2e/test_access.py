@@ -140,7 +140,9 @@ def every_worker(running, digit, status):
 
 
 def events(own):
-    return [(entry["action"], entry["model"], entry.get("detail")) for entry in entries(own) if entry["outcome"] == "event"]
+    return [
+        (entry["action"], entry["model"], entry.get("detail")) for entry in entries(own) if entry["outcome"] == "event"
+    ]
 
 
 READY = ("/v2/models/digits-cnn/ready", "/v2/models/digits-rnn/ready", "/v2/health/ready", "/readyz")

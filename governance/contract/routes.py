@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from governance.errors import ConfigurationError
 
 MAX_PATH_CHARACTERS = 512
 MAX_SEGMENT_CHARACTERS = 128
+# Variables whose values choose what is decided about.
+NAMING = frozenset({"{model}", "{version}"})
 # Paths with variables that are remembered with their match; when there are more, all are forgotten.
 MAX_REMEMBERED = 1024
 
@@ -18,8 +21,8 @@ class Route:
     """One entry of the closed list of routes.
 
     Attributes:
-        method: `GET` or `POST`; exact, no override.
-        template: the path, with `{model}` and `{version}` as the only variables; the metric label.
+        method: the HTTP method, upper case; exact, no override.
+        template: the path, with variables such as `{model}` and `{version}`; the metric label.
         action: the Cedar action's id.
         server: the name of the server that answers: `oip` (Open Inference Protocol), `status` (status page), `bentoml`
             (the application behind the gate), `unlisted`, or `plugin:NAME`, which the host sets for a plugin's routes.
@@ -70,6 +73,9 @@ class Match:
 class RouteTable:
     """The closed list of routes. Paths are compared byte for byte: no decoding, no collapsing, no trailing slash.
 
+    Only the value of a variable other than `{model}` and `{version}` may be percent-encoded (RFC 3986, section 2.1),
+    and only if the path has the same route when it is decoded, as the application sees it.
+
     Exact paths take one dictionary look-up, and so do those with variables that were matched before; the others are
     compared segment by segment.
     """
@@ -107,6 +113,8 @@ class RouteTable:
             for segments, route in self._variable.get((method, len(parts)), ()):
                 variables = _compare(segments, parts)
                 if variables is not None:
+                    if "%" in path and self.match(method, _decoded(parts)).route is not route:
+                        break
                     found = Match(route, variables.get("{model}", route.model), variables.get("{version}"))
                     if len(self._remembered) >= MAX_REMEMBERED:
                         self._remembered.clear()
@@ -128,9 +136,20 @@ def _compare(segments: tuple[str, ...], parts: list[str]) -> dict[str, str] | No
     variables: dict[str, str] = {}
     for segment, part in zip(segments, parts, strict=True):
         if segment[:1] == "{":
-            if not part or len(part) > MAX_SEGMENT_CHARACTERS or "%" in part:
+            if not part or len(part) > MAX_SEGMENT_CHARACTERS:
+                return None
+            if "%" in part and (segment in NAMING or not _is_plain(unquote(part, errors="surrogateescape"))):
                 return None
             variables[segment] = part
         elif segment != part:
             return None
     return variables
+
+
+def _decoded(parts: list[str]) -> str:
+    return "/".join(map(unquote, parts))
+
+
+def _is_plain(value: str) -> bool:
+    """Return whether a decoded value can be read in one way only: one segment, UTF-8, and not encoded twice."""
+    return value.isprintable() and value not in (".", "..") and not any(sign in value for sign in "/\\%")

@@ -101,7 +101,7 @@ def _sentence(status: int, body: bytes) -> str:
         detail = document.get("detail", ())
         if isinstance(detail, str):
             return detail[:MAX_ERROR_CHARACTERS]
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in detail]
+        problems = [": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"]))) for item in detail]
         sentence = "; ".join(problems) or str(document["error"])
     except (ValueError, LookupError, TypeError, AttributeError):
         sentence = phrase_of(status, f"the application answered {status}")

@@ -36,6 +36,8 @@ async def read_body(exchange: Exchange, receive: Receive, intake: Intake) -> byt
         OverloadedError: if there is no memory for it.
     """
     route = exchange.route
+    if _has_neither_type_nor_body(exchange):
+        return b""
     _verify_content_type(route, exchange)
     limit, length = route.max_body_bytes, exchange.header(b"content-length") or "0"
     coding = _coding(exchange.headers) if exchange.has_header(b"content-encoding") else ""
@@ -52,6 +54,12 @@ async def read_body(exchange: Exchange, receive: Receive, intake: Intake) -> byt
     if len(body) < THREAD_BYTES:
         return unpack(body, coding, limit)
     return await asyncio.to_thread(unpack, body, coding, limit)
+
+
+def _has_neither_type_nor_body(exchange: Exchange) -> bool:
+    """Return whether a request has no body (RFC 9112, section 6.3), and so nothing whose type could be wrong."""
+    framed = exchange.has_header(b"transfer-encoding") or exchange.header(b"content-length") not in (None, "0")
+    return not framed and not exchange.has_header(CONTENT_TYPE)
 
 
 def _verify_content_type(route: Route, exchange: Exchange) -> None:

@@ -36,7 +36,7 @@ from governance.host.connections import Connections
 from governance.host.development import LocalOnly, verify_keys_fit
 from governance.host.errors import WrongUseError
 from governance.host.inner import inner_gate, introduce_to_inner_services, make_token
-from governance.host.logs import remove_caller_data_from_logs
+from governance.host.logs import remove_caller_data_from_logs, remove_paths_from_access_log
 from governance.host.model import GovernedModel, current_exchange
 from governance.host.plugins import load_plugins
 from governance.host.routes import cors_of, routes_of
@@ -219,6 +219,7 @@ class Governance:
 
         async def open() -> None:
             remove_caller_data_from_logs(tracebacks=logs.tracebacks)
+            remove_paths_from_access_log(routes.table)
             introduce_to_inner_services(service)
             try:
                 loads = self._registry.open()

@@ -55,7 +55,8 @@ def _stops(models: Iterable[Mapping[str, Any]], numbers: Numbers) -> Iterable[At
         return
     for model in models:
         if model["state"] == "stopped":
-            yield Attention("critical", f"{model['name']} is stopped by an operator", "GovernanceKillSwitchOn")
+            # An operator's decision, which must stay in sight, and not a failure of the service.
+            yield Attention("warning", f"{model['name']} is stopped by an operator", "GovernanceKillSwitchOn")
 
 
 def _models(models: Iterable[Mapping[str, Any]]) -> Iterable[Attention]:

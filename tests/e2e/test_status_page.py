@@ -64,7 +64,7 @@ def page_of(browser, own, **options):
     yield page
     context.close()
     assert all(url.startswith(own.url) for url in requested)
-    # The browser itself logs that the first request, without a key, was refused.
+    # The browser itself logs a request that was refused because of its key.
     assert [text for text in logged if not any(status in text for status in ("401", "403", "503"))] == []
 
 
@@ -89,6 +89,39 @@ def test_status_page_shows_models_traffic_refusals_and_the_audit_log(browser, ow
         assert page.locator("#log tr").count() == 2
         page.screenshot(path=tmp_path / "light.png", full_page=True)
         keep(tmp_path / "light.png")
+
+
+def test_status_page_requests_nothing_before_somebody_signs_in(browser, own):
+    with page_of(browser, own) as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.reload()
+        page.get_by_label("API key or token").wait_for()
+        page.wait_for_timeout(500)
+        assert asked and not [url for url in asked if url.endswith("/status")]
+
+
+def test_status_page_folds_drift_that_is_not_raised_and_shortens_tiny_numbers(browser, own, tmp_path):
+    small = {"model": "digits-cnn", "ks": 0.01, "chi2_p": 1e-300, "out_of_range_ratio": 0.0, "missing_ratio": 0.0}
+    rows = [{**small, "subject": f"subject {n}", "psi": psi} for n, psi in enumerate((0.4, 0.1, 0.0999, 0.0))]
+    document = {**own.client.get("/governance/status").json(), "drift": rows}
+    with page_of(browser, own, viewport={"width": 375, "height": 800}) as page:
+        page.route("**/governance/status", lambda route: route.fulfill(json=document))
+        enter(page, own.state.token)
+        page.get_by_text("subject 0").wait_for()
+        assert page.locator("#drift tr").count() == 2 and page.get_by_text("subject 2").is_hidden()
+        page.get_by_text("2 that are not raised").click()
+        assert page.locator("#drift-steady tr").count() == 2 and page.get_by_text("subject 2").is_visible()
+        cell = page.locator("#drift tr").first.locator("td").nth(3)
+        assert cell.inner_text() == "< 0.001"
+        assert cell.evaluate("e => getComputedStyle(e).textAlign") == "right"
+        # The table is wider than a phone, and a shadow at its edge shows that it scrolls.
+        wide = page.locator(".wide").filter(has=page.locator("#drift"))
+        assert wide.evaluate(
+            "e => e.scrollWidth > e.clientWidth && getComputedStyle(e).backgroundImage.includes('gradient')"
+        )
+        page.screenshot(path=tmp_path / "drift.png", full_page=True)
+        keep(tmp_path / "drift.png")
 
 
 def test_status_page_is_live_and_can_be_paused_by_keyboard(browser, own):
@@ -132,7 +165,9 @@ def test_status_page_reports_a_stopped_model(browser, own):
         with page_of(browser, own) as page:
             enter(page, own.state.token)
             page.get_by_text("digits-rnn is stopped by an operator").wait_for(timeout=20_000)
-            assert page.title() == "digits: critical"
+            # An operator's decision is no failure.
+            assert page.title() == "digits: warning"
+            assert "warning" in page.locator("#models .word").get_by_text("stopped").get_attribute("class")
     finally:
         own.state.cli("resume", "ALL", "--reason", "drill", "--settings", settings)
 

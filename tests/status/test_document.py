@@ -94,6 +94,7 @@ def test_status_document_computes_quantiles_as_prometheus_does(counts, p50, p99)
         ({"models": [model(ready=False)]}, "critical", "GovernanceModelNotReady"),
         ({"models": [model(degraded=True)]}, "warning", "GovernanceModelDegraded"),
         ({"samples": [("stopped", {"model": "ALL"}, 1.0)]}, "critical", "GovernanceKillSwitchOn"),
+        ({"samples": [("stopped", {"model": "cnn"}, 1.0)]}, "warning", "GovernanceKillSwitchOn"),
         ({"samples": [("drift_state", {"model": "cnn"}, 2.0), WINDOW]}, "warning", "GovernanceDrifted"),
         (
             {"samples": [("artifact_refusals_total", {"model": "cnn", "reason": "signature"}, 1.0)]},

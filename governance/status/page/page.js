@@ -5,6 +5,10 @@ const EVERY_MILLISECONDS = 5000;
 const PLAIN = new Intl.NumberFormat("en");
 const KEPT_POINTS = 180;
 const SVG = "http://www.w3.org/2000/svg";
+// A smaller number is shown as "< 0.001"; a p of 1e-300 would be a line of zeros.
+const LEAST = 0.001;
+// From here on a PSI is raised, as the page says.
+const WATCH_PSI = 0.1;
 const SMALL = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const COUNT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const STATES = {
@@ -14,7 +18,7 @@ const STATES = {
 };
 const WORDS = {
   ready: "good", steady: "good", watch: "warning", degraded: "warning",
-  "too few": "", drifted: "warning", "not ready": "critical", stopped: "critical",
+  "too few": "", drifted: "warning", "not ready": "critical", stopped: "warning",
 };
 
 const element = (id) => document.getElementById(id);
@@ -36,7 +40,8 @@ element("pause").addEventListener("click", () => {
   if (!paused) refresh();
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && before) refresh(); });
-refresh();
+// Nothing is requested before somebody signs in: a request without a credential would be a refusal in the audit log.
+element("form").hidden = false;
 
 async function refresh() {
   clearTimeout(timer);
@@ -75,7 +80,7 @@ function ask(detail) {
   element("numbers").hidden = true;
   element("pause").hidden = true;
   element("live").textContent = "";
-  element("refusal").textContent = key ? detail : "";
+  element("refusal").textContent = detail;
   element("key").value = "";
   element("key").focus();
 }
@@ -97,13 +102,11 @@ function draw(now) {
   bars("fields", now.fields);
   rows("models", now.models.map((model) => [
     { head: model.name }, word(model.state), model.version, model.device || "–", model.signers.map(short).join(", ") || "–",
-    { code: short(model.digest), title: model.digest }, model.drift ? word(model.drift) : "–", model.drift_items === null ? "–" : COUNT.format(model.drift_items),
+    { code: short(model.digest), title: model.digest }, model.drift ? word(model.drift) : "–", { number: model.drift_items === null ? "–" : COUNT.format(model.drift_items) },
   ]), "This worker has no open model.");
-  rows("drift", now.drift.map((row) => [
-    { head: row.model }, row.subject, number(row.psi), number(row.ks), number(row.chi2_p), share(row.out_of_range_ratio), share(row.missing_ratio),
-  ]), "No comparison yet: the plugin drift is off, or its window has too few items.");
+  drawDrift(now.drift);
   rows("log", now.log.map((head) => [
-    { head: head.log }, head.size === null ? "?" : PLAIN.format(head.size), head.root ? { code: short(head.root), title: head.root } : "not signed by this service",
+    { head: head.log }, { number: head.size === null ? "?" : PLAIN.format(head.size) }, head.root ? { code: short(head.root), title: head.root } : "not signed by this service",
     head.late ? { word: `late: ${ago(head.age_seconds)}`, kind: "critical" } : ago(head.age_seconds),
   ]), "No audit log.");
   list("expiries", now.expiries.map((expiry) => {
@@ -128,6 +131,18 @@ function drawState(now) {
     line.append(tag(item.level, item.level), ` ${item.what}`, where);
     return line;
   }));
+}
+
+function drawDrift(drift) {
+  const cells = (row) => [
+    { head: row.model }, row.subject, number(row.psi), number(row.ks), number(row.chi2_p), share(row.out_of_range_ratio), share(row.missing_ratio),
+  ];
+  const raised = drift.filter((row) => row.psi >= WATCH_PSI);
+  const steady = drift.filter((row) => !(row.psi >= WATCH_PSI));
+  rows("drift", raised.map(cells), drift.length ? "Nothing is raised." : "No comparison yet: the plugin drift is off, or its window has too few items.");
+  rows("drift-steady", steady.map(cells), "None.");
+  element("drift-rest").hidden = !steady.length;
+  setText("drift-count", `${PLAIN.format(steady.length)} that are not raised`);
 }
 
 function drawTraffic(now) {
@@ -236,6 +251,7 @@ function cell_(value) {
   const cell = document.createElement(value && value.head ? "th" : "td");
   if (value && value.head) { cell.scope = "row"; cell.textContent = value.head; }
   else if (value && value.code) { cell.className = "code"; cell.textContent = value.code; cell.title = value.title; }
+  else if (value && value.number) { cell.className = "number"; cell.textContent = value.number; }
   else if (value && value.word) cell.append(tag(value.word, value.kind));
   else cell.textContent = value;
   return cell;
@@ -261,8 +277,8 @@ const short = (text) => {
   const plain = text.replace(/^[a-z0-9-]+:/, "");
   return /^[0-9a-f]{20,}$/.test(plain) ? `${plain.slice(0, 12)}…` : text;
 };
-const number = (value) => (value === undefined ? "–" : SMALL.format(value));
-const share = (value) => (value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
+const number = (value) => ({ number: value === undefined ? "–" : value > 0 && value < LEAST ? `< ${LEAST}` : SMALL.format(value) });
+const share = (value) => ({ number: value === undefined ? "–" : `${(100 * value).toFixed(1)} %` });
 const time = (seconds) => (seconds === null ? "…" : seconds < 1 ? `${SMALL.format(seconds * 1000)} ms` : `${SMALL.format(seconds)} s`);
 const ago = (seconds) =>
   seconds < 90 ? `${Math.round(seconds)} s ago` : seconds < 5400 ? `${Math.round(seconds / 60)} min ago` : `${Math.round(seconds / 3600)} h ago`;

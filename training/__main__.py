@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from governance.cli.help import Group
-from training.config import NAMES, Config, TrainingError, config_for
+from training.config import CONFIG, NAMES, Config, TrainingError, config_for, read_changes
 
 PATH = click.Path(path_type=Path)
 name_argument = click.argument("name", type=click.Choice(NAMES))
@@ -27,6 +28,14 @@ out_option = click.option(
     default=Path(".state/training"),
     show_default=True,
     help="Folder of the runs, with one folder for each model.",
+)
+
+
+config_option = click.option(
+    "--config",
+    "settings",
+    type=PATH,
+    help="TOML file with settings of the run, such as config.toml of another run; options count before it.",
 )
 
 
@@ -64,22 +73,26 @@ def command() -> None:
 @data_option
 @out_option
 @run_options
+@config_option
 @click.option("--resume", is_flag=True, help="Continue after the last epoch that was completed.")
 @click.option("--dry-run", is_flag=True, help="Train one epoch on 256 images, and write nothing.")
-def fit(name: str, data: Path | None, out: Path, resume: bool, dry_run: bool, **changes: Any) -> None:
+def fit(
+    name: str, data: Path | None, out: Path, settings: Path | None, resume: bool, dry_run: bool, **changes: Any
+) -> None:
     """Train a digit model until its validation loss stops falling.
 
     Checks the data first, and names what cannot be trained on, with what to do. Writes the best and the last weights,
-    the configuration and the history to a folder below --out. No option may be repeated.
+    configuration, data digest, environment, log, history and curves to a folder below --out. A run that is there is
+    never overwritten. No option may be repeated.
 
     \b
     Examples:
       python -m training fit digits-cnn
-      python -m training fit digits-rnn --learning-rate 0.001 --resume
+      python -m training fit digits-rnn --learning-rate 0.001 --out runs
+      python -m training fit digits-rnn --config runs/digits-rnn/config.toml --out again
+      python -m training fit digits-cnn --resume
     """
-    config = config_for(name, **changes)
-    if dry_run:
-        config = config_for(name, **{**changes, "epochs": 1})
+    config = _config(name, settings, changes | ({"epochs": 1} if dry_run else {}))
     _fit(config, data, None if dry_run else out / name, resume=resume, dry_run=dry_run)
 
 
@@ -207,14 +220,16 @@ def export(name: str, data: Path | None, out: Path, to: Path | None) -> None:
 @name_argument
 @data_option
 @out_option
+@config_option
 @run_options
 @click.option(
     "--trials", type=click.IntRange(1), default=12, show_default=True, help="Number of configurations to train."
 )
-def tune(name: str, data: Path | None, out: Path, trials: int, **changes: Any) -> None:
+def tune(name: str, data: Path | None, out: Path, settings: Path | None, trials: int, **changes: Any) -> None:
     """Search the learning rate and batch size with the lowest validation loss, and print them.
 
-    Writes nothing, and does not use the test part. No option may be repeated.
+    Writes nothing, and does not use the test part. The printed command trains in a folder of its own, so that no run in
+    service is replaced; without --epochs, which counts for the search only. No option may be repeated.
 
     \b
     Example:
@@ -223,14 +238,19 @@ def tune(name: str, data: Path | None, out: Path, trials: int, **changes: Any) -
     from training.preprocess import clean, fit_statistics, transform
     from training.tune import tune as search
 
-    config = config_for(name, **changes)
+    config = _config(name, settings, changes)
     split = _load_checked(data, config)
     train = transform(clean(split.train).kept)
     best, loss = search(config, train, transform(split.validation), fit_statistics(train[0]), trials)
     click.echo(f"Best validation loss {loss:.4f}; train with it:")
-    click.echo(
-        f"  python -m training fit {name} --learning-rate {best.learning_rate:.6g} --batch {best.batch} --out {out}"
+    free = next(place for number in itertools.count(1) if not (place := out / f"tuned-{number}" / name).exists()).parent
+    files = "".join(f"--{key} {value} " for key, value in (("data", data), ("config", settings)) if value)
+    options = "".join(
+        f"--{key.replace('_', '-')} {value:.6g} " if isinstance(value, float) else f"--{key.replace('_', '-')} {value} "
+        for key, value in {**changes, "learning_rate": best.learning_rate, "batch": best.batch}.items()
+        if value is not None and key != "epochs"
     )
+    click.echo(f"  python -m training fit {name} {files}{options}--out {free}")
 
 
 @command.command(name="all")
@@ -240,7 +260,8 @@ def tune(name: str, data: Path | None, out: Path, trials: int, **changes: Any) -
 def all_(names: tuple[str, ...], data: Path | None, out: Path) -> None:
     """Fit, evaluate and export digit models, except those that are exported already.
 
-    Give one or more names; no option may be repeated. The profile of a model that is exported already is renewed if
+    Give one or more names; no option may be repeated. A run that was interrupted goes on with its own settings, and has
+    the same result as one that was not. The profile of a model that is exported already is renewed if
     this version measures drift in another way.
 
     \b
@@ -253,9 +274,28 @@ def all_(names: tuple[str, ...], data: Path | None, out: Path) -> None:
             _renew_profile(data, name, folder / "export")
             click.echo(f"{name} is trained and exported already: {folder / 'export'}")
             continue
-        _fit(config_for(name), data, folder, resume=False, dry_run=False)
+        interrupted = (folder / "last.safetensors").is_file()
+        config = Config.load(folder / CONFIG) if interrupted else config_for(name)
+        _fit(config, data, folder, resume=interrupted, dry_run=False)
         _evaluate(data, folder)
         _export(data, folder, folder / "export")
+
+
+@command.command()
+@click.argument("runs", type=PATH, nargs=-1, required=True)
+def compare(runs: tuple[Path, ...]) -> None:
+    """Compare runs: their results, and the settings, data and versions in which they differ.
+
+    Give the folders of one or more runs; they may be repeated.
+
+    \b
+    Example:
+      python -m training compare .state/training/digits-rnn runs/digits-rnn
+    """
+    from training.runs.compare import compare as rows_of
+    from training.runs.compare import render
+
+    click.echo(render(runs, rows_of(runs)))
 
 
 @command.command()
@@ -283,6 +323,14 @@ def sample(name: str, data: Path | None, index: int, to: Path) -> None:
     click.echo(f"{to}: a handwritten {test.labels[index]}")
 
 
+def _config(name: str, settings: Path | None, changes: dict[str, Any]) -> Config:
+    """Return the defaults of a model, changed by a file and then by options."""
+    given = read_changes(settings) if settings else {}
+    if given.setdefault("name", name) != name:
+        raise TrainingError(f"{settings} is for {given['name']}, not for {name}")
+    return config_for(**(given | {key: value for key, value in changes.items() if value is not None}))
+
+
 def _load(data: Path | None, config: Config) -> Any:
     from training.data.load import load
 
@@ -301,7 +349,7 @@ def _load_checked(data: Path | None, config: Config) -> Any:
 
 
 def _fit(config: Config, data: Path | None, folder: Path | None, *, resume: bool, dry_run: bool) -> None:
-    from training.fit import build, fit
+    from training.fit import build
     from training.preprocess import clean, fit_statistics, transform
 
     _stage(1, f"preprocessing for {config.name}")
@@ -320,15 +368,37 @@ def _fit(config: Config, data: Path | None, folder: Path | None, *, resume: bool
     _stage(
         4, f"training with {config.optimiser}, {config.loss}, rate {config.learning_rate}, batches of {config.batch}"
     )
-    try:
-        _, state = fit(config, train, validation, statistics, folder, resume=resume)
-    except KeyboardInterrupt:
-        raise TrainingError("stopped; continue from the last completed epoch with --resume") from None
+    state = _run(config, (train, validation), statistics, split, folder, resume)
     best = min(state.history, key=lambda epoch: epoch["validation_loss"])
     _stage(5, f"validation: best after epoch {best['epoch']:.0f} of {state.epoch}")
     click.echo(f"  loss {best['validation_loss']:.4f}, accuracy {best['validation_accuracy']:.4f}")
     if dry_run:
         click.echo("Dry run: all stages work, and nothing was written.")
+
+
+def _run(config: Config, parts: Any, statistics: Any, split: Any, folder: Path | None, resume: bool) -> Any:
+    """Train, and write what the run was made of, its log and its curves to the folder, if there is one."""
+    from training.fit import fit
+    from training.runs.curves import draw_curves
+    from training.runs.folder import CURVES, record_resumption, record_run, write_log
+    from training.runs.state import RunState, epoch_line
+
+    def each_epoch(state: RunState) -> None:
+        click.echo(f"  {epoch_line(state, config.epochs)}")
+        write_log(folder, epoch_line(state, config.epochs))
+
+    train, validation = parts
+    if folder is not None:
+        (record_resumption if resume else record_run)(folder, split, config.threads)
+    try:
+        _, state = fit(config, train, validation, statistics, folder, resume=resume, each_epoch=each_epoch)
+    except KeyboardInterrupt:
+        write_log(folder, "stopped")
+        raise TrainingError("stopped; continue from the last completed epoch with --resume") from None
+    if folder is not None:
+        draw_curves(folder / CURVES, config.name, state)
+        write_log(folder, f"finished after {state.epoch} epochs")
+    return state
 
 
 def _evaluate(data: Path | None, folder: Path) -> None:
@@ -337,9 +407,12 @@ def _evaluate(data: Path | None, folder: Path) -> None:
     from training.evaluate import draw, score
     from training.fit import load_best
     from training.preprocess import transform
+    from training.runs.folder import verify_data
 
     config, model, _ = load_best(folder)
-    test = _load(data, config).test
+    split = _load(data, config)
+    verify_data(folder, split)
+    test = split.test
     _stage(6, f"test of {config.name} on {len(test.labels)} images")
     with torch.no_grad():
         probabilities = model(transform(test)[0]).softmax(dim=1).numpy()
@@ -355,12 +428,15 @@ def _evaluate(data: Path | None, folder: Path) -> None:
 def _export(data: Path | None, folder: Path, to: Path) -> None:
     from training.export import export
     from training.fit import load_best
+    from training.runs.folder import verify_data
 
     config, model, _ = load_best(folder)
     if not (folder / "evaluation.json").is_file():
         raise TrainingError(f"the card needs scores: run `python -m training evaluate {config.name}` first")
     scores = json.loads((folder / "evaluation.json").read_text())
-    difference = export(to, config, model, _load(data, config), scores, datetime.now(UTC))
+    split = _load(data, config)
+    verify_data(folder, split)
+    difference = export(to, config, model, split, scores, datetime.now(UTC))
     click.echo(f"Exported {config.name} to {to}; the greatest difference to torch is {difference:.1e}")
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
+import tomli_w
 
 NAMES = ("digits-cnn", "digits-rnn")
+# The file with the configuration in the folder of a run.
+CONFIG = "config.toml"
 CLASSES = tuple(str(digit) for digit in range(10))
 
 
@@ -44,13 +49,17 @@ class Config:
     threads: int = 2
 
     def save(self, file: Path) -> None:
-        """Write the configuration as JSON."""
-        file.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        """Write the configuration as TOML."""
+        file.write_text(tomli_w.dumps(asdict(self)))
 
     @classmethod
     def load(cls, file: Path) -> Config:
-        """Read what `save` wrote."""
-        return cls(**json.loads(file.read_text()))
+        """Read what `save` wrote.
+
+        Raises:
+            TrainingError: see `read_changes`.
+        """
+        return config_for(**read_changes(file))
 
 
 DEFAULTS: Mapping[str, Config] = MappingProxyType(
@@ -61,12 +70,44 @@ DEFAULTS: Mapping[str, Config] = MappingProxyType(
 )
 
 
+def read_changes(file: Path) -> dict[str, Any]:
+    """Return the fields of `Config` that a TOML file sets.
+
+    Args:
+        file: in TOML; each key is a field of `Config`.
+
+    Raises:
+        TrainingError: if the file cannot be read, or has a key that is not a field.
+    """
+    try:
+        document = tomllib.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"cannot read {file} as TOML: {error}") from None
+    known = [field.name for field in fields(Config)]
+    for key in document:
+        if key not in known:
+            raise TrainingError(f"{file} sets {key}, which is no setting of a run: use {', '.join(known)}")
+    return document
+
+
 def config_for(name: str, **changes: object) -> Config:
     """Return the default configuration of a model with some changes.
 
     Args:
         name: one of `NAMES`.
         **changes: fields of `Config`; None keeps the default.
+
+    Raises:
+        TrainingError: if a value is of another type or out of range; the message names the field.
     """
+    if name not in NAMES:
+        raise TrainingError(f"there is no model {name}: use {' or '.join(NAMES)}")
     given = {key: value for key, value in changes.items() if value is not None}
-    return replace(DEFAULTS[name], **given)  # type: ignore[arg-type]
+    try:
+        config = msgspec.convert(asdict(DEFAULTS[name]) | given, Config)
+    except msgspec.ValidationError as error:
+        raise TrainingError(f"a setting of the run is wrong: {error}") from None
+    for key in ("epochs", "batch", "patience", "threads", "learning_rate"):
+        if not 0 < getattr(config, key) < float("inf"):
+            raise TrainingError(f"a setting of the run is wrong: {key} must be over 0")
+    return config

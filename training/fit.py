@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+import random
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 from tqdm import tqdm
 
 from training.cnn import Cnn
-from training.config import Config, TrainingError
+from training.config import CONFIG, Config, TrainingError
 from training.preprocess import Statistics
 from training.rnn import Rnn
+from training.runs.checkpoint import load_checkpoint, save_checkpoint, write_best
+from training.runs.folder import BEST, STATE, verify_new, verify_started
+from training.runs.state import RunState
 
-BEST, LAST, STATE, CONFIG, STATISTICS = (
-    "best.safetensors",
-    "last.safetensors",
-    "state.json",
-    "config.json",
-    "stats.json",
-)
+STATISTICS = "stats.json"
 
 # Images float32 [n, 1, 28, 28] from 0 to 1, and labels int64 [n].
 ImagesAndLabels = tuple[torch.Tensor, torch.Tensor]
@@ -55,32 +55,15 @@ class Normalised(nn.Module):
         return logits
 
 
-@dataclass(slots=True)
-class RunState:
-    """Progress of a run; with the checkpoints, enough to continue it.
-
-    Attributes:
-        epoch: completed epochs.
-        best_loss: lowest validation loss so far.
-        waited: epochs since then.
-        finished: whether the run is complete.
-        history: for each epoch its number, and loss and accuracy on the train and validation parts.
-    """
-
-    epoch: int = 0
-    best_loss: float = float("inf")
-    waited: int = 0
-    finished: bool = False
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
 def build(config: Config) -> Cnn | Rnn:
     """Return the network that the configuration names, before `initialise`."""
     return Cnn() if config.name == "digits-cnn" else Rnn()
 
 
 def seed_everything(config: Config) -> None:
-    """Set seed, threads and deterministic algorithms of torch, so that a run is repeatable on the same machine."""
+    """Seed Python, NumPy and torch, and set threads and deterministic algorithms: a run is repeatable on a machine."""
+    random.seed(config.seed)
+    np.random.seed(config.seed % 2**32)
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(True)
@@ -131,7 +114,7 @@ def fit(
     *,
     resume: bool = False,
     progress: bool = True,
-    each_epoch: Callable[[int, float], None] = lambda _epoch, _loss: None,
+    each_epoch: Callable[[RunState], None] = lambda _: None,
 ) -> tuple[Normalised, RunState]:
     """Train until the validation loss stops falling, and return the network with the lowest.
 
@@ -142,11 +125,12 @@ def fit(
         statistics: of the train part, for normalisation.
         folder: folder for configuration and checkpoints; None writes nothing.
         resume: continue after the last completed epoch of the run in `folder`.
-        progress: show a progress bar.
-        each_epoch: called after each epoch with its number and validation loss; an exception from it stops the run.
+        progress: show a progress bar if the standard error is a terminal.
+        each_epoch: called after each epoch, when its checkpoint is written; an exception from it stops the run.
 
     Raises:
-        TrainingError: if there is no run to resume, or it has another configuration.
+        TrainingError: if there is no run to resume, or it has another configuration; or there is one, and it is not to
+            be resumed.
     """
     seed_everything(config)
     network = build(config)
@@ -155,11 +139,9 @@ def fit(
     optimiser = optimiser_of(config, network)
     best = {name: value.clone() for name, value in network.state_dict().items()}
     if resume:
-        state, best = _resume(config, network, optimiser, _require_run(folder))
+        state, best = _resume(config, network, optimiser, folder)
     elif folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        config.save(folder / CONFIG)
-        (folder / STATISTICS).write_text(json.dumps(asdict(statistics)))
+        _begin(config, statistics, folder)
     loss = loss_of(config)
     while state.epoch < config.epochs and not state.finished:
         _train_epoch(config, model, optimiser, loss, train, state, progress)
@@ -173,8 +155,8 @@ def fit(
             state.waited += 1
         state.finished = state.waited >= config.patience or state.epoch == config.epochs
         if folder is not None:
-            _save(folder, network, optimiser, best, state)
-        each_epoch(state.epoch, validation_loss)
+            save_checkpoint(folder, network, optimiser, best, state)
+        each_epoch(state)
     network.load_state_dict(best)
     return model.eval(), state
 
@@ -195,6 +177,10 @@ def load_best(folder: Path) -> tuple[Config, Normalised, RunState]:
     """
     if not (folder / BEST).is_file():
         raise TrainingError(f"there is no trained model in {folder}: run `python -m training fit` first")
+    if not (folder / CONFIG).is_file():
+        raise TrainingError(
+            f"the run in {folder} was made by an earlier version: choose another --out, and train again"
+        )
     config = Config.load(folder / CONFIG)
     network = build(config)
     network.load_state_dict(load_file(folder / BEST))
@@ -219,7 +205,12 @@ def _train_epoch(
     total = correct = seen = 0.0
     batches = torch.split(order, config.batch)
     bar = tqdm(
-        batches, desc=f"epoch {state.epoch + 1}/{config.epochs}", disable=not progress, leave=False, unit="batch"
+        batches,
+        desc=f"epoch {state.epoch + 1}/{config.epochs}",
+        # A bar is redrawn with carriage returns, which would fill a log file.
+        disable=not (progress and sys.stderr.isatty()),
+        leave=False,
+        unit="batch",
     )
     for number, places in enumerate(bar):
         images, labels = vary(train[0][places], generator), train[1][places]
@@ -233,7 +224,14 @@ def _train_epoch(
         seen += len(places)
         if number % 10 == 0:
             bar.set_postfix(loss=f"{total / seen:.4f}", accuracy=f"{correct / seen:.4f}")
-    state.history.append({"epoch": state.epoch + 1, "train_loss": total / seen, "train_accuracy": correct / seen})
+    state.history.append(
+        {
+            "epoch": state.epoch + 1,
+            "rate": optimiser.param_groups[0]["lr"],
+            "train_loss": total / seen,
+            "train_accuracy": correct / seen,
+        }
+    )
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, config: Config, epoch: int) -> None:
@@ -256,40 +254,22 @@ def vary(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return nn.functional.grid_sample(images, grid, align_corners=False)
 
 
-def _save(
-    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, best: dict[str, torch.Tensor], state: RunState
-) -> None:
-    save_file(best, folder / BEST)
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    for number, slots in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{name}": value for name, value in slots.items()}
-    save_file(tensors, folder / LAST)
-    (folder / STATE).write_text(json.dumps(asdict(state), indent=1))
+def _begin(config: Config, statistics: Statistics, folder: Path) -> None:
+    verify_new(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save(folder / CONFIG)
+    (folder / STATISTICS).write_text(json.dumps(asdict(statistics)))
 
 
 def _resume(
-    config: Config, network: nn.Module, optimiser: torch.optim.Optimizer, folder: Path
+    config: Config, network: nn.Module, optimiser: torch.optim.Optimizer, folder: Path | None
 ) -> tuple[RunState, dict[str, torch.Tensor]]:
-    before = Config.load(folder / CONFIG)
-    if asdict(before) | {"epochs": 0} != asdict(config) | {"epochs": 0}:
+    folder = verify_started(folder)
+    if asdict(Config.load(folder / CONFIG)) != asdict(config):
         raise TrainingError(
             f"the run in {folder} has other settings: resume it with those settings, or choose another --out"
         )
-    tensors = load_file(folder / LAST)
-    network.load_state_dict({name[8:]: value for name, value in tensors.items() if name.startswith("network.")})
-    document = optimiser.state_dict()
-    slots: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, number, slot = name.split(".", 2)
-            slots.setdefault(int(number), {})[slot] = value
-    optimiser.load_state_dict(document | {"state": slots})
-    state = RunState(**json.loads((folder / STATE).read_text()))
-    state.finished = state.waited >= config.patience
-    return state, load_file(folder / BEST)
-
-
-def _require_run(folder: Path | None) -> Path:
-    if folder is None or not (folder / LAST).is_file():
-        raise TrainingError("there is no run to resume: start one without --resume")
-    return folder
+    state, best = load_checkpoint(folder, network, optimiser)
+    # Where the run was stopped between its checkpoint and these files, they are of an earlier epoch.
+    write_best(folder, best, state)
+    return state, best

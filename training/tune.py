@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import optuna
 from training.config import Config
 from training.fit import ImagesAndLabels, fit
 from training.preprocess import Statistics
+from training.runs.state import RunState
 
 
 def tune(
@@ -31,7 +33,7 @@ def tune(
         validation: the same of the validation part.
         statistics: of the train part.
         trials: number of configurations to train.
-        progress: show a progress bar.
+        progress: show a progress bar if the standard error is a terminal.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -42,8 +44,8 @@ def tune(
             batch=trial.suggest_categorical("batch", [32, 64, 128]),
         )
 
-        def each_epoch(epoch: int, loss: float) -> None:
-            trial.report(loss, epoch)
+        def each_epoch(state: RunState) -> None:
+            trial.report(state.history[-1]["validation_loss"], state.epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
@@ -53,5 +55,5 @@ def tune(
     study = optuna.create_study(
         sampler=optuna.samplers.TPESampler(seed=config.seed), pruner=optuna.pruners.MedianPruner(n_startup_trials=3)
     )
-    study.optimize(objective, n_trials=trials, show_progress_bar=progress)
+    study.optimize(objective, n_trials=trials, show_progress_bar=progress and sys.stderr.isatty())
     return replace(config, **study.best_params), float(study.best_value)

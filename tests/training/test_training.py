@@ -117,8 +117,8 @@ def test_fit_resumed_gives_the_result_of_the_whole_run(small, tmp_path):
     statistics = fit_statistics(small[0])
     unbroken, whole = fit(quick(), small, small, statistics, None, progress=False)
 
-    def stop(epoch, loss):
-        if epoch == 2:
+    def stop(state):
+        if state.epoch == 2:
             raise StopError
 
     with pytest.raises(StopError):

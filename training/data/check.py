@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from governance.drift.learning import LEAST_ITEMS
 from training.config import CLASSES
-from training.data.digits import BadDataError, LabelledImages, Part, Source, some
+from training.data.digits import VALIDATION_SHARES, BadDataError, LabelledImages, Part, Source, some
 
 # Fewest images of a class: with a tenth each, validation and test part get one.
 FEWEST = 10
@@ -58,7 +59,11 @@ def verify(source: Source, where: str) -> tuple[str, ...]:
 
 def examine(source: Source) -> Findings:
     """Return what is wrong with digits: classes, pixels, and labels that similar images contradict."""
-    problems = [*_class_problems(source), *(found for part in source.parts for found in _pixel_problems(part))]
+    problems = [
+        *_class_problems(source),
+        *_size_problem(source),
+        *(found for part in source.parts for found in _pixel_problems(part)),
+    ]
     notes = [*_rare_classes(source), *_leaks(source)]
     if not problems:
         for part in source.parts:
@@ -87,6 +92,16 @@ def _class_problems(source: Source) -> Iterator[str]:
             yield f"{title} has no images of {', '.join(missing)}: add at least {FEWEST} of each"
         if few:
             yield f"{title} has fewer than {FEWEST} images of {', '.join(few)}: add images"
+
+
+def _size_problem(source: Source) -> Iterator[str]:
+    """A model is exported with a reference profile of its validation part, so this must be large enough."""
+    count, least = len(source.parts[0].content.labels), LEAST_ITEMS / VALIDATION_SHARES[len(source.parts)]
+    if count < least:
+        yield (
+            f"there are {count:,} images to train on, and at least {least:,.0f} are needed, so that the validation "
+            f"part has the {LEAST_ITEMS} of a reference profile: add images"
+        )
 
 
 def _pixel_problems(part: Part) -> Iterator[str]:

@@ -15,6 +15,9 @@ SIDE = 28
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
+# Share of the validation part, by the number of parts that a source has.
+VALIDATION_SHARES = {1: 1 / 10, 2: 1 / 6}
+
 # Most places that one message names.
 NAMED = 5
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.config import TrainingError
-from training.data.digits import SIDE, LabelledImages, Part, Source, Split
+from training.data.digits import SIDE, VALIDATION_SHARES, LabelledImages, Part, Source, Split
 from training.data.idx import read_part
 from training.data.pictures import is_picture_folder, read_pictures
 from training.data.table import read_table
@@ -54,11 +54,11 @@ def split(source: Source, seed: int) -> Split:
             split 5 : 1.
         seed: the same seed gives the same split.
     """
-    first = source.parts[0].content
+    first, share = source.parts[0].content, VALIDATION_SHARES[len(source.parts)]
     if len(source.parts) == 1:
-        kept, validation, test = split_by_class(first, (0.8, 0.1, 0.1), seed)
+        kept, validation, test = split_by_class(first, (1 - 2 * share, share, share), seed)
     else:
-        kept, validation = split_by_class(first, (5 / 6, 1 / 6), seed)
+        kept, validation = split_by_class(first, (1 - share, share), seed)
         test = source.parts[1].content
     return Split(kept, validation, test, source.title, source.digest)
 

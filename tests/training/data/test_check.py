@@ -37,8 +37,10 @@ def test_the_shipped_digits_can_be_trained_on_and_a_few_labels_are_doubted(digit
     assert "of 5,000 labels differ from those of all similar images" in note and "looks like" in note
 
 
-def test_a_hundred_clean_digits_can_be_trained_on(digits):
-    assert examine(changed(digits, places=slice(None, None, 50))).problems == ()
+def test_a_thousand_clean_digits_can_be_trained_on_and_one_less_cannot(digits):
+    assert examine(changed(digits, places=slice(None, None, 5))).problems == ()
+    (problem,) = examine(changed(digits, places=slice(5, None, 5))).problems
+    assert "999 images to train on, and at least 1,000" in problem
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.3, 0.4, 0.6, 1.0])

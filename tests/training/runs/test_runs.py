@@ -100,24 +100,27 @@ def test_a_damaged_checkpoint_is_refused_in_words(small, tmp_path):
             fit(config, small, small, statistics, tmp_path, resume=True, progress=False)
 
 
-def test_make_models_killed_in_training_goes_on_and_has_the_same_result(tmp_path, table):
-    arguments = [sys.executable, "-m", "training", "all", "digits-cnn", "--data", str(table), "--out"]
-    with subprocess.Popen([*arguments, str(tmp_path / "killed")], stdout=subprocess.PIPE, text=True) as process:
+def test_a_run_that_was_killed_goes_on_by_all_and_has_the_same_result(tmp_path, table):
+    start = ["fit", "digits-cnn", "--data", table, "--epochs", 3, "--out"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    arguments = [sys.executable, "-m", "training", *map(str, start), str(killed)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        lines = []
         for line in process.stdout:
-            if "epoch 3/" in line:
+            lines.append(line)
+            if b"epoch 1/3:" in line:
                 break
         process.send_signal(signal.SIGKILL)
-    folders = [tmp_path / name / "digits-cnn" for name in ("killed", "whole")]
-    assert not (folders[0] / "export").exists()
-    outputs = [subprocess.run([*arguments, str(f.parent)], check=True, capture_output=True) for f in folders]
-    assert b"epoch 1/" not in outputs[0].stdout and b"epoch 1/" in outputs[1].stdout
-    # Neither file of output is filled with a bar that is drawn again and again.
-    assert all(b"\r" not in done.stdout + done.stderr for done in outputs)
+    # A file of output is not filled with a bar that is drawn again and again.
+    assert b"\r" not in b"".join(lines)
+    assert run(*start, whole).exit_code == 0
+    outputs = [run("all", "digits-cnn", "--data", table, "--out", out).output for out in (killed, whole)]
+    assert "epoch 1/3" not in outputs[0] and "epoch 3/3" in outputs[0]
     names = (*FILES, "evaluation.json", "export/model.onnx", "export/profile.json")
-    assert content_of(folders[0], names) == content_of(folders[1], names)
-    log = (folders[0] / "run.log").read_text()
-    assert "started" in log and "resumed" in log and log.count("epoch 3/") == 1
-    assert (folders[0] / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert content_of(killed / "digits-cnn", names) == content_of(whole / "digits-cnn", names)
+    log = (killed / "digits-cnn/run.log").read_text()
+    assert "started" in log and "resumed" in log and log.count("epoch 3/3") == 1
+    assert (killed / "digits-cnn/curves.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_terminal_shows_a_bar_and_keeps_one_line_an_epoch(table):
@@ -136,7 +139,7 @@ def test_a_terminal_shows_a_bar_and_keeps_one_line_an_epoch(table):
     assert process.returncode == 0
     assert b"epoch 1/1:   0%" in output and b"\r" in output
     # What stays on a line is what was written after its last carriage return.
-    kept = [line.rsplit("\r", 1)[-1] for line in output.decode().replace("\r\n", "\n").splitlines()]
+    kept = [line.rsplit("\r", 1)[-1] for line in output.decode().replace("\r\n", "\n").split("\n")]
     assert sum("epoch 1/1" in line for line in kept) == 1
 
 

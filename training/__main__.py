@@ -282,11 +282,11 @@ def all_(names: tuple[str, ...], data: Path | None, out: Path) -> None:
 
 
 @command.command()
-@click.argument("runs", type=PATH, nargs=-1, required=True)
+@click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN [RUN]…")
 def compare(runs: tuple[Path, ...]) -> None:
     """Compare runs: their results, and the settings, data and versions in which they differ.
 
-    Give the folders of one or more runs; they may be repeated.
+    Give the folders of one or more runs; only they may be repeated.
 
     \b
     Example:

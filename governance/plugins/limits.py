@@ -19,6 +19,7 @@ from governance.contract.exchange import Exchange, ReadBody, Reply, StreamedRepl
 from governance.contract.facts import Admitted, Usage, is_admitted
 from governance.contract.measurements import Measurement, drain
 from governance.contract.plugin import Plugin, Proceed
+from governance.contract.routes import READING
 from governance.errors import NotReadyError
 from governance.settings import LimitSettings, Settings
 
@@ -86,7 +87,12 @@ class LimitsPlugin(Plugin):
         """
         if is_admitted(exchange):
             return await proceed(exchange)
-        caller, scopes = exchange.require(Caller).id, self._scopes.get(exchange.model, self._everywhere)
+        # The limits of a model count what runs it: to ask whether it is ready must not fail because others use it.
+        runs = exchange.route.action not in READING
+        caller, scopes = (
+            exchange.require(Caller).id,
+            self._scopes.get(exchange.model if runs else None, self._everywhere),
+        )
         if self._shared is None:
             now = self._monotonic()
             standings: Sequence[LimitStatus | None] = [scope.take(caller, now) for scope in scopes]

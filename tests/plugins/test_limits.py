@@ -214,3 +214,11 @@ async def test_limits_without_redis_refuse_or_count_locally(tmp_path, fallback):
         for pipe in pipes:
             await pipe.close()
         redis.stop()
+
+
+async def test_limits_of_a_model_do_not_count_questions_about_it():
+    pipe = pipeline(models={"m": {"rate_per_second": 0.001, "burst": 1}})
+    await pipe.open()
+    ready = Route("GET", "/v2/models/{model}/ready", "metadata", "oip")
+    assert await passed(pipe, 20, route=ready) == 20 and await passed(pipe, 20) == 1
+    await pipe.close()

@@ -96,7 +96,9 @@ def test_accepted_request_is_answered_after_sigterm(token):
 
 def test_inner_services_answer_until_the_workers_that_call_them_have_ended(token):
     folder, key = token
-    with serving_side(folder, key, target="nested:Outer") as side:
+    with serving_side(
+        folder, key, target="nested:Outer", GOVERNANCE_AUDIT__DIRECTORY=str(folder / "nested-audit")
+    ) as side:
         assert eventually(lambda: ask(side, 0.0)[0] == 200)
         answers_of = []
         clients = [

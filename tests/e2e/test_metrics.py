@@ -246,7 +246,8 @@ def test_tracing_request_is_one_trace_below_its_callers_with_a_span_for_each_plu
     _, _, collector = watched
     eventually(lambda: len(collector.of(CALLER_TRACE)) >= 10)
     spans = {span.name: span for span in collector.of(CALLER_TRACE)}
-    plugins = ["tracing", "audit", "metrics", "identity", "stop", "limits", "policy", "privacy", "drift"]
+    # The plugin metrics only observes, so it has no span.
+    plugins = ["tracing", "audit", "identity", "stop", "limits", "policy", "privacy", "drift"]
     chain = ["POST /v2/models/{model}/infer", *(f"plugin {name}" for name in plugins), "oip", "inference"]
     assert set(spans) == set(chain)
     assert spans[chain[0]].parent_span_id.hex() == "00f067aa0ba902b7"
@@ -300,7 +301,7 @@ async def test_worker_that_refuses_an_artifact_at_start_counts_it_and_does_not_s
 
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     monkeypatch.setattr("governance.plugins.metrics.plugin.registered", Registry)
-    gate = Governance(settings).gate(None, SimpleNamespace(apis={}, dependencies={}))
+    gate = Governance(settings).gate(None, SimpleNamespace(name="digits", apis={}, dependencies={}))
 
     async def receive():
         return {"type": "lifespan.startup"}

@@ -1,5 +1,6 @@
 """Starting a service: what stops the start, and the features of BentoML that still work in a guarded service."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -191,7 +192,7 @@ def test_service_writes_a_last_checkpoint_when_it_stops(tmp_path_factory):
     with serving(own) as running:
         assert running.client.get("/v2/models/digits-cnn").status_code == 200
     verified = own.verify_audit()
-    assert verified.returncode == 0 and " 1 entries" in verified.stdout
+    assert verified.returncode == 0 and re.search(r"[1-9]\d* entries", verified.stdout)
     assert "not covered by a checkpoint" not in verified.stdout
 
 

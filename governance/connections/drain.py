@@ -24,11 +24,19 @@ class Drain:
 
     Args:
         seconds: how long the worker still takes requests after SIGTERM, with `Connection: close` on every answer.
+
+    Attributes:
+        begun: is set when the drain begins, in the event loop.
     """
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.draining = seconds, False
+        self.seconds, self.begun = seconds, asyncio.Event()
         self._at_begin: list[Callable[[], None]] = []
+
+    @property
+    def draining(self) -> bool:
+        """Whether the drain has begun."""
+        return self.begun.is_set()
 
     def at_begin(self, call: Callable[[], None]) -> None:
         """Call something when the drain begins."""
@@ -36,7 +44,7 @@ class Drain:
 
     def begin(self) -> None:
         """Say that the worker is about to end."""
-        self.draining = True
+        self.begun.set()
         for call in self._at_begin:
             call()
 

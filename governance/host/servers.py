@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from functools import cache
 from typing import cast
 
@@ -23,6 +25,9 @@ from governance.runtime.registry import ModelRegistry
 from governance.settings import AuditSettings, Settings
 from governance.status.document import Shown, ShownModel
 from governance.status.server import StatusServer
+
+# Probes of Kubernetes seldom wait longer, and BentoML gives its inner services this time.
+READINESS_SECONDS = 5.0
 
 
 def oip_server(settings: Settings, registry: ModelRegistry, drain: Drain) -> Proceed:
@@ -52,6 +57,7 @@ def native_server(
                 raise NotReadyError("this worker is about to end")
             if not all(model.ready for model in registry.models.values()):
                 raise NotReadyError("a model is not ready")
+            return await _readiness(forward(exchange), drain)
         token = current_exchange.set(exchange)
         try:
             return await forward(exchange)
@@ -64,6 +70,23 @@ def native_server(
             current_exchange.reset(token)
 
     return answer
+
+
+async def _readiness(answer: Awaitable[Reply], drain: Drain) -> Reply:
+    """Return the application's own readiness; it asks its inner services, and may wait for one that is ending.
+
+    Raises:
+        NotReadyError: if the worker begins to end before, or the application does not answer in time.
+    """
+    asking, ending = asyncio.ensure_future(answer), asyncio.ensure_future(drain.begun.wait())
+    try:
+        await asyncio.wait({asking, ending}, timeout=READINESS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            return asking.result()
+        raise NotReadyError("this worker is about to end" if drain.draining else "the application does not answer")
+    finally:
+        asking.cancel()
+        ending.cancel()
 
 
 def status_server(settings: Settings, registry: ModelRegistry, pipeline: Pipeline) -> Proceed:

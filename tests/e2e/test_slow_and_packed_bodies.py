@@ -71,10 +71,10 @@ def test_body_that_comes_fast_enough_has_all_the_time_it_needs(side):
 
 def test_connection_whose_body_is_late_is_closed(side):
     with half_sent(side) as connection:
-        answer = connection.recv(65536)
+        # The answer may come in several pieces; then the connection ends.
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
         assert answer.startswith(b"HTTP/1.1 408 ") and b"connection: close" in answer
         assert json.loads(answer.split(b"\r\n\r\n")[1])["code"] == "request_timeout"
-        assert connection.recv(65536) == b""
 
 
 @pytest.mark.parametrize("coding", [*PACK, "x-gzip", "GZIP", "identity", "gzip, identity"])
